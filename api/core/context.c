@@ -1,0 +1,98 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Contexts: the plugin candidates and what the host offers to plugins. */
+#include "diag.h"
+#include "object.h"
+
+static void *host_alloc(void *user, uint64_t bytes, uint64_t alignment)
+{
+    (void)user;
+    return os_alloc(bytes, alignment);
+}
+
+static void host_free(void *user, void *memory)
+{
+    (void)user;
+    os_free(memory);
+}
+
+static void host_log(void *user, int32_t level, const char *text)
+{
+    const segue_context *ctx = user;
+    if (ctx->log && text) ctx->log(ctx->log_user, level, text);
+}
+
+static segue_status read_options(const segue_context_options *given, segue_context_options *out, segue_diag *diag)
+{
+    memset(out, 0, sizeof *out);
+    out->size = sizeof *out;
+    if (!given) return SEGUE_OK;
+    if (given->size < 8 || given->size > 65536)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "options->size is %u, wanted sizeof (segue_context_options), %zu",
+                          given->size, sizeof *out);
+    for (uint32_t at = sizeof *out; at < given->size; at++)
+        if (((const char *)given)[at])
+            return segue_fail(diag, SEGUE_ERROR_FIELD, SEGUE_PHASE_CALL, 0, "options: byte %u is set, but this library knows %zu bytes", at, sizeof *out);
+    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+    if (out->flags & ~(uint32_t)SEGUE_CONTEXT_NO_DISCOVERY)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "options->flags is %#x, wanted 0 or SEGUE_CONTEXT_NO_DISCOVERY (%#x)",
+                          out->flags, SEGUE_CONTEXT_NO_DISCOVERY);
+    return SEGUE_OK;
+}
+
+segue_status segue_context_create(const segue_context_options *options, segue_context **out, segue_diag *diag)
+{
+    segue_context_options known;
+    segue_status status = read_options(options, &known, diag);
+    if (status) return status;
+    if (!out) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "out is NULL, wanted where to put the context");
+    segue_context *ctx = os_alloc(sizeof *ctx, 64);
+    if (!ctx || !(ctx->lock = os_mutex_create())) {
+        os_free(ctx);
+        return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no memory for a context of %zu bytes", sizeof *ctx);
+    }
+    const char *check = os_environment("SEGUE_CHECK");
+    if (check && !strcmp(check, "1")) segue_checking = 1;
+    ctx->log = known.log;
+    ctx->log_user = known.log_user;
+    ctx->host = (segue_host){ .size = sizeof ctx->host, .epoch = SEGUE_PLUGIN_EPOCH, .minor_min = SEGUE_PLUGIN_MINOR, .minor_max = SEGUE_PLUGIN_MINOR,
+                              .user = ctx, .alloc = host_alloc, .free = host_free, .log = host_log, .describe = segue_describe, .plugin_dir = "" };
+    status = segue_find_plugins(&known, &ctx->host, &ctx->candidates, diag);
+    if (status) {
+        os_mutex_destroy(ctx->lock);
+        os_free(ctx);
+        return status;
+    }
+    segue_object_open(ctx, KIND_CONTEXT);
+    *out = ctx;
+    return SEGUE_OK;
+}
+
+void segue_context_release(segue_context *ctx)
+{
+    if (!segue_object_release(ctx)) return;
+    segue_free_plugins(&ctx->candidates);
+    os_mutex_destroy(ctx->lock);
+    os_free(ctx);
+}
+
+void segue_context_destroy(segue_context *ctx)
+{
+    if (segue_object_close(ctx, KIND_CONTEXT)) segue_context_release(ctx);
+}
+
+segue_status segue_plugin_report(segue_context *ctx, segue_plugin_facts *out, uint32_t *count, segue_diag *diag)
+{
+    segue_status status = segue_object_check(ctx, KIND_CONTEXT, diag);
+    if (status) return status;
+    if (!count || (!out && *count))
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s", count ? "out" : "count",
+                          count ? "an array of *count entries" : "the capacity of out");
+    os_mutex_lock(ctx->lock);
+    const uint32_t room = *count;
+    for (uint32_t i = 0; i < room && i < ctx->candidates.count && !status; i++)
+        status = segue_answer(&out[i], &ctx->candidates.list[i].facts, sizeof *out, diag);
+    if (!status) *count = ctx->candidates.count;
+    os_mutex_unlock(ctx->lock);
+    return status;
+}

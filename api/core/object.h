@@ -1,0 +1,83 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Contexts, devices and plans: counted objects behind the public handles. A handle's first word tells its kind, so that
+ * null, wrong-kind and (while anything still holds the object) closed handles are caught. With SEGUE_CHECK=1 a set of live
+ * handles catches stale ones too. */
+#ifndef SEGUE_CORE_OBJECT_H
+#define SEGUE_CORE_OBJECT_H
+
+#include "check.h"
+#include "os.h"
+#include "plugins.h"
+
+#include <stdatomic.h>
+
+enum object_kind { KIND_CONTEXT = 0x53474301, KIND_DEVICE = 0x53474402, KIND_PLAN = 0x53475003, KIND_CLOSED = 0x534758ff };
+
+struct object {
+    uint32_t kind;
+    atomic_uint holders; /* the caller's handle counts as one */
+};
+
+struct segue_context {
+    struct object object;
+    struct os_mutex *lock; /* of candidates */
+    struct candidates candidates;
+    segue_host host;       /* template of what plugins get */
+    void (*log)(void *user, int32_t level, const char *text);
+    void *log_user;
+};
+
+enum { CACHED_PLANS = 64 };
+
+struct run_cache { /* of segue_run */
+    struct os_mutex *lock;
+    struct segue_plan *plans[CACHED_PLANS];
+    uint64_t used[CACHED_PLANS], clock;
+    segue_buffer workspace;
+};
+
+struct segue_device {
+    struct object object;
+    segue_context *context;
+    const struct candidate *candidate;
+    const segue_plugin *plugin;
+    void *handle; /* the plugin's */
+    segue_device_facts facts;
+    struct run_cache cache;
+};
+
+struct segue_plan {
+    struct object object;
+    uint32_t op_size; /* that the plugin expects */
+    uint32_t api;     /* of streams */
+    segue_status (*run)(const void *plan, const segue_op_header *op, segue_stream stream, segue_buffer workspace, segue_diag *diag);
+    void *handle; /* the plugin's */
+    segue_device *device;
+    uint64_t workspace_bytes, workspace_mask; /* mask = alignment - 1 */
+    uint32_t primitive, revision;
+    segue_plan_facts facts;
+    struct check check;
+    struct op_storage planned;
+};
+
+/* SEGUE_CHECK=1 in the environment of the first context. */
+extern atomic_int segue_checking;
+
+void segue_object_open(void *object, enum object_kind kind);
+/* The caller's handle ends; 0 if it was not a live handle of that kind. */
+int segue_object_close(void *object, enum object_kind kind);
+void segue_object_hold(void *object);
+int segue_object_release(void *object); /* 1: that was the last holder */
+/* SEGUE_OK, or SEGUE_ERROR_ARGUMENT with words. */
+segue_status segue_object_check(const void *object, enum object_kind kind, segue_diag *diag);
+
+void segue_context_release(segue_context *ctx);
+void segue_device_release(segue_device *dev);
+
+/* The size of a query struct that the caller knows, checked; fills only that many bytes. */
+segue_status segue_answer(void *out, const void *facts, uint32_t known, segue_diag *diag);
+
+void segue_cache_destroy(segue_device *dev);
+
+#endif

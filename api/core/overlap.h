@@ -1,0 +1,17 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Overlap in memory, as far as it can be proved. Interleaved views (z and y in one projection's output) share a range but
+ * no element; such pairs must pass. */
+#ifndef SEGUE_CORE_OVERLAP_H
+#define SEGUE_CORE_OVERLAP_H
+
+#include <segue/segue.h>
+
+/* Two elements of t certainly share a place. */
+int segue_overlaps_itself(const segue_tensor *t);
+/* Same data, offset, dtype and strides. */
+int segue_same_place(const segue_tensor *a, const segue_tensor *b);
+/* a and b certainly share a byte. handles: data are handles, of which only equal ones can overlap. */
+int segue_overlap(const segue_tensor *a, const segue_tensor *b, int handles);
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lane layer: SEGUE_LANES floats at once, whatever the instruction set. Only files that are built once per
+ * instruction set include it; SEGUE_ISA (base, avx2, avx512) is part of their symbols' names.
+ * Products and sums are fused where lanes_fma says so and nowhere else (-ffp-contract=off): a kernel's bits must not
+ * depend on how the compiler unrolled it. */
+#ifndef SEGUE_ENGINE_LANES_H
+#define SEGUE_ENGINE_LANES_H
+
+#include <stdint.h>
+#include <string.h>
+#if SEGUE_LANES > 4
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+#define SEGUE_ISA_JOIN_(name, isa) name##_##isa
+#define SEGUE_ISA_JOIN(name, isa) SEGUE_ISA_JOIN_(name, isa)
+#define SEGUE_ISA_NAME(name) SEGUE_ISA_JOIN(name, SEGUE_ISA)
+
+#define LANES SEGUE_LANES
+#define INLINE static inline __attribute__((always_inline, unused))
+
+typedef float lanes __attribute__((vector_size(4 * LANES)));
+typedef int32_t lanes_int __attribute__((vector_size(4 * LANES)));
+typedef uint32_t lanes_bits __attribute__((vector_size(4 * LANES)));
+typedef uint16_t lanes_half __attribute__((vector_size(2 * LANES)));
+typedef float lanes_anywhere __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef uint16_t half_anywhere __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
+
+INLINE lanes lanes_load(const float *p) { return *(const lanes_anywhere *)p; }
+INLINE void lanes_store(float *p, lanes v) { *(lanes_anywhere *)p = v; }
+INLINE lanes lanes_splat(float x) { return x - (lanes){ 0 }; }
+INLINE lanes lanes_select(lanes_int mask, lanes yes, lanes no)
+{
+    return (lanes)((mask & (lanes_int)yes) | (~mask & (lanes_int)no));
+}
+INLINE lanes lanes_abs(lanes x) { return (lanes)((lanes_int)x & 0x7fffffff); }
+INLINE int lanes_all(lanes_int mask)
+{
+    int32_t all = -1;
+    for (int i = 0; i < LANES; i++) all &= mask[i];
+    return all != 0;
+}
+
+/* lanes_fma: a * b + c, rounded once where the machine can. The unpacks work within each 128-bit quarter, as the
+ * instructions do: lo and hi interleave its lower or upper two floats, front and back take its lower or upper pairs. */
+#if SEGUE_LANES == 16
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return (lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+INLINE lanes lanes_lo(lanes a, lanes b) { return (lanes)_mm512_unpacklo_ps((__m512)a, (__m512)b); }
+INLINE lanes lanes_hi(lanes a, lanes b) { return (lanes)_mm512_unpackhi_ps((__m512)a, (__m512)b); }
+INLINE lanes lanes_front(lanes a, lanes b) { return (lanes)_mm512_unpacklo_pd((__m512d)a, (__m512d)b); }
+INLINE lanes lanes_back(lanes a, lanes b) { return (lanes)_mm512_unpackhi_pd((__m512d)a, (__m512d)b); }
+INLINE lanes lanes_from_f16(lanes_half h) { return (lanes)_mm512_cvtph_ps((__m256i)h); }
+INLINE lanes_half lanes_to_f16(lanes x) { return (lanes_half)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT); }
+#elif SEGUE_LANES == 8
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return (lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+INLINE lanes lanes_lo(lanes a, lanes b) { return (lanes)_mm256_unpacklo_ps((__m256)a, (__m256)b); }
+INLINE lanes lanes_hi(lanes a, lanes b) { return (lanes)_mm256_unpackhi_ps((__m256)a, (__m256)b); }
+INLINE lanes lanes_front(lanes a, lanes b) { return (lanes)_mm256_unpacklo_pd((__m256d)a, (__m256d)b); }
+INLINE lanes lanes_back(lanes a, lanes b) { return (lanes)_mm256_unpackhi_pd((__m256d)a, (__m256d)b); }
+INLINE lanes lanes_from_f16(lanes_half h) { return (lanes)_mm256_cvtph_ps((__m128i)h); }
+INLINE lanes_half lanes_to_f16(lanes x) { return (lanes_half)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT); }
+#else
+#ifdef __aarch64__
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return (lanes)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+#else
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return a * b + c; }
+#endif
+INLINE lanes lanes_lo(lanes a, lanes b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
+INLINE lanes lanes_hi(lanes a, lanes b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
+INLINE lanes lanes_front(lanes a, lanes b) { return __builtin_shufflevector(a, b, 0, 1, 4, 5); }
+INLINE lanes lanes_back(lanes a, lanes b) { return __builtin_shufflevector(a, b, 2, 3, 6, 7); }
+
+/* Both ways by arithmetic on normal numbers only, since denormals may be flushed here: a subnormal half is the
+ * difference of two floats near 2^-14, and comes back as the low bits of a sum with 0.5. */
+INLINE lanes lanes_from_f16(lanes_half h)
+{
+    lanes_bits w = __builtin_convertvector(h, lanes_bits), sign = (w & 0x8000) << 16, body = (w & 0x7fff) << 13;
+    lanes_bits exponent = body & 0x0f800000, normal = body + (112u << 23);
+    lanes_bits special = (lanes_bits)(exponent == 0x0f800000) & (112u << 23);
+    lanes tiny = (lanes)(body + (113u << 23)) - 0x1p-14f;
+    return (lanes)(sign | (lanes_bits)lanes_select(exponent == 0, tiny, (lanes)(normal + special)));
+}
+INLINE lanes_half lanes_to_f16(lanes x)
+{
+    lanes_bits w = (lanes_bits)x, sign = w & 0x80000000u, body = w ^ sign;
+    lanes_bits normal = (body + 0x0fff + ((body >> 13) & 1) - (112u << 23)) >> 13;
+    lanes_bits tiny = (lanes_bits)((lanes)body + 0.5f) - 0x3f000000u;
+    lanes_bits nan = 0x7e00 | ((body >> 13) & 0x3ff);
+    lanes_bits r = (lanes_bits)lanes_select((lanes_int)(body < (113u << 23)), (lanes)tiny, (lanes)normal);
+    r = (lanes_bits)lanes_select((lanes_int)(body >= 0x477ff000u), (lanes)(lanes_bits){ 0x7c00, 0x7c00, 0x7c00, 0x7c00 }, (lanes)r);
+    r = (lanes_bits)lanes_select((lanes_int)(body > 0x7f800000u), (lanes)nan, (lanes)r);
+    return __builtin_convertvector(r | (sign >> 16), lanes_half);
+}
+#endif
+
+INLINE lanes lanes_from_bf16(lanes_half h) { return (lanes)(__builtin_convertvector(h, lanes_bits) << 16); }
+INLINE lanes_half lanes_to_bf16(lanes x)
+{
+    lanes_bits w = (lanes_bits)x, rounded = (w + 0x7fff + ((w >> 16) & 1)) >> 16;
+    lanes_bits quiet = (w >> 16) | 0x40;
+    return __builtin_convertvector((lanes_bits)lanes_select((lanes_int)(x != x), (lanes)quiet, (lanes)rounded), lanes_half);
+}
+
+/* Within each quarter: row i of the four becomes column i. */
+INLINE void lanes_transpose4(lanes v[4])
+{
+    lanes a = lanes_lo(v[0], v[1]), b = lanes_hi(v[0], v[1]), c = lanes_lo(v[2], v[3]), d = lanes_hi(v[2], v[3]);
+    v[0] = lanes_front(a, c);
+    v[1] = lanes_back(a, c);
+    v[2] = lanes_front(b, d);
+    v[3] = lanes_back(b, d);
+}
+
+/* ---- exp2, exp, softplus, silu ------------------------------------------------------------------------------------ */
+
+#define LANES_MAGIC 0x1.8p23f /* x + magic has the nearest integer of x in its low bits */
+#define LANES_LOG2E 0x1.715476p0f
+
+/* 2^(n + r), |r| <= 1/2, n in the low bits of magic_n; right for -126 <= n + r < 128. Minimax with the constant term
+ * held at 1, so that decays near 1 stay exact; 0.8 ulp before rounding. */
+INLINE lanes lanes_exp2_near(lanes magic_n, lanes r)
+{
+    lanes p = lanes_fma(lanes_splat(0.00132694072f), r, lanes_splat(0.00967129413f));
+    p = lanes_fma(p, r, lanes_splat(0.0555071123f));
+    p = lanes_fma(p, r, lanes_splat(0.240222469f));
+    p = lanes_fma(p, r, lanes_splat(0.693147004f));
+    p = lanes_fma(p, r, lanes_splat(1.0f));
+    return (lanes)((lanes_bits)p + ((lanes_bits)magic_n << 23));
+}
+
+/* What lanes_exp2_near cannot do: 0 below 2^-126, infinity from 2^128, NaN of NaN. t is the whole exponent. */
+INLINE lanes lanes_exp2_guard(lanes t, lanes near)
+{
+    lanes inf = lanes_splat(__builtin_inff());
+    return lanes_select(t < 128.0f, lanes_select(t < -126.0f, (lanes){ 0 }, near), t + inf);
+}
+
+INLINE lanes lanes_exp2(lanes x)
+{
+    lanes n = x + LANES_MAGIC;
+    return lanes_exp2_guard(x, lanes_exp2_near(n, x - (n - LANES_MAGIC)));
+}
+
+/* 2^(a b) for |a b| < 126, the product unrounded where the machine can fuse. */
+INLINE lanes lanes_exp2_product(lanes a, lanes b)
+{
+    lanes n = lanes_fma(a, b, lanes_splat(LANES_MAGIC));
+    return lanes_exp2_near(n, lanes_fma(a, b, LANES_MAGIC - n));
+}
+/* The same for any a b, with the same bits where both hold. */
+INLINE lanes lanes_exp2_product_any(lanes a, lanes b) { return lanes_exp2_guard(a * b, lanes_exp2_product(a, b)); }
+
+/* Cody and Waite: ln 2 in two parts, the first so short that its product with n is exact. */
+INLINE lanes lanes_exp(lanes x)
+{
+    lanes t = x * LANES_LOG2E, magic_n = t + LANES_MAGIC, n = magic_n - LANES_MAGIC;
+    lanes r = lanes_fma(n, lanes_splat(-0x1.63p-1f), x);
+    r = lanes_fma(n, lanes_splat(0x1.bd0106p-13f), r);
+    return lanes_exp2_guard(t, lanes_exp2_near(magic_n, r * LANES_LOG2E));
+}
+
+/* log(1 + e), 0 <= e <= 1, as 2 atanh(e / (2 + e)): its relative error stays small however small e is. */
+INLINE lanes lanes_log1p_unit(lanes e)
+{
+    lanes s = e / (e + 2.0f), q = s * s;
+    lanes p = lanes_fma(lanes_splat(0.280067533f), q, lanes_splat(0.28003028f));
+    p = lanes_fma(p, q, lanes_splat(0.400214374f));
+    p = lanes_fma(p, q, lanes_splat(0.666664183f));
+    return lanes_fma(s * q, p, s + s);
+}
+
+/* log(1 + exp(x)). From 20 on the second term rounds away: that is the branch x > 20 -> x. */
+INLINE lanes lanes_softplus(lanes x)
+{
+    lanes tail = lanes_log1p_unit(lanes_exp(-lanes_abs(x)));
+    return lanes_select(x > 0.0f, x, (lanes){ 0 }) + tail;
+}
+
+INLINE lanes lanes_silu(lanes x) { return x / (lanes_exp(-x) + 1.0f); }
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tile.h"
+
+#include <string.h>
+
+enum {
+    STATE_COST = 4,       /* loading and storing a state costs about as much as this many tokens */
+    ALONE_BELOW = 1 << 14 /* operations; less is done before a worker has woken up */
+};
+
+static int64_t clamp(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static int32_t index_at(const segue_tensor *t, int64_t i, int64_t k)
+{
+    const char *p = (const char *)t->data + t->offset;
+    int32_t value;
+    memcpy(&value, p + (i * t->stride[0] + (t->rank > 1 ? k * t->stride[1] : 0)) * (int64_t)sizeof value, sizeof value);
+    return value;
+}
+
+struct segue_sequence segue_sequence_at(const struct segue_sequences *all, int64_t s)
+{
+    struct segue_sequence q = { .number = s, .batch = s, .length = all->tokens, .read = s, .write = s };
+    if (all->cu_seqlens->dtype.bits) {
+        int64_t last = clamp(index_at(all->cu_seqlens, s + 1, 0), 0, all->tokens);
+        q.batch = 0;
+        q.first = clamp(index_at(all->cu_seqlens, s, 0), 0, all->tokens);
+        q.length = last > q.first ? last - q.first : 0;
+    }
+    if (all->slot->dtype.bits) {
+        q.read = index_at(all->slot, s, 0);
+        q.write = index_at(all->slot, s, 1);
+        if (q.read < 0 || q.read >= all->pool) q.read = -1;
+        if (q.write < 0 || q.write >= all->pool) q.write = -1;
+        q.padding = q.read < 0 && q.write < 0;
+    }
+    return q;
+}
+
+static void zero(const struct segue_tile *t)
+{
+    struct segue_strip s = segue_tile_strip(t, t->job->y);
+    int64_t size = s.element_bytes;
+    for (int64_t i = 0; i < s.rows; i++) {
+        char *row = s.data + i * s.row_stride * size;
+        if (s.column_stride == 1) memset(row, 0, (size_t)(s.columns * size));
+        for (int64_t k = 0; s.column_stride != 1 && k < s.columns; k++) memset(row + k * s.column_stride * size, 0, (size_t)size);
+    }
+}
+
+/* One panel of one sequence. */
+static void walk(struct segue_tile *t)
+{
+    const struct segue_tile_job *job = t->job;
+    t->first = 0;
+    if (t->sequence.padding) {
+        t->tokens = t->sequence.length;
+        zero(t);
+        return;
+    }
+    t->tokens = 0;
+    job->kernel->begin(t);
+    for (; t->first < t->sequence.length; t->first += t->tokens) {
+        int64_t left = t->sequence.length - t->first;
+        t->tokens = left < job->tile_tokens ? left : job->tile_tokens;
+        job->kernel->tokens(t);
+    }
+    job->kernel->end(t);
+}
+
+/* Blocks [first, last) of one sequence, in panels of nearly equal size. */
+static void panels(struct segue_tile *t, int64_t first, int64_t last)
+{
+    const struct segue_tile_job *job = t->job;
+    int64_t count = (last - first + job->panel_blocks - 1) / job->panel_blocks, size = (last - first + count - 1) / count;
+    for (int64_t b = first; b < last; b += size) {
+        int64_t lanes = job->kernel->lanes, channel = b * lanes, blocks = last - b < size ? last - b : size;
+        int same = t->channel == channel && t->blocks == blocks;
+        t->channel = channel;
+        t->blocks = blocks;
+        t->channels = blocks * lanes < job->channels - channel ? blocks * lanes : job->channels - channel;
+        if (!same) job->kernel->weights(t);
+        walk(t);
+    }
+}
+
+static int64_t cost_of(const struct segue_sequence *q)
+{
+    return q->length + STATE_COST;
+}
+
+static int64_t up_to(int64_t cost, int64_t each, int64_t blocks)
+{
+    return cost <= 0 ? 0 : clamp((cost + each - 1) / each, 0, blocks);
+}
+
+/* A part is an interval of the summed cost; a block belongs to the part in which its cost begins. */
+static void part(void *arg, int32_t index, int32_t parts)
+{
+    const struct segue_tile_job *job = arg;
+    struct segue_tile t = { .job = job, .channel = -1, .scratch = job->scratch + (uint64_t)index * job->scratch_floats };
+    int64_t blocks = segue_blocks(job->channels, job->kernel->lanes), total = 0, before = 0;
+    uint64_t mode = segue_float_mode_enter();
+    for (int64_t s = 0; s < job->sequences.count; s++) {
+        struct segue_sequence q = segue_sequence_at(&job->sequences, s);
+        total += cost_of(&q) * blocks;
+    }
+    int64_t from = total / parts * index + total % parts * index / parts;
+    int64_t to = total / parts * (index + 1) + total % parts * (index + 1) / parts;
+    for (int64_t s = 0; s < job->sequences.count && before < to; s++) {
+        t.sequence = segue_sequence_at(&job->sequences, s);
+        int64_t each = cost_of(&t.sequence);
+        int64_t first = up_to(from - before, each, blocks), last = up_to(to - before, each, blocks);
+        if (first < last) panels(&t, first, last);
+        before += each * blocks;
+    }
+    segue_float_mode_leave(mode);
+}
+
+struct foreign { /* for the engine's parallel_for, whose bodies do not hear how many there are */
+    struct segue_tile_job *job;
+    int32_t parts;
+};
+
+static void foreign_part(void *arg, int32_t index)
+{
+    const struct foreign *f = arg;
+    part(f->job, index, f->parts);
+}
+
+void segue_tile_run(const struct segue_cpu *cpu, struct segue_tile_job *job, segue_buffer workspace)
+{
+    struct foreign f = { job, (int32_t)cpu->threads };
+    int64_t tokens = job->sequences.tokens + STATE_COST, batches = job->y->shape[0];
+    if (!job->channels || !job->sequences.count) return;
+    job->scratch = (float *)((char *)workspace.data + workspace.offset);
+    if (cpu->threads == 1 || job->channels * job->channel_work < ALONE_BELOW / tokens / (batches + 1)) part(job, 0, 1);
+    else if (cpu->pool) segue_pool_run(cpu->pool, part, job);
+    else cpu->parallel_for(cpu->parallel_user, f.parts, foreign_part, &f);
+}

@@ -1,0 +1,108 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop that every recurrence of this backend runs in. Work is a list of (sequence, block of LANES channels), split
+ * statically over the threads by cost; a worker walks its share panel by panel (as many blocks as the cache holds), and
+ * each panel token tile by token tile. The kernel sees whole tiles only: it packs what it needs, computes, unpacks.
+ * Time is never split, and a channel's arithmetic never depends on where panels and tiles begin. */
+#ifndef SEGUE_ENGINE_TILE_H
+#define SEGUE_ENGINE_TILE_H
+
+#include "machine.h"
+#include "pack.h"
+#include "pool.h"
+
+#include <segue/kit.h>
+
+struct segue_cpu { /* an opened device */
+    const segue_host *host;
+    enum segue_isa isa;
+    uint32_t threads;
+    struct segue_pool *pool; /* NULL: the engine's parallel_for is used */
+    void (*parallel_for)(void *user, int32_t count, void (*body)(void *arg, int32_t index), void *arg);
+    void *parallel_user;
+};
+
+struct segue_sequence {
+    int64_t number;
+    int64_t batch, first, length; /* tokens [first, first + length) of row batch */
+    int64_t read, write;          /* pool rows; -1 = none */
+    int padding;                  /* y = 0, nothing else happens */
+};
+
+struct segue_sequences { /* operands that say which sequences there are; absent ones have no dtype */
+    const segue_tensor *cu_seqlens, *slot;
+    int64_t count, tokens, pool;
+};
+
+struct segue_tile { /* where a worker stands */
+    const struct segue_tile_job *job;
+    struct segue_sequence sequence;
+    int64_t channel, channels, blocks; /* the panel; its last block may be partial */
+    int64_t first, tokens;             /* the tile, counted from the sequence's first token */
+    float *scratch;                    /* this worker's */
+};
+
+struct segue_tile_kernel { /* one instruction set's; lanes that the tiles are cut into */
+    int lanes;
+    void (*weights)(const struct segue_tile *tile); /* what stays the same from sequence to sequence */
+    void (*begin)(const struct segue_tile *tile);   /* state in */
+    void (*tokens)(const struct segue_tile *tile);  /* one tile */
+    void (*end)(const struct segue_tile *tile);     /* state out */
+};
+
+struct segue_tile_job { /* first member of a row's own job */
+    const struct segue_tile_kernel *kernel;
+    struct segue_sequences sequences;
+    const segue_tensor *y;         /* [b t d]; zeroed here for padding */
+    int64_t channels;
+    int64_t panel_blocks;          /* at most, in one panel */
+    int64_t tile_tokens;           /* at most, in one tile */
+    int64_t channel_work;          /* operations a channel and token, roughly: small calls stay on one thread */
+    uint64_t scratch_floats;       /* a worker's; a multiple of 16 */
+    float *scratch;                /* all workers' */
+};
+
+static inline int64_t segue_blocks(int64_t channels, int lanes)
+{
+    return (channels + lanes - 1) / lanes;
+}
+
+/* Which tokens and states belong to sequence s; offsets are clamped, so that nothing outside is ever touched. */
+struct segue_sequence segue_sequence_at(const struct segue_sequences *all, int64_t s);
+
+/* Workspace of a job whose scratch_floats is set; the same for every thread count of a run. */
+static inline uint64_t segue_tile_workspace(const struct segue_cpu *cpu, const struct segue_tile_job *job)
+{
+    return job->scratch_floats * sizeof(float) * cpu->threads;
+}
+
+void segue_tile_run(const struct segue_cpu *cpu, struct segue_tile_job *job, segue_buffer workspace);
+
+/* The tile's tokens x the panel's channels of a [b t d] tensor. */
+static inline struct segue_strip segue_tile_strip(const struct segue_tile *tile, const segue_tensor *t)
+{
+    struct segue_strip s = segue_strip_of(t, 1, 2);
+    segue_strip_move(&s, tile->sequence.batch * t->stride[0]);
+    segue_strip_cut_rows(&s, tile->sequence.first + tile->first, tile->tokens);
+    segue_strip_cut_columns(&s, tile->channel, tile->channels);
+    return s;
+}
+
+/* Axis 2 x the panel's channels of row row of a [p d x] state. */
+static inline struct segue_strip segue_state_strip(const struct segue_tile *tile, const segue_tensor *t, int64_t row)
+{
+    struct segue_strip s = segue_strip_of(t, 2, 1);
+    segue_strip_move(&s, row * t->stride[0]);
+    segue_strip_cut_columns(&s, tile->channel, tile->channels);
+    return s;
+}
+
+/* The panel's channels of a weight: [d], or [d x] with x along the rows. */
+static inline struct segue_strip segue_weight_strip(const struct segue_tile *tile, const segue_tensor *t)
+{
+    struct segue_strip s = segue_strip_of(t, t->rank > 1 ? 1 : -1, 0);
+    segue_strip_cut_columns(&s, tile->channel, tile->channels);
+    return s;
+}
+
+#endif

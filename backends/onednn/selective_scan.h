@@ -1,0 +1,20 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the scan's row and its kernels. */
+#ifndef SEGUE_ONEDNN_SELECTIVE_SCAN_H
+#define SEGUE_ONEDNN_SELECTIVE_SCAN_H
+
+#include "engine/tile.h"
+
+struct scan_job {
+    struct segue_tile_job tile;
+    const segue_selective_scan *op;
+    int64_t states, row_pitch; /* n, and n rounded up to whole blocks */
+    /* Where a worker's scratch holds what, in floats. [block][n][lane]: A (times log2 e) and h. [block][lane]: range
+     * (max |A|), D, bias. [block][token][lane]: u, delta, y. [token][n] or [token][n][lane]: B, C. [n]: row. */
+    uint64_t A, h, range, D, bias, u, delta, y, B, C, row;
+};
+
+extern const struct segue_tile_kernel segue_scan_base, segue_scan_avx2, segue_scan_avx512;
+
+#endif

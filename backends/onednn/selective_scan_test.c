@@ -1,0 +1,247 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scan's row against a double loop, over random shapes, layouts, dtypes, slots and packed sequences. */
+#include "testing.h"
+
+extern const segue_row selective_scan_cpu;
+
+enum { U, DELTA, A_, B_, C_, D_, Z, BIAS, CU, SLOT, H_IN, H_OUT, Y, OPERANDS };
+
+struct scene {
+    segue_selective_scan op;
+    struct watched w[OPERANDS];
+    int64_t b, t, d, n, s, p;
+    int in_place;
+};
+
+static void place(struct scene *c)
+{
+    segue_tensor *first = &c->op.u;
+    for (int i = 0; i < OPERANDS; i++) first[i] = c->w[i].t;
+    if (c->in_place) c->op.h_out = c->op.h_in;
+}
+
+static int64_t divisor(int64_t d)
+{
+    int64_t g = 1 + draw((uint32_t)d);
+    while (d % g) g--;
+    return draw(2) ? g : draw(2) ? d : 1;
+}
+
+static void make_sequences(struct scene *c, int packed, int slots)
+{
+    int64_t s = c->s;
+    if (packed) {
+        MAKE(&c->w[CU], SEGUE_I32, 0, 0, 1, s + 1);
+        for (int64_t i = 0, at = 0; i <= s; i++) {
+            int64_t wild = i == s ? (int64_t)draw(3) * 100 : 0; /* beyond the end: clamped */
+            set_at(&c->w[CU].t, &i, i == 0 ? -(double)draw(2) : (double)(at + wild));
+            at += draw(3) ? draw((uint32_t)(c->t / (s ? s : 1)) + 2) : 0;
+            if (at > c->t) at = c->t;
+        }
+    }
+    c->p = slots ? s + draw(4) : s;
+    if (!slots) return;
+    MAKE(&c->w[SLOT], SEGUE_I32, 0, 0, 1, s, 2);
+    for (int64_t i = 0; i < s; i++) {
+        int64_t read = draw(4) ? i : draw(2) ? -1 : c->p + 5, write = draw(4) ? i : -3; /* rows of their own: no races */
+        set_at(&c->w[SLOT].t, (int64_t[]){ i, 0 }, (double)read);
+        set_at(&c->w[SLOT].t, (int64_t[]){ i, 1 }, (double)write);
+    }
+}
+
+static void make_scene(struct scene *c)
+{
+    static const int64_t many[] = { 1, 4, 16, 17, 300 };
+    uint32_t act = draw_dtype(), weight = draw_dtype(), state = draw(2) ? SEGUE_F32 : draw_dtype();
+    int packed = !draw(3), slots = !draw(3), softplus = draw(4) != 0;
+    *c = (struct scene){ .op = segue_selective_scan_init(), .b = packed ? 1 : 1 + draw(4), .t = draw(5) ? draw(50) : draw(2) };
+    c->n = draw(3) ? 1 + draw(20) : many[draw(5)];
+    c->d = c->n > 100 ? 1 + draw(20) : 1 + draw(draw(2) ? 80 : 8);
+    c->s = packed ? draw(5) : c->b;
+    make_sequences(c, packed, slots);
+    c->op.softplus = softplus;
+    int64_t g = divisor(c->d), j = divisor(c->d);
+    double steep = draw(6) ? -6 : -200; /* some decays leave f32's range */
+    MAKE(&c->w[U], act, MAY_REPEAT, -2, 2, c->b, c->t, c->d);
+    MAKE(&c->w[DELTA], draw_dtype(), MAY_REPEAT, softplus ? -6 : 0, 2, c->b, c->t, c->d);
+    MAKE(&c->w[A_], weight, MAY_REPEAT, steep, 0, c->d, c->n);
+    MAKE(&c->w[B_], act, MAY_REPEAT, -1, 1, c->b, c->t, g, c->n);
+    MAKE(&c->w[C_], act, MAY_REPEAT, -1, 1, c->b, c->t, j, c->n);
+    if (draw(2)) MAKE(&c->w[D_], weight, MAY_REPEAT, -1, 1, c->d);
+    if (draw(2)) MAKE(&c->w[Z], act, MAY_REPEAT, -4, 4, c->b, c->t, c->d);
+    if (draw(2)) MAKE(&c->w[BIAS], weight, MAY_REPEAT, softplus ? -2 : 0, 1, c->d);
+    if (slots || draw(3)) MAKE(&c->w[H_IN], state, 0, -1, 1, c->p, c->d, c->n);
+    c->in_place = c->w[H_IN].memory && !draw(3);
+    if (!c->in_place && draw(4)) MAKE(&c->w[H_OUT], state, 0, -1, 1, c->p, c->d, c->n);
+    MAKE(&c->w[Y], act, 0, -1, 1, c->b, c->t, c->d);
+    place(c);
+    for (int i = 0; i < OPERANDS; i++) snapshot(&c->w[i]);
+}
+
+static void near(double got, double want, double scale, uint32_t dtype, const char *what, int64_t at)
+{
+    if (!(fabs(got - want) <= 2e-5 * scale + rounding(dtype, want) * 1.01))
+        fail_msg("%s at %lld: %.9g, wanted %.9g (scale %g)", what, (long long)at, got, want, scale);
+}
+
+static double softplus_of(double x) { return x > 20 ? x : log1p(exp(x)); }
+
+/* One channel of one sequence by the definition; in is h_in as it was. */
+static void check_channel(const struct scene *c, const segue_selective_scan *op, const segue_tensor *in, struct segue_sequence q, int64_t d)
+{
+    double h[512], size[512], y, scale;
+    int64_t g = d / (c->d / op->B.shape[2]), j = d / (c->d / op->C.shape[2]);
+    for (int64_t n = 0; n < c->n; n++) {
+        h[n] = in->dtype.bits && q.read >= 0 ? GET(*in, q.read, d, n) : 0;
+        size[n] = fabs(h[n]);
+    }
+    for (int64_t i = q.first; i < q.first + q.length; i++) {
+        double delta = GET(op->delta, q.batch, i, d) + (op->delta_bias.dtype.bits ? GET(op->delta_bias, d) : 0);
+        double u = GET(op->u, q.batch, i, d);
+        if (op->softplus) delta = softplus_of(delta);
+        y = scale = 0;
+        for (int64_t n = 0; n < c->n; n++) {
+            double decay = exp(delta * GET(op->A, d, n)), b = GET(op->B, q.batch, i, g, n), cc = GET(op->C, q.batch, i, j, n);
+            h[n] = decay * h[n] + delta * u * b;
+            size[n] = decay * size[n] + fabs(delta * u * b);
+            y += cc * h[n];
+            scale += fabs(cc) * size[n];
+        }
+        if (op->D.dtype.bits) y += GET(op->D, d) * u, scale += fabs(GET(op->D, d) * u);
+        double gate = op->z.dtype.bits ? GET(op->z, q.batch, i, d) : 0, factor = op->z.dtype.bits ? gate / (1 + exp(-gate)) : 1;
+        if (q.padding) factor = scale = 0;
+        near(GET(op->y, q.batch, i, d), y * factor, scale * fabs(factor), segue_dtype_id(op->y.dtype), "y", i);
+    }
+    for (int64_t n = 0; op->h_out.dtype.bits && q.write >= 0 && n < c->n; n++)
+        near(GET(op->h_out, q.write, d, n), h[n], size[n], segue_dtype_id(op->h_out.dtype), "h_out", n);
+}
+
+static void check_scene(const struct scene *c)
+{
+    segue_tensor in = c->op.h_in;
+    struct segue_sequences all = { &c->op.cu_seqlens, &c->op.slot, c->s, c->t, c->p };
+    in.data = c->w[H_IN].copy;
+    char *covered = calloc(1, (size_t)(c->b * c->t) + 1);
+    for (int64_t s = 0; s < c->s; s++) {
+        struct segue_sequence q = segue_sequence_at(&all, s);
+        for (int64_t i = 0; i < q.length; i++) covered[q.batch * c->t + q.first + i] = 1;
+        for (int64_t d = 0; d < c->d; d++) check_channel(c, &c->op, &in, q, d);
+    }
+    segue_tensor before = c->op.y;
+    before.data = c->w[Y].copy;
+    for (int64_t i = 0; i < c->b * c->t * c->d; i++) {
+        int64_t at[] = { i / c->d / c->t, i / c->d % c->t, i % c->d };
+        if (!covered[at[0] * c->t + at[1]]) assert_memory_equal(element(&c->op.y, at), element(&before, at), c->op.y.dtype.bits / 8);
+    }
+    free(covered);
+    for (int i = 0; i < OPERANDS; i++) check_outside(&c->w[i], i == Y || i == H_OUT || (c->in_place && i == H_IN));
+}
+
+static void against_the_definition(void **state)
+{
+    static const uint32_t threads[] = { 1, 2, 5, 0 };
+    (void)state;
+    for (int round = 0; round < 250; round++) {
+        struct scene c;
+        seed = 1000 + (uint64_t)round;
+        make_scene(&c);
+        segue_selective_scan bound = c.op;
+        bound.u.shape[1] += draw(40);
+        for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++) {
+            char *y = NULL;
+            for (int k = 0; k < 4; k++) {
+                struct test_device d;
+                if (!test_open(&d, isa, threads[k])) continue;
+                for (int i = 0; i < OPERANDS; i++) restore(&c.w[i]);
+                run_row(&selective_scan_cpu, &d, &bound.header, &c.op.header);
+                check_scene(&c);
+                if (!y) y = memcpy(malloc(c.w[Y].size), c.w[Y].memory, c.w[Y].size);
+                assert_memory_equal(y, c.w[Y].memory, c.w[Y].size); /* whatever the threads */
+                test_close(&d);
+            }
+            free(y);
+        }
+        for (int i = 0; i < OPERANDS; i++) drop(&c.w[i]);
+    }
+}
+
+/* Token by token with the state in place gives the bits of one call. */
+static void steps_equal_prefill(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++) {
+        struct test_device d;
+        struct scene c = { .op = segue_selective_scan_init(), .b = 2, .t = 37, .d = 41, .n = 21, .s = 2, .p = 2 };
+        seed = 7;
+        if (!test_open(&d, isa, 2)) continue;
+        MAKE(&c.w[U], SEGUE_F16, 0, -2, 2, 2, 37, 41);
+        MAKE(&c.w[DELTA], SEGUE_F32, 0, -6, 2, 2, 37, 41);
+        MAKE(&c.w[A_], SEGUE_F32, 0, -60, 0, 41, 21);
+        MAKE(&c.w[B_], SEGUE_F16, 0, -1, 1, 2, 37, 1, 21);
+        MAKE(&c.w[C_], SEGUE_F16, 0, -1, 1, 2, 37, 41, 21);
+        MAKE(&c.w[Z], SEGUE_F16, 0, -4, 4, 2, 37, 41);
+        MAKE(&c.w[H_IN], SEGUE_F32, 0, -1, 1, 2, 41, 21);
+        MAKE(&c.w[Y], SEGUE_F16, 0, -1, 1, 2, 37, 41);
+        c.in_place = 1;
+        place(&c);
+        snapshot(&c.w[H_IN]);
+        run_row(&selective_scan_cpu, &d, &c.op.header, &c.op.header);
+        char *y = memcpy(malloc(c.w[Y].size), c.w[Y].memory, c.w[Y].size), *h = memcpy(malloc(c.w[H_IN].size), c.w[H_IN].memory, c.w[H_IN].size);
+        restore(&c.w[H_IN]);
+        for (int64_t i = 0; i < 37; i++) {
+            segue_selective_scan one = c.op;
+            segue_tensor *const tokens[] = { &one.u, &one.delta, &one.B, &one.C, &one.z, &one.y };
+            for (int k = 0; k < 6; k++) *tokens[k] = segue_tensor_slice(*tokens[k], 1, i, 1);
+            run_row(&selective_scan_cpu, &d, &one.header, &one.header);
+        }
+        assert_memory_equal(y, c.w[Y].memory, c.w[Y].size);
+        assert_memory_equal(h, c.w[H_IN].memory, c.w[H_IN].size);
+        free(y);
+        free(h);
+        for (int i = 0; i < OPERANDS; i++) drop(&c.w[i]);
+        test_close(&d);
+    }
+}
+
+/* A NaN reaches its own channel from its own token on, and nothing else. */
+static void nan_stays_in_its_future(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++) {
+        struct test_device d;
+        struct scene c = { .op = segue_selective_scan_init(), .b = 1, .t = 40, .d = 19, .n = 16, .s = 1, .p = 1 };
+        if (!test_open(&d, isa, 1)) continue;
+        MAKE(&c.w[U], SEGUE_F32, 0, -2, 2, 1, 40, 19);
+        MAKE(&c.w[DELTA], SEGUE_F32, 0, -6, 2, 1, 40, 19);
+        MAKE(&c.w[A_], SEGUE_F32, 0, -6, 0, 19, 16);
+        MAKE(&c.w[B_], SEGUE_F32, 0, -1, 1, 1, 40, 1, 16);
+        MAKE(&c.w[C_], SEGUE_F32, 0, -1, 1, 1, 40, 1, 16);
+        MAKE(&c.w[Y], SEGUE_F32, 0, -1, 1, 1, 40, 19);
+        set_at(&c.w[DELTA].t, (int64_t[]){ 0, 23, 17 }, NAN);
+        place(&c);
+        run_row(&selective_scan_cpu, &d, &c.op.header, &c.op.header);
+        for (int64_t i = 0; i < 40; i++)
+            for (int64_t k = 0; k < 19; k++) assert_int_equal(isnan(GET(c.op.y, 0, i, k)) != 0, k == 17 && i >= 23);
+        for (int i = 0; i < OPERANDS; i++) drop(&c.w[i]);
+        test_close(&d);
+    }
+}
+
+static void refuses_f64(void **state)
+{
+    (void)state;
+    segue_selective_scan op = segue_selective_scan_init();
+    op.A.dtype = segue_dtype_of(SEGUE_F64);
+    assert_string_equal(selective_scan_cpu.accepts(&op.header, NULL), "A: f64 is offered by the reference only");
+    op.A.dtype = segue_dtype_of(SEGUE_BF16);
+    op.h_out.dtype = segue_dtype_of(SEGUE_F64);
+    assert_string_equal(selective_scan_cpu.accepts(&op.header, NULL), "h_out: f64 is offered by the reference only");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition), cmocka_unit_test(steps_equal_prefill),
+                                        cmocka_unit_test(nan_stays_in_its_future), cmocka_unit_test(refuses_f64) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,237 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command itself, on copies of the golden vectors: it passes them as they are and fails, skips or refuses,
+ * in words and by exit code, what each edit breaks. Arguments: the segue-conform program, the golden folder. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+/* cmocka.h needs setjmp.h, stdarg.h and stdint.h */
+#include <cmocka.h>
+
+static const char *program, *golden;
+static char scratch[] = "conform_test.XXXXXX";
+static char said[1 << 16]; /* by the last command */
+
+static size_t read_file(const char *path, char *to, size_t size)
+{
+    FILE *f = fopen(path, "rb");
+    const size_t n = f ? fread(to, 1, size, f) : 0;
+    if (f) fclose(f);
+    return n;
+}
+
+static void write_file(const char *path, const char *content, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(content, 1, size, f), size);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* Exit code; standard output and error in said. */
+static int command(const char *format, ...)
+{
+    char line[8192];
+    size_t at = (size_t)snprintf(line, sizeof line, "'%s' ", program);
+    va_list list;
+    va_start(list, format);
+    at += (size_t)vsnprintf(line + at, sizeof line - at, format, list);
+    va_end(list);
+    snprintf(line + at, sizeof line - at, " 2>&1");
+    FILE *p = popen(line, "r");
+    assert_non_null(p);
+    said[fread(said, 1, sizeof said - 1, p)] = 0;
+    const int status = pclose(p);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void says(const char *words)
+{
+    if (!strstr(said, words)) fail_msg("\"%s\" is not in:\n%s", words, said);
+}
+
+/* scratch/selective_scan/full.safetensors, with the first `from` of its header replaced by `to`; data byte
+ * flipped. */
+static void edit(const char *from, const char *to, long flip)
+{
+    static char content[1 << 16], out[1 << 16];
+    char path[4096];
+    uint64_t header;
+    snprintf(path, sizeof path, "%s/selective_scan/full.safetensors", golden);
+    const size_t size = read_file(path, content, sizeof content);
+    assert_true(size > 8 && size < sizeof content - 100);
+    memcpy(&header, content, 8);
+    char *at = memmem(content + 8, header, from, strlen(from));
+    assert_non_null(at);
+    char *rest = at + strlen(from), *to_end = out + (at - content);
+    memcpy(out, content, (size_t)(at - content));
+    to_end = stpcpy(to_end, to);
+    memcpy(to_end, rest, size - (size_t)(rest - content));
+    header += strlen(to) - strlen(from);
+    memcpy(out, &header, 8);
+    if (flip >= 0) out[8 + header + (uint64_t)flip] ^= 0x10;
+    snprintf(path, sizeof path, "%s/selective_scan/full.safetensors", scratch);
+    write_file(path, out, size + strlen(to) - strlen(from));
+}
+
+static const struct {
+    const char *what, *from, *to;
+    long flip; /* a byte of the data, -1 = none */
+    int code;
+    const char *words, *summary;
+} edits[] = {
+    { "nothing", "{", "{", -1, 0, "passed   selective_scan/full", "1 passed, 0 failed, 0 skipped" },
+    { "wrong expected state", "{", "{", 5, 1, "out.last_state[0,0,0] is", "0 passed, 1 failed, 0 skipped" },
+    { "wrong expected output", "{", "{", 320 + 8 + 5, 1, "out.y[0,0,1] is", "0 passed, 1 failed, 0 skipped" },
+    { "required tensor missing", "\"A\":{", "\"Q\":{", -1, 1, "A: ", "0 passed, 1 failed, 0 skipped" },
+    { "optional tensor under another name", "\"z\":{", "\"Z\":{", -1, 1, "`Z`",
+      "0 passed, 1 failed, 0 skipped" },
+    { "output missing", "\"out.y\":{", "\"out.Y\":{", -1, 1, "y: ", "0 passed, 1 failed, 0 skipped" },
+    { "unknown parameter", "delta_softplus", "delta_softmax", -1, 1, "`delta_softmax` is not known",
+      "0 passed, 1 failed, 0 skipped" },
+    { "parameter of another kind", "softplus\\\": true", "softplus\\\": \\\"on\\\"", -1, 1,
+      "`delta_softplus` is no integer", "0 passed, 1 failed, 0 skipped" },
+    { "parameter against the tensors", "softplus\\\": true", "softplus\\\": true, \\\"decode_steps\\\": 3", -1,
+      1, "the calls have 3 tokens", "0 passed, 1 failed, 0 skipped" },
+    { "axis without a place", "\\\"z\\\": \\\"b d t", "\\\"z\\\": \\\"b q t", -1, 1,
+      "`z`: axis q finds no place", "0 passed, 1 failed, 0 skipped" },
+    { "axes swapped", "\\\"A\\\": \\\"d n", "\\\"A\\\": \\\"n d", -1, 1, "wanted",
+      "0 passed, 1 failed, 0 skipped" },
+    { "softplus forgotten", "softplus\\\": true", "softplus\\\": false", -1, 1, "of rtol 1e-11",
+      "0 passed, 1 failed, 0 skipped" },
+    { "complex A", "\"D\":{", "\"A.im\":{", -1, 0, "complex A", "0 passed, 0 failed, 1 skipped" },
+    { "unknown primitive", "\"selective_scan\"", "\"frobnicate\"", -1, 0, "unknown primitive: frobnicate",
+      "0 passed, 0 failed, 1 skipped" },
+};
+
+static void each_edit(void **context)
+{
+    (void)context;
+    for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+        edit(edits[i].from, edits[i].to, edits[i].flip);
+        const int code = command("golden %s --device reference", scratch);
+        if (code != edits[i].code)
+            fail_msg("%s: exit %d, wanted %d:\n%s", edits[i].what, code, edits[i].code, said);
+        says(edits[i].words);
+        says(edits[i].summary);
+    }
+}
+
+static void truncated(void **context)
+{
+    char path[4096];
+    struct stat facts;
+    (void)context;
+    edit("{", "{", -1);
+    snprintf(path, sizeof path, "%s/selective_scan/full.safetensors", scratch);
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(truncate(path, facts.st_size - 1), 0);
+    assert_int_equal(command("golden %s --device reference", scratch), 1);
+    says("truncated");
+    says("0 passed, 1 failed, 0 skipped");
+}
+
+static void fewer_than_recorded(void **context)
+{
+    char path[4096];
+    static const char counts[] = "# recorded\nselective_scan 1\n",
+                      more[] = "selective_scan 1\ncausal_conv1d 2\n", bad[] = "some\n";
+    (void)context;
+    edit("{", "{", -1);
+    snprintf(path, sizeof path, "%s/COUNTS", scratch);
+    write_file(path, counts, sizeof counts - 1);
+    assert_int_equal(command("golden %s --device reference", scratch), 0);
+    write_file(path, more, sizeof more - 1);
+    assert_int_equal(command("golden %s --device reference", scratch), 1);
+    says("causal_conv1d: 0 files, 2 recorded");
+    says("1 passed, 2 failed, 0 skipped");
+    write_file(path, bad, sizeof bad - 1);
+    assert_int_equal(command("golden %s --device reference", scratch), 4);
+    unlink(path);
+}
+
+static void usage_and_devices(void **context)
+{
+    (void)context;
+    assert_int_equal(command("golden"), 2);
+    assert_int_equal(command("frobnicate %s", scratch), 2);
+    assert_int_equal(command("golden %s --frobnicate", scratch), 2);
+    says("usage: segue conform golden");
+    assert_int_equal(command("--help"), 0);
+    assert_int_equal(command("golden %s --device nosuchdevice", scratch), 3);
+    says("nosuchdevice");
+    assert_int_equal(command("golden %s/none --device reference", scratch), 4);
+    assert_int_equal(command("golden %s --device reference --json /nonexistent/file", scratch), 4);
+}
+
+static void empty_folder(void **context)
+{
+    char path[4096];
+    (void)context;
+    snprintf(path, sizeof path, "%s/empty", scratch);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(command("golden %s --device reference", path), 1);
+    says("no .safetensors below");
+    rmdir(path);
+}
+
+/* Sum over COUNTS; it must not lag behind the folder. */
+static int recorded(void)
+{
+    char path[4096], line[256];
+    int sum = 0, n;
+    snprintf(path, sizeof path, "%s/COUNTS", golden);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f))
+        if (line[0] != '#' && sscanf(line, "%*s %d", &n) == 1) sum += n;
+    fclose(f);
+    return sum;
+}
+
+/* As recorded: all of them, none refused, and one JSON line each. */
+static void whole_folder(void **context)
+{
+    static char json[1 << 20];
+    char path[4096], words[64];
+    int lines = 0;
+    (void)context;
+    snprintf(path, sizeof path, "%s/out.jsonl", scratch);
+    assert_int_equal(command("golden '%s' --device reference --json %s", golden, path), 0);
+    snprintf(words, sizeof words, "\n%d passed, 0 failed, 0 skipped\n", recorded());
+    says(words);
+    const size_t size = read_file(path, json, sizeof json - 1);
+    for (size_t i = 0; i < size; i++) lines += json[i] == '\n';
+    assert_int_equal(lines, recorded() + 1);
+    snprintf(words, sizeof words, "\n{\"summary\":{\"passed\":%d,\"failed\":0,\"skipped\":0}}\n", recorded());
+    assert_non_null(strstr(json, words));
+    unlink(path);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_edit),           cmocka_unit_test(truncated),
+        cmocka_unit_test(fewer_than_recorded), cmocka_unit_test(usage_and_devices),
+        cmocka_unit_test(empty_folder),        cmocka_unit_test(whole_folder),
+    };
+    char path[4096];
+    if (argc != 3 || !mkdtemp(scratch)) return 2;
+    program = argv[1], golden = argv[2];
+    snprintf(path, sizeof path, "%s/selective_scan", scratch);
+    if (mkdir(path, 0700)) return 2;
+    const int result = cmocka_run_group_tests(tests, NULL, NULL);
+    snprintf(path, sizeof path, "%s/selective_scan/full.safetensors", scratch);
+    unlink(path);
+    snprintf(path, sizeof path, "%s/selective_scan", scratch);
+    rmdir(path);
+    rmdir(scratch);
+    return result;
+}

@@ -1,0 +1,58 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Another `real` for gauge_test.cpp: a value and the set of tokens that it came from. */
+#include <math.h>
+#include <stdint.h>
+
+#include <segue/segue.h>
+
+struct real {
+    double value;
+    uint64_t from;
+    real(double v = 0, uint64_t tokens = 0) : value(v), from(tokens) {}
+};
+
+static inline real operator+(real a, real b)
+{
+    return real(a.value + b.value, a.from | b.from);
+}
+
+static inline real operator-(real a, real b)
+{
+    return real(a.value - b.value, a.from | b.from);
+}
+
+static inline real operator*(real a, real b)
+{
+    return real(a.value * b.value, a.from | b.from);
+}
+
+static inline real mac(real s, real a, real b)
+{
+    return s + a * b;
+}
+
+static inline real log_decay(real *sum, real g)
+{
+    *sum = *sum + g;
+    return g;
+}
+
+static inline real real_exp(real x)
+{
+    return real(exp(x.value), x.from);
+}
+
+static inline real real_sigmoid(real x)
+{
+    return real(1 / (1 + exp(-x.value)), x.from);
+}
+
+static inline real real_softplus(real x)
+{
+    return real(x.value > 20 ? x.value : log1p(exp(x.value)), x.from);
+}
+
+void step();
+real load(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l);
+void store(const segue_tensor *t, real value, int64_t i, int64_t j, int64_t k, int64_t l);

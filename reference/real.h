@@ -1,0 +1,85 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The numbers that a reference computes with. As C, `real` is double. The conformance suite compiles the same
+ * files as C++ with -DSEGUE_GAUGE='"header"'; that header defines a class `real` that carries more than a value
+ * (what roundings it has met, which tokens it depends on), all functions below up to real_abs, and load() and
+ * store() of operands.h. A reference therefore never turns a real into a double, and uses + - * / and these
+ * functions only. Four are hooks, which do nothing in C: step()              at each token of a recurrence:
+ * roundings may repeat from token to token mac(s, a, b)        s + a b inside a contraction that a matrix unit
+ * may do log_decay(&sum, g)  a log decay g that a chunked kernel may sum before it takes exp; sum: one a
+ * stream, from 0 spread(y, norm)     an output whose error is set by the norm of the whole input (transform
+ * methods) */
+#ifndef SEGUE_REFERENCE_REAL_H
+#define SEGUE_REFERENCE_REAL_H
+
+#ifdef SEGUE_GAUGE
+#include SEGUE_GAUGE
+#else
+#include <math.h>
+
+typedef double real;
+
+static inline void step(void)
+{
+}
+
+static inline real mac(real s, real a, real b)
+{
+    return s + a * b;
+}
+
+static inline real log_decay(real *sum, real g)
+{
+    (void)sum;
+    return g;
+}
+
+static inline real spread(real y, real norm)
+{
+    (void)norm;
+    return y;
+}
+
+static inline real real_exp(real x)
+{
+    return exp(x);
+}
+
+static inline real real_log(real x)
+{
+    return log(x);
+}
+
+static inline real real_sqrt(real x)
+{
+    return sqrt(x);
+}
+
+static inline real real_sigmoid(real x)
+{
+    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
+}
+
+/* The branch at 20 is torch's: log1p alone differs from it by 2e-9, which golden vectors see. */
+static inline real real_softplus(real x)
+{
+    return x > 20 ? x : log1p(exp(x));
+}
+
+static inline real real_max(real a, real b)
+{
+    return a > b ? a : b;
+}
+
+static inline real real_abs(real a)
+{
+    return fabs(a);
+}
+#endif
+
+static inline real real_silu(real x)
+{
+    return x * real_sigmoid(x);
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a descriptor to an op: the axes that were not given, then the tensors. Whether the op is right, core decides. */
+#include "descriptor.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { WORDS = 8 };
+
+static int split(const char *clause, size_t length, char words[WORDS][32])
+{
+    int count = 0;
+    for (size_t i = 0; i < length;) {
+        size_t n = 0;
+        while (i < length && clause[i] == ' ') i++;
+        if (i == length || count == WORDS) break;
+        while (i < length && clause[i] != ' ' && n + 1 < sizeof words[0]) words[count][n++] = clause[i++];
+        words[count++][n] = 0;
+    }
+    return count;
+}
+
+static int is_present(const struct descriptor *d, const char *operand)
+{
+    for (uint32_t i = 0; i < d->primitive->field_count; i++)
+        if (!strcmp(d->primitive->fields[i].name, operand)) return d->present[i];
+    return 0;
+}
+
+static int64_t derive(const struct descriptor *d, char letter, int depth);
+
+/* "l >= w - 1", "s == b unless cu_seqlens", "d % g == 0": what the clause says of the letter; 0 = nothing. */
+static int64_t by_clause(const struct descriptor *d, const char *clause, size_t length, char letter, int depth)
+{
+    char w[WORDS][32];
+    int count = split(clause, length, w);
+    if (count >= 3 && !strcmp(w[1], "%") && w[2][0] == letter && !w[2][1]) return 1;
+    if (count < 3 || w[0][0] != letter || w[0][1] || (strcmp(w[1], "==") && strcmp(w[1], ">="))) return 0;
+    if (count >= 5) {
+        const int condition = !strcmp(w[count - 2], "if"), negated = !strcmp(w[count - 2], "unless");
+        if ((condition || negated) && is_present(d, w[count - 1]) == negated) return 0;
+        if (condition || negated) count -= 2;
+    }
+    int64_t value = isdigit((unsigned char)w[2][0]) ? atoll(w[2]) : derive(d, w[2][0], depth + 1);
+    if (count == 5 && value) value += w[3][0] == '-' ? -atoll(w[4]) : atoll(w[4]);
+    return count == 5 && value < 1 ? 1 : value;
+}
+
+/* An axis as given, or else as the primitive's rules have it; 0 = unknown. */
+static int64_t derive(const struct descriptor *d, char letter, int depth)
+{
+    if (letter < 'a' || letter > 'z' || depth > 4) return 0;
+    if (d->axis[letter - 'a']) return d->axis[letter - 'a'];
+    for (const char *clause = d->primitive->rules; *clause;) {
+        const size_t length = strcspn(clause, ";");
+        const int64_t value = by_clause(d, clause, length, letter, depth);
+        if (value) return value;
+        clause += length + (clause[length] == ';');
+    }
+    return letter == 's' || letter == 'p' ? 1 : 0; /* one packed sequence, one pool row */
+}
+
+/* "b t g n", "s+1", "s 2" */
+static int shape_of(const struct descriptor *d, const segue_field_facts *f, int64_t *shape, char *why)
+{
+    int rank = 0;
+    for (const char *at = f->dims; *at && rank < SEGUE_MAX_RANK; rank++) {
+        char *end = (char *)at + 1;
+        if (isdigit((unsigned char)*at)) shape[rank] = strtoll(at, &end, 10);
+        else if (!(shape[rank] = derive(d, *at, 0))) {
+            snprintf(why, DESCRIPTOR_WHY, "shape: axis %c is missing; %s is [%s]", toupper((unsigned char)*at), f->name, f->dims);
+            return -1;
+        } else if (*end == '+') shape[rank] += strtoll(end + 1, &end, 10);
+        at = end + strspn(end, " ");
+    }
+    return rank;
+}
+
+/* Strides of the layout: the order of the axes in memory, then the distance of rows. */
+static segue_tensor laid_out(const struct descriptor *d, const segue_field_facts *f, uint32_t dtype, int rank, const int64_t *shape)
+{
+    int order[SEGUE_MAX_RANK], timed = -1;
+    segue_tensor t = segue_tensor_of(NULL, dtype, rank, shape);
+    const char *axes = f->dims;
+    for (int i = 0; i < rank; i++, axes += strcspn(axes, " "), axes += strspn(axes, " ")) {
+        order[i] = i;
+        if (*axes == 't') timed = i;
+    }
+    if (d->layout == LAYOUT_BDT && timed >= 0)
+        for (int i = timed; i < rank; i++) order[i] = i + 1 < rank ? i + 1 : timed;
+    int64_t distance = 1, last = 0;
+    for (int i = rank - 1; i >= 0; i--) {
+        t.stride[order[i]] = distance;
+        last += (shape[order[i]] - 1) * distance;
+        distance *= shape[order[i]];
+        if (i == rank - 1 && rank > 1 && d->layout == LAYOUT_PAD3 && f->kind != SEGUE_KIND_I32) distance += 3;
+    }
+    t.bytes = (uint64_t)(last + 1) * t.dtype.bits / 8;
+    return t;
+}
+
+segue_op_header *descriptor_op(const struct descriptor *d, char *why)
+{
+    const segue_primitive_facts *p = d->primitive;
+    segue_op_header *op = calloc(1, p->op_size);
+    segue_diag diag = { 0 };
+    if (!op || segue_op_init(p->id, op, p->op_size, &diag) != SEGUE_OK) {
+        snprintf(why, DESCRIPTOR_WHY, "%.300s", op ? diag.text : "out of memory");
+        free(op);
+        return NULL;
+    }
+    for (uint32_t i = 0; i < p->field_count; i++) {
+        const segue_field_facts *f = &p->fields[i];
+        char *field = (char *)op + f->offset;
+        int64_t shape[SEGUE_MAX_RANK] = { 0 };
+        const int64_t whole = (int64_t)d->value[i];
+        const int rank = d->present[i] ? shape_of(d, f, shape, why) : 0;
+        if (rank < 0) return free(op), NULL;
+        const segue_tensor t = laid_out(d, f, d->dtype[i], rank, shape);
+        if (f->role == SEGUE_ROLE_INT) memcpy(field, &whole, sizeof whole);
+        else if (f->role == SEGUE_ROLE_REAL) memcpy(field, &d->value[i], sizeof d->value[i]);
+        else if (d->present[i]) memcpy(field, &t, sizeof t);
+    }
+    return op;
+}
