@@ -16,5 +16,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/segue-config-version.cmak
 install(FILES ${PROJECT_BINARY_DIR}/segue-config.cmake ${PROJECT_BINARY_DIR}/segue-config-version.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/segue)
 
+# Relative to the .pc file itself, so that an install to another prefix, or a moved one, stays right.
+file(RELATIVE_PATH SEGUE_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/segue.pc.in ${PROJECT_BINARY_DIR}/segue.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/segue.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -8,11 +8,16 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_DEVICE = 3, EXIT_ENVIRONMENT = 4 };
+enum { SECONDS = 60 }; /* for one file, and for opening the device */
 
 /* cases.h is made by the build: one CASE(<primitive>) for each cases/<primitive>.c. */
 #define CASE(primitive) extern const golden_case segue_golden_##primitive;
@@ -30,10 +35,14 @@ typedef struct paths {
     size_t count;
 } paths;
 
-typedef struct report {
+typedef struct report { /* in memory that the child and the parent share */
     const char *folder;
     FILE *json;
     int count[3]; /* by enum trial_status */
+    size_t next;  /* the file in work */
+    int opened;   /* the device was opened, now or by an earlier child */
+    int finished; /* the child came to its end */
+    char device[32];
 } report;
 
 static const char *const status_names[] = { "passed", "failed", "skipped" };
@@ -130,6 +139,7 @@ static void print_json(FILE *to, json_t *line)
     if (to) {
         json_dumpf(line, to, JSON_COMPACT);
         fputc('\n', to);
+        fflush(to); /* parent and child write in turn */
     }
     json_decref(line);
 }
@@ -140,10 +150,9 @@ static void tell(report *r, const trial_device *device, const char *path, const 
     char where[160];
     r->count[t->status]++;
     printf("%-7s  %s", status_names[t->status], path + strlen(r->folder) + 1);
-    if (t->worst)
-        printf("  worst error %.3g of %s %.3g at %s", t->ratio, t->bound == file->rtol ? "rtol" : "bound",
-               t->bound, trial_where(t, where, sizeof where));
-    printf("%s%s\n", t->why[0] ? ": " : "", t->why);
+    if (t->worst) printf("  worst error %.3g of %s %.3g", t->ratio, t->bound == file->rtol ? "rtol" : "bound", t->bound);
+    if (t->why[0]) printf(": %s\n", t->why);
+    else printf(" at %s\n", trial_where(t, where, sizeof where));
     json_t *line = json_pack("{s:s, s:s?, s:s?, s:s, s:s, s:s, s:s}", "file", path, "primitive",
                              file->primitive, "case", file->name, "device", device->facts.name, "row", t->row,
                              "status", status_names[t->status], "reason", t->why);
@@ -198,23 +207,6 @@ static int check_counts(report *r, const paths *all)
     return bad ? EXIT_ENVIRONMENT : EXIT_OK;
 }
 
-static int judge_all(report *r, const trial_device *device, const paths *all)
-{
-    printf("device %s (%s), operands in %s\n", device->facts.name, device->facts.description,
-           device->dtype == SEGUE_F64 ? "f64" : "f32");
-    if (device->dtype == SEGUE_F32)
-        printf("bound: 100 roundings of f32 (100 x 2^-24) of max(1, largest wanted), until the gauge derives "
-               "it; rtol 0 stays 0\n");
-    for (size_t i = 0; i < all->count; i++) judge_path(r, device, all->list[i]);
-    const int result = check_counts(r, all);
-    if (!all->count) fprintf(stderr, "segue conform: no .safetensors below %s\n", r->folder);
-    print_json(r->json, json_pack("{s:{s:i, s:i, s:i}}", "summary", "passed", r->count[TRIAL_PASSED], "failed",
-                                  r->count[TRIAL_FAILED], "skipped", r->count[TRIAL_SKIPPED]));
-    printf("%d passed, %d failed, %d skipped\n", r->count[TRIAL_PASSED], r->count[TRIAL_FAILED],
-           r->count[TRIAL_SKIPPED]);
-    return result ? result : r->count[TRIAL_FAILED] || !all->count ? EXIT_FAILED : EXIT_OK;
-}
-
 /* ---- the device --------------------------------------------------------------------------------- */
 
 /* The first device that is ready; the reference is chosen by name only. */
@@ -255,36 +247,127 @@ static int open_device(segue_context *ctx, const char *name, trial_device *out)
     return EXIT_OK;
 }
 
-/* ---- golden ------------------------------------------------------------------------------------- */
+/* ---- children ------------------------------------------------------------------------------------ */
 
-static int golden(char *folder, const char *device_name, const char *json_path)
+static void announce(const trial_device *device)
 {
-    report r = { .folder = folder };
-    paths all = { 0 };
+    printf("device %s (%s), operands in %s\n", device->facts.name, device->facts.description,
+           device->dtype == SEGUE_F64 ? "f64" : "f32");
+    if (device->dtype == SEGUE_F32)
+        printf(
+            "bound: 100 roundings of f32 (100 x 2^-24) of max(1, largest wanted), until the gauge derives it; "
+            "rtol 0 stays 0\n");
+}
+
+/* Opens the device and judges the files from r->next on. The alarm ends a child that a plugin keeps from going
+ * on. */
+static int judge_from(report *r, const paths *all, const char *device_name)
+{
     trial_device device = { 0 };
     segue_context *ctx = NULL;
     segue_diag diag;
-    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--) folder[n - 1] = 0;
-    int result = find_files(folder, &all);
-    if (!result && all.count) qsort(all.list, all.count, sizeof *all.list, by_name);
-    if (!result && segue_context_create(NULL, &ctx, &diag)) {
+    int result = EXIT_OK;
+    alarm(SECONDS);
+    if (segue_context_create(NULL, &ctx, &diag)) {
         fprintf(stderr, "segue conform: %s\n", diag.text);
         result = EXIT_ENVIRONMENT;
     }
     if (!result) result = open_device(ctx, device_name, &device);
-    if (!result && json_path && !(r.json = fopen(json_path, "w"))) {
-        fprintf(stderr, "segue conform: --json %s: %s\n", json_path, strerror(errno));
-        result = EXIT_ENVIRONMENT;
-    }
-    if (!result) result = judge_all(&r, &device, &all);
-    if (r.json && (ferror(r.json) | fclose(r.json)) && !result) {
-        fprintf(stderr, "segue conform: --json %s: not written: %s\n", json_path, strerror(errno));
-        result = EXIT_ENVIRONMENT;
+    if (!result && !r->opened) announce(&device);
+    if (!result) r->opened = 1, memcpy(r->device, device.facts.name, sizeof r->device);
+    while (!result && r->next < all->count && !segue_device_status(device.handle, NULL)) {
+        alarm(SECONDS);
+        judge_path(r, &device, all->list[r->next++]);
+        fflush(stdout);
     }
     if (device.handle) segue_stream_destroy(device.handle, device.stream);
     segue_device_close(device.handle);
     segue_context_destroy(ctx);
+    return result;
+}
+
+/* What became of a child that did not finish. */
+static void died(char *words, size_t size, int status)
+{
+    if (!WIFSIGNALED(status)) snprintf(words, size, "ended the process with exit code %d", WEXITSTATUS(status));
+    else if (WTERMSIG(status) == SIGALRM) snprintf(words, size, "hung: no answer within %d s", SECONDS);
+    else snprintf(words, size, "crashed: %s", strsignal(WTERMSIG(status)));
+}
+
+/* Judges in a child, so that a plugin that crashes, hangs or exits costs one file and not the rest; then in
+ * another. */
+static int judge_all(report *r, const paths *all, const char *device_name)
+{
+    do {
+        trial_device device = { 0 };
+        trial t = { 0 };
+        int status = 0;
+        fflush(NULL);
+        r->finished = 0;
+        const pid_t child = fork();
+        if (child == 0) {
+            const int result = judge_from(r, all, device_name);
+            r->finished = 1;
+            exit(result);
+        }
+        if (child < 0 || waitpid(child, &status, 0) != child) {
+            fprintf(stderr, "segue conform: no child process: %s\n", strerror(errno));
+            return EXIT_ENVIRONMENT;
+        }
+        if (r->finished && WIFEXITED(status)) {
+            if (WEXITSTATUS(status)) return WEXITSTATUS(status);
+            continue; /* all done, or the device was lost and is opened again */
+        }
+        died(t.why, sizeof t.why, status);
+        t.status = TRIAL_FAILED;
+        memcpy(device.facts.name, r->device, sizeof r->device);
+        if (!r->opened || r->next == all->count) {
+            fprintf(stderr, "segue conform: the device %s when it was %s\n", t.why,
+                    r->opened ? "closed" : "opened");
+            return r->opened ? EXIT_FAILED : EXIT_NO_DEVICE;
+        }
+        tell(r, &device, all->list[r->next++], &(golden_file){ 0 }, &t);
+    } while (r->next < all->count);
+    return EXIT_OK;
+}
+
+/* ---- golden -------------------------------------------------------------------------------------- */
+
+static int summarize(report *r, const paths *all)
+{
+    const int result = check_counts(r, all);
+    if (!all->count) fprintf(stderr, "segue conform: no .safetensors below %s\n", r->folder);
+    print_json(r->json, json_pack("{s:{s:i, s:i, s:i}}", "summary", "passed", r->count[TRIAL_PASSED], "failed",
+                                  r->count[TRIAL_FAILED], "skipped", r->count[TRIAL_SKIPPED]));
+    printf("%d passed, %d failed, %d skipped\n", r->count[TRIAL_PASSED], r->count[TRIAL_FAILED],
+           r->count[TRIAL_SKIPPED]);
+    return result ? result : r->count[TRIAL_FAILED] || !all->count ? EXIT_FAILED : EXIT_OK;
+}
+
+static int golden(char *folder, const char *device_name, const char *json_path)
+{
+    paths all = { 0 };
+    report *r = mmap(NULL, sizeof *r, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (r == MAP_FAILED) return EXIT_ENVIRONMENT;
+    for (size_t n = strlen(folder); n > 1 && folder[n - 1] == '/'; n--) folder[n - 1] = 0;
+    r->folder = folder;
+    int result = find_files(folder, &all);
+    if (!result && all.count) qsort(all.list, all.count, sizeof *all.list, by_name);
+    if (!result && json_path && !(r->json = fopen(json_path, "w"))) {
+        fprintf(stderr, "segue conform: --json %s: %s\n", json_path, strerror(errno));
+        result = EXIT_ENVIRONMENT;
+    }
+    if (!result) result = judge_all(r, &all, device_name);
+    if (result == EXIT_OK || result == EXIT_FAILED) {
+        const int summary = summarize(r, &all);
+        if (!result) result = summary;
+    }
+    if (r->json && (ferror(r->json) | fclose(r->json)) && !result) {
+        fprintf(stderr, "segue conform: --json %s: not written: %s\n", json_path, strerror(errno));
+        result = EXIT_ENVIRONMENT;
+    }
     free_paths(&all);
+    munmap(r, sizeof *r);
     return result;
 }
 

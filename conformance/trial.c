@@ -278,7 +278,7 @@ static void note(trial *t, const golden_tensor *g, int64_t at, double ratio, dou
 {
     if (isnan(ratio)) ratio = INFINITY;
     if (ratio <= t->ratio) return;
-    t->ratio = ratio, t->got = got, t->want = want, t->worst = g;
+    t->ratio = ratio, t->got = isnan(got) ? NAN : got, t->want = want, t->worst = g;
     for (int axis = g->rank - 1; axis >= 0; at /= g->shape[axis--]) t->index[axis] = at % g->shape[axis];
 }
 

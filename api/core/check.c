@@ -151,7 +151,7 @@ static inline int quick_tensor(const struct check *check, const struct check_ten
     if (word != c->dtype || t->rank != c->rank || t->flags) return 0;
     for (int d = 0; d < c->rank; d++) {
         const struct axis axis = c->axes[d];
-        const int64_t size = t->shape[d], value = size - axis.plus;
+        const int64_t size = t->shape[d], value = (int64_t)((uint64_t)size - (uint64_t)axis.plus);
         int64_t step;
         if (dims[axis.letter] < 0) {
             if ((uint64_t)value > (uint64_t)check->bound[axis.letter]) return 0;
@@ -160,7 +160,7 @@ static inline int quick_tensor(const struct check *check, const struct check_ten
             return 0;
         }
         empty |= !size;
-        if (__builtin_mul_overflow(size - 1, t->stride[d], &step)) return 0;
+        if (size < 0 || __builtin_mul_overflow(size - 1, t->stride[d], &step)) return 0;
         if (step < 0) reach.low += step;
         else reach.high += step;
         if ((reach.high | -reach.low) >> 50) return 0; /* far from overflow below */

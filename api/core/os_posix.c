@@ -212,13 +212,14 @@ void *os_library_symbol(void *library, const char *name)
     return dlsym(library, name);
 }
 
-/* The dynamic loader wrote the name under a lock of its own, which race detectors cannot see. */
-#if defined(__GNUC__) && !defined(__clang__)
-__attribute__((no_sanitize_thread))
-#elif defined(__clang__)
-__attribute__((no_sanitize("thread")))
+/* What the dynamic loader wrote, it wrote under a lock of its own, which race detectors cannot see. */
+#if defined(__clang__)
+#define LOADERS_WORD __attribute__((no_sanitize("thread")))
+#else
+#define LOADERS_WORD __attribute__((no_sanitize_thread))
 #endif
-static int copy_name(const volatile char *name, char *out)
+
+LOADERS_WORD static int copy_name(const volatile char *name, char *out)
 {
     int i = 0;
     for (; name && name[i]; i++) {
@@ -229,7 +230,7 @@ static int copy_name(const volatile char *name, char *out)
     return i ? 0 : ENOENT;
 }
 
-int os_library_path(void *library, char *out)
+LOADERS_WORD int os_library_path(void *library, char *out)
 {
     struct link_map *map = NULL;
     return dlinfo(library, RTLD_DI_LINKMAP, &map) || !map ? ENOENT : copy_name(map->l_name, out);

@@ -19,7 +19,7 @@ static void bind_axes(const struct shapes *shapes, const segue_op_header *op, in
         if (!t || !t->dtype.bits || t->rank != shapes->rank[i]) continue;
         for (int d = 0; d < t->rank; d++) {
             const struct axis axis = shapes->axes[i][d];
-            if (axis.letter != CONSTANT && dims[axis.letter] == UNBOUND) dims[axis.letter] = t->shape[d] - axis.plus;
+            if (axis.letter != CONSTANT && dims[axis.letter] == UNBOUND && t->shape[d] >= axis.plus) dims[axis.letter] = t->shape[d] - axis.plus;
         }
     }
 }
@@ -102,7 +102,7 @@ static segue_status check_pair(segue_device *dev, const segue_tensor *to, const 
     for (int d = axis_0_too ? 0 : 1; d < to->rank; d++)
         if (to->shape[d] != from->shape[d])
             return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "to: dimension %d is %" PRId64 ", wanted %" PRId64 " as from has", d, to->shape[d], from->shape[d]);
-    if (segue_overlaps_itself(to)) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "to: its strides put two elements in one place");
+    if (segue_overlaps_itself(to)) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "to: its strides put two elements in one place, wanted a place for each");
     return SEGUE_OK;
 }
 

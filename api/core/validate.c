@@ -88,7 +88,7 @@ static segue_status check_axis(struct job *job, int i, int d, int64_t size)
     axis_text(axis, text);
     if (axis.letter != CONSTANT) {
         const int64_t least = job->shapes->dynamic >> axis.letter & 1 ? 0 : 1;
-        if (size - axis.plus < least)
+        if (size < least + axis.plus)
             return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dimension %d is %" PRId64 ", wanted at least %" PRId64 " (%s)", f->name,
                               d, size, least + axis.plus, text);
         if (dims[axis.letter] == UNBOUND) {
@@ -123,9 +123,10 @@ struct extent segue_extent(const segue_tensor *t, int *overflow)
 {
     const int64_t bytes = t->dtype.bits / 8;
     struct extent e = { 0, 0 };
-    *overflow = 0;
+    *overflow = t->offset >> 63 != 0;
     for (int d = 0; d < t->rank; d++)
         if (t->shape[d] <= 0) return e;
+    if (*overflow) return e;
     for (int d = 0; d < t->rank; d++) {
         int64_t reach;
         if (__builtin_mul_overflow(t->shape[d] - 1, t->stride[d], &reach) || __builtin_mul_overflow(reach, bytes, &reach) ||
@@ -147,10 +148,11 @@ static segue_status check_memory(struct job *job, int i, const segue_tensor *t)
     int overflow;
     *e = segue_extent(t, &overflow);
     if (overflow)
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: shape, strides and offset reach beyond 2^63 bytes", f->name);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: shape, strides and offset reach beyond 2^63 bytes, wanted them within the %" PRIu64
+                          " bytes given", f->name, t->bytes);
     const int empty = e->low == e->high;
     if (is_written(f) && !empty && segue_overlaps_itself(t))
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: its strides put two elements of an output in one place", f->name);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: its strides put two elements of an output in one place, wanted a place for each", f->name);
     if (t->data || empty) job->form->has_data |= (uint64_t)1 << i;
     if (!t->data) {
         if (job->mode == FOR_PLAN || empty) return SEGUE_OK;

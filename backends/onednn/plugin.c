@@ -88,4 +88,4 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
 static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open_device, .close = close_device };
 
 SEGUE_KIT_PLUGIN(onednn, .vendor = "The Segue authors", .version = SEGUE_VERSION_STRING, .uuid = "5b0d6c1e-2f57-4c39-9a64-7d8e13c2b0f4",
-                 .device = &adapter, .rows = (const segue_row *const[]){ &selective_scan_cpu, &causal_conv1d_cpu, &segue_row_delegate, NULL })
+                 .device = &adapter, .rows = (const segue_row *const[]){ &selective_scan_cpu, &causal_conv1d_cpu, NULL })

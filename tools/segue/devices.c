@@ -46,7 +46,9 @@ static void add_plugin(struct table *t, const segue_plugin_facts *p)
     const int rejected = p->state == SEGUE_PLUGIN_REJECTED;
     if (rejected) snprintf(status, sizeof status, "rejected (%s): %s; not loaded: %s", phase_name(p->phase), p->text, p->path);
     else snprintf(status, sizeof status, "no device: %s", p->text[0] ? p->text : "the plugin does not say why");
-    const char *const cells[TABLE_COLUMNS] = { p->id[0] ? p->id : "-", "-", "-", p->id[0] ? p->id : "-", status };
+    const char *slash = strrchr(p->path, '/');
+    const char *const cells[TABLE_COLUMNS] = { p->id[0] ? p->id : slash ? slash + 1 : p->path, "-", "-",
+                                               p->id[0] ? p->id : "-", status };
     table_add(t, rejected ? TONE_BAD : TONE_WARNING, cells);
 }
 
