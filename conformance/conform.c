@@ -123,8 +123,7 @@ static void judge_file(trial *t, const trial_device *device, golden_file *file)
     const char *refused = with && with->refuse ? with->refuse(file) : NULL;
     memset(t, 0, sizeof *t);
     if (!is_primitive(file->primitive)) conclude(t, TRIAL_SKIPPED, "unknown primitive: ", file->primitive);
-    else if (!with)
-        conclude(t, TRIAL_FAILED, "nothing maps the authors' names: cases has no ", file->primitive);
+    else if (!with) conclude(t, TRIAL_FAILED, "nothing maps the authors' names: cases lacks ", file->primitive);
     else if (refused) conclude(t, TRIAL_SKIPPED, "refused: ", refused);
     else trial_run_case(t, device, file, with);
 }
@@ -150,7 +149,8 @@ static void tell(report *r, const trial_device *device, const char *path, const 
     char where[160];
     r->count[t->status]++;
     printf("%-7s  %s", status_names[t->status], path + strlen(r->folder) + 1);
-    if (t->worst) printf("  worst error %.3g of %s %.3g", t->ratio, t->bound == file->rtol ? "rtol" : "bound", t->bound);
+    if (t->worst)
+        printf("  worst error %.3g of %s %.3g", t->ratio, t->bound == file->rtol ? "rtol" : "bound", t->bound);
     if (t->why[0]) printf(": %s\n", t->why);
     else printf(" at %s\n", trial_where(t, where, sizeof where));
     json_t *line = json_pack("{s:s, s:s?, s:s?, s:s, s:s, s:s, s:s}", "file", path, "primitive",
@@ -178,8 +178,8 @@ static void judge_path(report *r, const trial_device *device, const char *path)
     golden_free(&file);
 }
 
-/* COUNTS, where the folder has one, says how many files each primitive has: "selective_scan 10". A missing file
- * failed. */
+/* COUNTS, where the folder has one, says how many files each primitive has: "selective_scan 10". One that is
+ * missing has failed. */
 static int check_counts(report *r, const paths *all)
 {
     char path[4096], line[256], name[128];
@@ -230,9 +230,8 @@ static int open_device(segue_context *ctx, const char *name, trial_device *out)
     segue_diag diag;
     if (!name) name = first_ready(ctx, &facts);
     if (!name) {
-        fprintf(
-            stderr,
-            "segue conform: no device is ready (segue devices says why); --device reference is always there\n");
+        fprintf(stderr, "segue conform: no device is ready (segue devices says why); "
+                        "the reference is taken only by --device reference\n");
         return EXIT_NO_DEVICE;
     }
     out->facts.size = sizeof out->facts;
@@ -254,13 +253,11 @@ static void announce(const trial_device *device)
     printf("device %s (%s), operands in %s\n", device->facts.name, device->facts.description,
            device->dtype == SEGUE_F64 ? "f64" : "f32");
     if (device->dtype == SEGUE_F32)
-        printf(
-            "bound: 100 roundings of f32 (100 x 2^-24) of max(1, largest wanted), until the gauge derives it; "
-            "rtol 0 stays 0\n");
+        printf("bound: 100 roundings of f32 (100 x 2^-24) of max(1, largest wanted), until the gauge derives "
+               "it; rtol 0 stays 0\n");
 }
 
-/* Opens the device and judges the files from r->next on. The alarm ends a child that a plugin keeps from going
- * on. */
+/* Opens the device and judges the files from r->next on. The alarm ends a child that a plugin holds up. */
 static int judge_from(report *r, const paths *all, const char *device_name)
 {
     trial_device device = { 0 };
@@ -275,10 +272,12 @@ static int judge_from(report *r, const paths *all, const char *device_name)
     if (!result) result = open_device(ctx, device_name, &device);
     if (!result && !r->opened) announce(&device);
     if (!result) r->opened = 1, memcpy(r->device, device.facts.name, sizeof r->device);
-    while (!result && r->next < all->count && !segue_device_status(device.handle, NULL)) {
+    while (!result && r->next < all->count) {
         alarm(SECONDS);
-        judge_path(r, &device, all->list[r->next++]);
+        judge_path(r, &device, all->list[r->next]);
         fflush(stdout);
+        r->next++;
+        if (segue_device_status(device.handle, NULL)) break; /* lost: the next child opens it again */
     }
     if (device.handle) segue_stream_destroy(device.handle, device.stream);
     segue_device_close(device.handle);
@@ -294,8 +293,7 @@ static void died(char *words, size_t size, int status)
     else snprintf(words, size, "crashed: %s", strsignal(WTERMSIG(status)));
 }
 
-/* Judges in a child, so that a plugin that crashes, hangs or exits costs one file and not the rest; then in
- * another. */
+/* Judges in a child, so that a plugin that crashes, hangs or exits costs one file; the rest goes to another. */
 static int judge_all(report *r, const paths *all, const char *device_name)
 {
     do {
@@ -316,14 +314,14 @@ static int judge_all(report *r, const paths *all, const char *device_name)
         }
         if (r->finished && WIFEXITED(status)) {
             if (WEXITSTATUS(status)) return WEXITSTATUS(status);
-            continue; /* all done, or the device was lost and is opened again */
+            continue; /* all done, or the device is lost */
         }
         died(t.why, sizeof t.why, status);
         t.status = TRIAL_FAILED;
         memcpy(device.facts.name, r->device, sizeof r->device);
         if (!r->opened || r->next == all->count) {
-            fprintf(stderr, "segue conform: the device %s when it was %s\n", t.why,
-                    r->opened ? "closed" : "opened");
+            fprintf(stderr, "segue conform: a plugin %s when the device was %s\n", t.why,
+                    r->opened ? "closed" : "opened; segue devices tries each one by itself");
             return r->opened ? EXIT_FAILED : EXIT_NO_DEVICE;
         }
         tell(r, &device, all->list[r->next++], &(golden_file){ 0 }, &t);

@@ -7,7 +7,7 @@
 
 #include <segue/segue.h>
 
-struct os_mutex; /* recursive: no */
+struct os_mutex;                        /* recursive: no */
 struct os_mutex *os_mutex_create(void); /* NULL when memory runs out */
 void os_mutex_destroy(struct os_mutex *mutex);
 void os_mutex_lock(struct os_mutex *mutex);
@@ -22,11 +22,15 @@ void *os_alloc(uint64_t bytes, uint64_t alignment);
 void os_free(void *memory);
 const char *os_error_text(int code);
 
-/* ---- files and folders ---------------------------------------------------------------------------------------- */
+/* ---- files and folders
+ * ---------------------------------------------------------------------------------------- */
 
 enum { OS_PATH_BYTES = 1024 };
 enum { OS_KIND_FILE = 1, OS_KIND_FOLDER = 2, OS_KIND_OTHER = 3 };
-enum { OS_MODE_SHARED_WRITE = 022, OS_MODE_SET_ID = 06000 }; /* by group or others; set-user-id or set-group-id */
+enum {
+    OS_MODE_SHARED_WRITE = 022,
+    OS_MODE_SET_ID = 06000
+}; /* by group or others; set-user-id or set-group-id */
 
 struct os_facts {
     uint64_t device, inode, bytes;
@@ -45,15 +49,17 @@ int os_facts_of(const char *path, struct os_facts *out); /* of a link's target *
 int os_real_path(const char *path, char *out);
 /* For reading; never waits for a pipe's other end. */
 int os_open(const char *path, struct os_file *out);
-int os_read(const struct os_file *file, uint64_t offset, void *to, uint64_t bytes); /* all of it, or a failure */
+int os_read(const struct os_file *file, uint64_t offset, void *to,
+            uint64_t bytes); /* all of it, or a failure */
 void os_close(struct os_file *file);
 /* The names in a folder that begin and end so, sorted bytewise; *names goes to os_free() as a whole. */
 int os_list(const char *folder, const char *prefix, const char *suffix, const char ***names, uint32_t *count);
 
-/* ---- shared objects ------------------------------------------------------------------------------------------- */
+/* ---- shared objects
+ * ------------------------------------------------------------------------------------------- */
 
-/* Loads with all symbols bound now, kept to itself and never unloaded. NULL: *why is the system's text, valid until
- * this thread's next call. */
+/* Loads with all symbols bound now, kept to itself and never unloaded. NULL: *why is the system's text, valid
+ * until this thread's next call. */
 void *os_library_load(const char *path, const char **why);
 void *os_library_symbol(void *library, const char *name); /* NULL = none */
 /* Where the dynamic loader found a library, and the one that holds an address; out holds OS_PATH_BYTES. */

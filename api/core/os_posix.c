@@ -81,7 +81,8 @@ const char *os_error_text(int code)
     return text ? text : "unknown error";
 }
 
-/* ---- files and folders ---------------------------------------------------------------------------------------- */
+/* ---- files and folders
+ * ---------------------------------------------------------------------------------------- */
 
 static void facts_from(const struct stat *s, struct os_facts *out)
 {
@@ -157,9 +158,10 @@ static int matches(const char *name, const char *prefix, const char *suffix)
     return n >= p + s && !memcmp(name, prefix, p) && !memcmp(name + n - s, suffix, s);
 }
 
-/* Counts the matching names and their bytes; with names, which both fit into, also stores them. What a growing folder
- * has more of by then is left out. */
-static void walk(DIR *dir, const char *prefix, const char *suffix, uint32_t *count, size_t *bytes, const char **names)
+/* Counts the matching names and their bytes; with names, which both fit into, also stores them. What a growing
+ * folder has more of by then is left out. */
+static void walk(DIR *dir, const char *prefix, const char *suffix, uint32_t *count, size_t *bytes,
+                 const char **names)
 {
     const uint32_t room = *count;
     const size_t space = *bytes;
@@ -198,7 +200,8 @@ int os_list(const char *folder, const char *prefix, const char *suffix, const ch
     return 0;
 }
 
-/* ---- shared objects ------------------------------------------------------------------------------------------- */
+/* ---- shared objects
+ * ------------------------------------------------------------------------------------------- */
 
 void *os_library_load(const char *path, const char **why)
 {

@@ -5,7 +5,8 @@
 
 #include <stdio.h>
 
-static void header(struct bad *bad, const char *defect, size_t word, uint32_t value, const char *given, const char *wanted)
+static void header(struct bad *bad, const char *defect, size_t word, uint32_t value, const char *given,
+                   const char *wanted)
 {
     union sample_op op = bad->good;
     struct expect e = expect(SEGUE_ERROR_ARGUMENT, -1, "", wanted);
@@ -33,13 +34,16 @@ void bad_headers(struct bad *bad)
     const uint32_t revisions[] = { 0, bad->base.facts->revision + 1, UINT32_MAX };
     const uint32_t flags[] = { 2, 4, 0x80000000u };
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        header(bad, sizes[i] < size ? "header.size too small" : "header.size odd or too large", SIZE, sizes[i], "header.size is %u", "wanted a multiple of 8");
+        header(bad, sizes[i] < size ? "header.size too small" : "header.size odd or too large", SIZE, sizes[i],
+               "header.size is %u", "wanted a multiple of 8");
     for (size_t i = 0; i < sizeof primitives / sizeof *primitives; i++)
-        header(bad, "header.primitive unknown", PRIMITIVE, primitives[i], "header.primitive is %u", "wanted the id");
+        header(bad, "header.primitive unknown", PRIMITIVE, primitives[i], "header.primitive is %u",
+               "wanted the id");
     for (size_t i = 0; i < sizeof revisions / sizeof *revisions; i++)
         header(bad, "header.revision unknown", REVISION, revisions[i], "header.revision is %u", "wanted 1 to");
     for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-        header(bad, "header.flags unknown", FLAGS, flags[i], "header.flags is %#x", "wanted 0 or SEGUE_RUN_TRUSTED");
+        header(bad, "header.flags unknown", FLAGS, flags[i], "header.flags is %#x",
+               "wanted 0 or SEGUE_RUN_TRUSTED");
     tail(bad, size + 8, size);
     tail(bad, size + 64, size + 63);
 }
@@ -52,24 +56,41 @@ static const struct broken_rule {
 } broken_rules[] = {
 #define SCAN SEGUE_SELECTIVE_SCAN
 #define CONV SEGUE_CAUSAL_CONV1D
+    /* clang-format off */
     { "d % g == 0", { SCAN, "rule", " cu_seqlens slot ", "b2 t5 d6 g4 j3 n4 p2" }, "B", "g is 4", "6" },
     { "d % g == 0", { SCAN, "rule", " cu_seqlens slot ", "b2 t5 d6 g12 j3 n4 p2" }, "B", "g is 12", "6" },
     { "d % j == 0", { SCAN, "rule", " cu_seqlens slot ", "b2 t5 d6 g2 j5 n4 p2" }, "C", "j is 5", "6" },
-    { "b == 1 if cu_seqlens", { SCAN, "rule", " slot ", "b2 t7 d6 g2 j3 n4 s2 p2" }, "u", "b is 2", "wanted 1" },
-    { "s == b unless cu_seqlens", { SCAN, "rule", " cu_seqlens ", "b2 t5 d6 g2 j3 n4 s3 p4" }, "slot", "s is 3", "wanted 2" },
-    { "p == s unless slot", { SCAN, "rule", " cu_seqlens slot ", "b2 t5 d6 g2 j3 n4 p3" }, "h_in", "p is 3", "wanted 2" },
-    { "p == s unless slot", { SCAN, "rule", " slot ", "b1 t7 d6 g2 j3 n4 s2 p4" }, "h_in", "p is 4", "wanted 2" },
-    { "h_in | h_out if slot", { SCAN, "rule", " h_in h_out ", "b1 t7 d6 g2 j3 n4 s2 p4" }, "slot", "without h_in or h_out", "wanted one of them" },
-    { "l >= w - 1", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens slot ", "b2 t5 d6 w4 l2 p2" }, "h_in", "l is 2", "wanted at least 3" },
-    { "l >= w - 1", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens slot h_in ", "b2 t5 d6 w4 l1 p2" }, "h_out", "l is 1", "wanted at least 3" },
-    { "b == 1 if cu_seqlens", { CONV, "rule", " seq_idx cache_seqlens slot ", "b2 t7 d6 w4 l5 s2 p2" }, "x", "b is 2", "wanted 1" },
-    { "s == b unless cu_seqlens", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens ", "b2 t5 d6 w4 l5 s3 p4" }, "slot", "s is 3", "wanted 2" },
-    { "s == b unless cu_seqlens", { CONV, "rule", " cu_seqlens seq_idx slot ", "b2 t5 d6 w4 l5 s1 p1" }, "cache_seqlens", "s is 1", "wanted 2" },
-    { "p == s unless slot", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens slot ", "b2 t5 d6 w4 l5 p1" }, "h_in", "p is 1", "wanted 2" },
-    { "h_in | h_out if slot", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens h_in h_out ", "b2 t5 d6 w4 s2 p2" }, "slot", "without h_in or h_out", "wanted one of them" },
-    { "h_in | h_out if cache_seqlens", { CONV, "rule", " cu_seqlens seq_idx slot h_in h_out ", "b2 t5 d6 w4 s2" }, "cache_seqlens", "without h_in or h_out", "wanted one of them" },
-    { "no cu_seqlens if seq_idx", { CONV, "rule", " cache_seqlens slot h_in h_out ", "b1 t7 d6 w4 s2" }, "seq_idx", "together with cu_seqlens", "wanted only one" },
-    { "no cache_seqlens if seq_idx", { CONV, "rule", " cu_seqlens slot ", "b2 t5 d6 w4 l5 s2 p2" }, "seq_idx", "together with cache_seqlens", "wanted only one" },
+    { "b == 1 if cu_seqlens", { SCAN, "rule", " slot ", "b2 t7 d6 g2 j3 n4 s2 p2" },
+      "u", "b is 2", "wanted 1" },
+    { "s == b unless cu_seqlens", { SCAN, "rule", " cu_seqlens ", "b2 t5 d6 g2 j3 n4 s3 p4" },
+      "slot", "s is 3", "wanted 2" },
+    { "p == s unless slot", { SCAN, "rule", " cu_seqlens slot ", "b2 t5 d6 g2 j3 n4 p3" },
+      "h_in", "p is 3", "wanted 2" },
+    { "p == s unless slot", { SCAN, "rule", " slot ", "b1 t7 d6 g2 j3 n4 s2 p4" },
+      "h_in", "p is 4", "wanted 2" },
+    { "h_in | h_out if slot", { SCAN, "rule", " h_in h_out ", "b1 t7 d6 g2 j3 n4 s2 p4" },
+      "slot", "without h_in or h_out", "wanted one of them" },
+    { "l >= w - 1", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens slot ", "b2 t5 d6 w4 l2 p2" },
+      "h_in", "l is 2", "wanted at least 3" },
+    { "l >= w - 1", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens slot h_in ", "b2 t5 d6 w4 l1 p2" },
+      "h_out", "l is 1", "wanted at least 3" },
+    { "b == 1 if cu_seqlens", { CONV, "rule", " seq_idx cache_seqlens slot ", "b2 t7 d6 w4 l5 s2 p2" },
+      "x", "b is 2", "wanted 1" },
+    { "s == b unless cu_seqlens", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens ", "b2 t5 d6 w4 l5 s3 p4" },
+      "slot", "s is 3", "wanted 2" },
+    { "s == b unless cu_seqlens", { CONV, "rule", " cu_seqlens seq_idx slot ", "b2 t5 d6 w4 l5 s1 p1" },
+      "cache_seqlens", "s is 1", "wanted 2" },
+    { "p == s unless slot", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens slot ", "b2 t5 d6 w4 l5 p1" },
+      "h_in", "p is 1", "wanted 2" },
+    { "h_in | h_out if slot", { CONV, "rule", " cu_seqlens seq_idx cache_seqlens h_in h_out ", "b2 t5 d6 w4 s2 p2" },
+      "slot", "without h_in or h_out", "wanted one of them" },
+    { "h_in | h_out if cache_seqlens", { CONV, "rule", " cu_seqlens seq_idx slot h_in h_out ", "b2 t5 d6 w4 s2" },
+      "cache_seqlens", "without h_in or h_out", "wanted one of them" },
+    { "no cu_seqlens if seq_idx", { CONV, "rule", " cache_seqlens slot h_in h_out ", "b1 t7 d6 w4 s2" },
+      "seq_idx", "together with cu_seqlens", "wanted only one" },
+    { "no cache_seqlens if seq_idx", { CONV, "rule", " cu_seqlens slot ", "b2 t5 d6 w4 l5 s2 p2" },
+      "seq_idx", "together with cache_seqlens", "wanted only one" },
+    /* clang-format on */
 };
 
 /* Every rule of the description has a row above. */
@@ -79,10 +100,12 @@ static void check_all_rules(struct bad *bad)
         const size_t length = strcspn(p, ";");
         int found = 0;
         for (size_t i = 0; i < sizeof broken_rules / sizeof *broken_rules; i++)
-            found |= broken_rules[i].kind.primitive == bad->base.facts->id && strlen(broken_rules[i].rule) == length && !memcmp(broken_rules[i].rule, p, length);
+            found |= broken_rules[i].kind.primitive == bad->base.facts->id &&
+                     strlen(broken_rules[i].rule) == length && !memcmp(broken_rules[i].rule, p, length);
         if (!found) {
             const segue_diag none = { 0 };
-            refused_call(bad, p, "a rule that no row breaks", SEGUE_OK, &none, expect(SEGUE_ERROR_OPERAND, -1, "", ""));
+            refused_call(bad, p, "a rule that no row breaks", SEGUE_OK, &none,
+                         expect(SEGUE_ERROR_OPERAND, -1, "", ""));
         }
     }
 }
@@ -96,7 +119,8 @@ void bad_rules(struct bad *bad)
         if (r->kind.primitive != bad->base.facts->id) continue;
         const struct sample s = sample_make(&r->kind);
         sample_op(&s, bad->arena, &op);
-        refused(bad, &s, &op, BY_ALL, r->rule, expect(SEGUE_ERROR_OPERAND, sample_field(s.facts, r->field), r->given, r->wanted));
+        refused(bad, &s, &op, BY_ALL, r->rule,
+                expect(SEGUE_ERROR_OPERAND, sample_field(s.facts, r->field), r->given, r->wanted));
     }
 }
 
@@ -190,12 +214,18 @@ static const struct {
     const char *name, *kind;
     segue_status (*call)(struct bad *bad, struct handles h, segue_diag *why);
 } calls[] = {
-    { "segue_device_count", "a context", count_devices }, { "segue_device_open", "a context", open_device },
-    { "segue_plugin_report", "a context", report },       { "segue_plan_create", "a device", create_plan },
-    { "segue_run", "a device", run_once },                { "segue_stream_create", "a device", create_stream },
-    { "segue_memory_alloc", "a device", alloc },          { "segue_device_status", "a device", status_of },
-    { "segue_support", "a device", support },             { "segue_explain", "a device", explain },
-    { "segue_plan_info", "a plan", info },                { "segue_plan_run", "a plan", run },
+    { "segue_device_count", "a context", count_devices },
+    { "segue_device_open", "a context", open_device },
+    { "segue_plugin_report", "a context", report },
+    { "segue_plan_create", "a device", create_plan },
+    { "segue_run", "a device", run_once },
+    { "segue_stream_create", "a device", create_stream },
+    { "segue_memory_alloc", "a device", alloc },
+    { "segue_device_status", "a device", status_of },
+    { "segue_support", "a device", support },
+    { "segue_explain", "a device", explain },
+    { "segue_plan_info", "a plan", info },
+    { "segue_plan_run", "a plan", run },
 };
 
 static void wrong_handle(struct bad *bad, void *handle, const char *is, const char *defect)
@@ -206,7 +236,8 @@ static void wrong_handle(struct bad *bad, void *handle, const char *is, const ch
         segue_diag why = { 0 };
         if (!strcmp(calls[i].kind, is)) continue;
         snprintf(wanted, sizeof wanted, "wanted %s", calls[i].kind);
-        refused_call(bad, calls[i].name, defect, calls[i].call(bad, h, &why), &why, expect(SEGUE_ERROR_ARGUMENT, -1, is, wanted));
+        refused_call(bad, calls[i].name, defect, calls[i].call(bad, h, &why), &why,
+                     expect(SEGUE_ERROR_ARGUMENT, -1, is, wanted));
     }
     if (strcmp(is, "a plan")) segue_plan_destroy(handle); /* never fails, and must leave it alone */
     if (strcmp(is, "a device")) segue_device_close(handle);
@@ -224,9 +255,12 @@ void bad_handles(struct bad *bad)
     wrong_handle(bad, bad->dev, "a device", "handle of another kind");
     wrong_handle(bad, bad->plan, "a plan", "handle of another kind");
     wrong_handle(bad, nothing, "not a Segue handle", "handle of another kind");
-    refused_call(bad, "segue_plan_run", "op NULL", segue_plan_run(bad->plan, NULL, bad->stream, bad->workspace, &why), &why, want);
-    refused_call(bad, "segue_plan_create", "op NULL", segue_plan_create(bad->dev, NULL, &out, &why), &why, want);
+    refused_call(bad, "segue_plan_run", "op NULL",
+                 segue_plan_run(bad->plan, NULL, bad->stream, bad->workspace, &why), &why, want);
+    refused_call(bad, "segue_plan_create", "op NULL", segue_plan_create(bad->dev, NULL, &out, &why), &why,
+                 want);
     refused_call(bad, "segue_run", "op NULL", segue_run(bad->dev, NULL, bad->stream, &why), &why, want);
-    refused_call(bad, "segue_plan_create", "out NULL", segue_plan_create(bad->dev, &bad->good.header, NULL, &why), &why,
+    refused_call(bad, "segue_plan_create", "out NULL",
+                 segue_plan_create(bad->dev, &bad->good.header, NULL, &why), &why,
                  expect(SEGUE_ERROR_ARGUMENT, -1, "out is NULL", "wanted"));
 }

@@ -38,7 +38,8 @@ const segue_field_facts *bad_field(const struct bad *bad, int i)
     return &bad->base.facts->fields[i];
 }
 
-int bad_find(const struct sample *s, int from, int (*test)(const segue_field_facts *f, int argument), int argument)
+int bad_find(const struct sample *s, int from, int (*test)(const segue_field_facts *f, int argument),
+             int argument)
 {
     for (int i = from; i < (int)s->facts->field_count; i++)
         if (s->present >> i & 1 && test(&s->facts->fields[i], argument)) return i;
@@ -57,26 +58,38 @@ int has_kind(const segue_field_facts *f, int kind)
     return (int)f->kind == kind;
 }
 
-static void fail(const struct bad *bad, const char *what, const char *defect, const char *call, const char *why, const char *text)
+static void fail(const struct bad *bad, const char *what, const char *defect, const char *call, const char *why,
+                 const char *text)
 {
     failures++;
-    printf("FAIL %s %s/%s, %s, %s: %s: %s\n", bad->device, bad->base.facts->name, bad->base.name, what, defect, call, why);
+    printf("FAIL %s %s/%s, %s, %s: %s: %s\n", bad->device, bad->base.facts->name, bad->base.name, what, defect,
+           call, why);
     if (text) printf("     text: \"%s\"\n", text);
 }
 
-static const char *wrong(const struct bad *bad, segue_status status, const segue_diag *why, const struct expect *want)
+static const char *wrong(const struct bad *bad, segue_status status, const segue_diag *why,
+                         const struct expect *want)
 {
     static char text[700];
     const char *name = want->field >= 0 ? bad_field(bad, want->field)->name : NULL;
     const size_t length = name ? strlen(name) : 0;
-    if (status != want->status) snprintf(text, sizeof text, "returned %s, wanted %s", segue_status_name(status), segue_status_name(want->status));
-    else if (why->code != status) snprintf(text, sizeof text, "diag.code is %d", why->code);
-    else if (why->field != (uint32_t)(want->field + 1)) snprintf(text, sizeof text, "diag.field is %u, wanted %d", why->field, want->field + 1);
-    else if (name && (strncmp(why->text, name, length) || why->text[length] != ':')) snprintf(text, sizeof text, "text does not begin with \"%s:\"", name);
-    else if (!strstr(why->text, want->given)) snprintf(text, sizeof text, "given \"%s\" is not in the text", want->given);
-    else if (!strstr(why->text, want->wanted)) snprintf(text, sizeof text, "wanted \"%s\" is not in the text", want->wanted);
-    else if (strcmp(segue_last_error(), why->text)) snprintf(text, sizeof text, "segue_last_error() differs: %s", segue_last_error());
-    else return NULL;
+    if (status != want->status)
+        snprintf(text, sizeof text, "returned %s, wanted %s", segue_status_name(status),
+                 segue_status_name(want->status));
+    else if (why->code != status)
+        snprintf(text, sizeof text, "diag.code is %d", why->code);
+    else if (why->field != (uint32_t)(want->field + 1))
+        snprintf(text, sizeof text, "diag.field is %u, wanted %d", why->field, want->field + 1);
+    else if (name && (strncmp(why->text, name, length) || why->text[length] != ':'))
+        snprintf(text, sizeof text, "text does not begin with \"%s:\"", name);
+    else if (!strstr(why->text, want->given))
+        snprintf(text, sizeof text, "given \"%s\" is not in the text", want->given);
+    else if (!strstr(why->text, want->wanted))
+        snprintf(text, sizeof text, "wanted \"%s\" is not in the text", want->wanted);
+    else if (strcmp(segue_last_error(), why->text))
+        snprintf(text, sizeof text, "segue_last_error() differs: %s", segue_last_error());
+    else
+        return NULL;
     return text;
 }
 
@@ -92,7 +105,8 @@ static void run_good(struct bad *bad)
 void still_good(struct bad *bad, const char *after)
 {
     run_good(bad);
-    if (memcmp(bad->arena, bad->answer, bad->base.arena_bytes)) fail(bad, "all operands", after, "the good call after it", "another answer", NULL);
+    if (memcmp(bad->arena, bad->answer, bad->base.arena_bytes))
+        fail(bad, "all operands", after, "the good call after it", "another answer", NULL);
 }
 
 static segue_status by_plan(struct bad *bad, const segue_op_header *op, segue_diag *why)
@@ -100,7 +114,8 @@ static segue_status by_plan(struct bad *bad, const segue_op_header *op, segue_di
     static char nobody;
     segue_plan *out = (segue_plan *)&nobody;
     const segue_status status = segue_plan_create(bad->dev, op, &out, why);
-    if (status && out != (segue_plan *)&nobody) fail(bad, "handle", "failed call", "segue_plan_create", "*out was written", NULL);
+    if (status && out != (segue_plan *)&nobody)
+        fail(bad, "handle", "failed call", "segue_plan_create", "*out was written", NULL);
     if (!status) segue_plan_destroy(out);
     return status;
 }
@@ -119,18 +134,25 @@ static const struct {
     int by;
     const char *name;
     segue_status (*call)(struct bad *bad, const segue_op_header *op, segue_diag *why);
-} entries[] = { { BY_PLAN, "segue_plan_create", by_plan }, { BY_RUN, "segue_plan_run", by_run }, { BY_ONE_RUN, "segue_run", by_one_run } };
+} entries[] = { { BY_PLAN, "segue_plan_create", by_plan },
+                { BY_RUN, "segue_plan_run", by_run },
+                { BY_ONE_RUN, "segue_run", by_one_run } };
 
-static void check_support(struct bad *bad, const segue_op_header *op, const char *what, const char *defect, const struct expect *want)
+static void check_support(struct bad *bad, const segue_op_header *op, const char *what, const char *defect,
+                          const struct expect *want)
 {
     segue_support_facts facts = { .size = sizeof facts };
     segue_diag why = { 0 };
-    if (segue_support(bad->dev, op, &facts, &why)) fail(bad, what, defect, "segue_support", "failed", why.text);
-    else if (facts.verdict != SEGUE_SUPPORT_NO || facts.reasons != SEGUE_REASON_INVALID) fail(bad, what, defect, "segue_support", "no NO", facts.text);
-    else if (facts.field != (uint32_t)(want->field + 1)) fail(bad, what, defect, "segue_support", "another field", facts.text);
+    if (segue_support(bad->dev, op, &facts, &why))
+        fail(bad, what, defect, "segue_support", "failed", why.text);
+    else if (facts.verdict != SEGUE_SUPPORT_NO || facts.reasons != SEGUE_REASON_INVALID)
+        fail(bad, what, defect, "segue_support", "no NO", facts.text);
+    else if (facts.field != (uint32_t)(want->field + 1))
+        fail(bad, what, defect, "segue_support", "another field", facts.text);
 }
 
-void refused(struct bad *bad, const struct sample *sample, const union sample_op *op, int by, const char *defect, struct expect want)
+void refused(struct bad *bad, const struct sample *sample, const union sample_op *op, int by,
+             const char *defect, struct expect want)
 {
     const char *what = want.field >= 0 ? bad_field(bad, want.field)->name : "call";
     count(defect);
@@ -144,14 +166,17 @@ void refused(struct bad *bad, const struct sample *sample, const union sample_op
         const char *problem = wrong(bad, status, &why, &want);
         calls++;
         if (problem) fail(bad, what, defect, entries[e].name, problem, status ? why.text : NULL);
-        if (entries[e].call(bad, &op->header, NULL) != status) fail(bad, what, defect, entries[e].name, "another status without diag", NULL);
-        if (memcmp(bad->arena, bad->before, sample->arena_bytes)) fail(bad, what, defect, entries[e].name, "memory was written", NULL);
+        if (entries[e].call(bad, &op->header, NULL) != status)
+            fail(bad, what, defect, entries[e].name, "another status without diag", NULL);
+        if (memcmp(bad->arena, bad->before, sample->arena_bytes))
+            fail(bad, what, defect, entries[e].name, "memory was written", NULL);
     }
     if (by & BY_PLAN) check_support(bad, &op->header, what, defect, &want);
     still_good(bad, defect);
 }
 
-void refused_call(struct bad *bad, const char *what, const char *defect, segue_status status, const segue_diag *why, struct expect want)
+void refused_call(struct bad *bad, const char *what, const char *defect, segue_status status,
+                  const segue_diag *why, struct expect want)
 {
     const char *problem = wrong(bad, status, why, &want);
     count(defect);
@@ -166,7 +191,8 @@ static void make_plan(struct bad *bad)
     segue_plan_facts need = { .size = sizeof need };
     sample_op(&bad->base, bad->arena, &bad->good);
     sample_fill(&bad->base, bad->arena);
-    if (segue_plan_create(bad->dev, &bad->good.header, &bad->plan, &why) || segue_plan_info(bad->plan, &need, &why) ||
+    if (segue_plan_create(bad->dev, &bad->good.header, &bad->plan, &why) ||
+        segue_plan_info(bad->plan, &need, &why) ||
         segue_memory_alloc(bad->dev, need.workspace_bytes, &bad->workspace, &why)) {
         printf("%s %s/%s: no good plan: %s\n", bad->device, bad->base.facts->name, bad->base.name, why.text);
         exit(1);
@@ -183,8 +209,10 @@ static void check_answer(struct bad *bad)
         if (!(bad->base.present >> i & 1)) continue;
         const size_t at = bad->base.at[i], room = bad->base.room[i], bytes = room - SAMPLE_SLACK;
         const int same = !memcmp(bad->answer + at, bad->before + at, bytes);
-        if (same == sample_is_written(bad_field(bad, (int)i))) fail(bad, bad_field(bad, (int)i)->name, "none", "the good call", "written or not: wrong", NULL);
-        if (memcmp(bad->answer + at + bytes, bad->before + at + bytes, SAMPLE_SLACK)) fail(bad, bad_field(bad, (int)i)->name, "none", "the good call", "wrote beyond", NULL);
+        if (same == sample_is_written(bad_field(bad, (int)i)))
+            fail(bad, bad_field(bad, (int)i)->name, "none", "the good call", "written or not: wrong", NULL);
+        if (memcmp(bad->answer + at + bytes, bad->before + at + bytes, SAMPLE_SLACK))
+            fail(bad, bad_field(bad, (int)i)->name, "none", "the good call", "wrote beyond", NULL);
     }
 }
 
@@ -197,10 +225,13 @@ static void check_against_first(struct bad *bad, char **first)
         return;
     }
     for (uint32_t i = 0; i < bad->base.facts->field_count; i++) {
-        const float *got = (const float *)(bad->answer + bad->base.at[i]), *want = (const float *)(*first + bad->base.at[i]);
+        const float *got = (const float *)(bad->answer + bad->base.at[i]),
+                    *want = (const float *)(*first + bad->base.at[i]);
         if (!(bad->base.present >> i & 1) || !sample_is_written(bad_field(bad, (int)i))) continue;
         for (size_t k = 0; k < (bad->base.room[i] - SAMPLE_SLACK) / sizeof *got; k++)
-            if (!(fabsf(got[k] - want[k]) <= 1e-5f * (1 + fabsf(want[k])))) fail(bad, bad_field(bad, (int)i)->name, "none", "the good call", "not the first device's answer", NULL);
+            if (!(fabsf(got[k] - want[k]) <= 1e-5f * (1 + fabsf(want[k]))))
+                fail(bad, bad_field(bad, (int)i)->name, "none", "the good call",
+                     "not the first device's answer", NULL);
     }
 }
 
@@ -225,11 +256,13 @@ static void try_device(struct bad *bad, const char *device)
     segue_diag why = { 0 };
     uint64_t tried[SAMPLE_FIELDS] = { 0 };
     bad->device = device;
-    if (segue_device_open(bad->ctx, device, NULL, &bad->dev, &why) || segue_stream_create(bad->dev, &bad->stream, &why)) {
+    if (segue_device_open(bad->ctx, device, NULL, &bad->dev, &why) ||
+        segue_stream_create(bad->dev, &bad->stream, &why)) {
         printf("%s: %s\n", device, why.text);
         exit(1);
     }
-    for (const struct sample_kind *kind = sample_kinds; kind->name; kind++) try_kind(bad, kind, &tried[kind->primitive]);
+    for (const struct sample_kind *kind = sample_kinds; kind->name; kind++)
+        try_kind(bad, kind, &tried[kind->primitive]);
     segue_stream_destroy(bad->dev, bad->stream);
     segue_device_close(bad->dev);
     counting = 0;
@@ -239,13 +272,15 @@ int main(int argc, char **argv)
 {
     segue_diag why = { 0 };
     struct bad *bad = calloc(1, sizeof *bad);
-    bad->arena = aligned_alloc(256, ARENA), bad->before = aligned_alloc(256, ARENA), bad->answer = aligned_alloc(256, ARENA);
+    bad->arena = aligned_alloc(256, ARENA), bad->before = aligned_alloc(256, ARENA),
+    bad->answer = aligned_alloc(256, ARENA);
     if (segue_context_create(NULL, &bad->ctx, &why)) return printf("%s\n", why.text), 1;
     for (int i = 1; i < argc; i++) try_device(bad, argv[i]);
     segue_context_destroy(bad->ctx);
     printf("%5s  defect\n", "rows");
     for (int i = 0; defects[i].name; i++) printf("%5d  %s\n", defects[i].rows, defects[i].name);
-    printf("%d rows (operand x defect), wanted at least %d; %d refusals on %d devices; %d failures\n", rows, ROWS_WANTED, calls, argc - 1, failures);
+    printf("%d rows (operand x defect), wanted at least %d; %d refusals on %d devices; %d failures\n", rows,
+           ROWS_WANTED, calls, argc - 1, failures);
     for (size_t i = 0; i < sizeof first_answers / sizeof *first_answers; i++) free(first_answers[i]);
     free(bad->arena), free(bad->before), free(bad->answer), free(bad);
     return failures || rows < ROWS_WANTED;

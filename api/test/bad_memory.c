@@ -39,15 +39,18 @@ static void extents(struct bad *bad, int i)
     refused(bad, &bad->base, &op, BY_ALL, "offset beyond bytes", expect_bytes(i, need, 2 * need, t->bytes));
     t = spoil(bad, &op, i);
     t->offset = (uint64_t)1 << 63;
-    refused(bad, &bad->base, &op, BY_ALL, "offset beyond 63 bits", expect(SEGUE_ERROR_OPERAND, i, "2^63", "wanted"));
+    refused(bad, &bad->base, &op, BY_ALL, "offset beyond 63 bits",
+            expect(SEGUE_ERROR_OPERAND, i, "2^63", "wanted"));
     if (t->shape[last] < 2) return;
     t = spoil(bad, &op, i);
     t->stride[last] = -1;
     const int64_t rest = (need / 4 - (t->shape[last] - 1)) * 4; /* reach of the other axes */
-    refused(bad, &bad->base, &op, BY_ALL, "stride leads before data", expect_bytes(i, -4 * (t->shape[last] - 1), rest, t->bytes));
+    refused(bad, &bad->base, &op, BY_ALL, "stride leads before data",
+            expect_bytes(i, -4 * (t->shape[last] - 1), rest, t->bytes));
     t = spoil(bad, &op, i);
     t->stride[last] = 1000; /* outputs stay unfolded */
-    refused(bad, &bad->base, &op, BY_ALL, "stride leads beyond bytes", expect_bytes(i, 0, need + 3996 * (t->shape[last] - 1), t->bytes));
+    refused(bad, &bad->base, &op, BY_ALL, "stride leads beyond bytes",
+            expect_bytes(i, 0, need + 3996 * (t->shape[last] - 1), t->bytes));
     spoil(bad, &op, i)->stride[last] = INT64_MAX / 2;
     refused(bad, &bad->base, &op, BY_ALL, "stride overflows", expect(SEGUE_ERROR_OPERAND, i, "2^63", "wanted"));
     spoil(bad, &op, i)->stride[last] = INT64_MIN;
@@ -63,10 +66,12 @@ static void alignment(struct bad *bad, int i)
         snprintf(given, sizeof given, "%" PRIu64 " bytes beyond a multiple of 4", beyond[k]);
         segue_tensor *t = spoil(bad, &op, i);
         t->offset += beyond[k], t->bytes += 4;
-        refused(bad, &bad->base, &op, BY_ALL, "offset not aligned", expect(SEGUE_ERROR_OPERAND, i, given, "wanted 0"));
+        refused(bad, &bad->base, &op, BY_ALL, "offset not aligned",
+                expect(SEGUE_ERROR_OPERAND, i, given, "wanted 0"));
         t = spoil(bad, &op, i);
         t->data = (char *)t->data + beyond[k];
-        refused(bad, &bad->base, &op, BY_ALL, "data not aligned", expect(SEGUE_ERROR_OPERAND, i, given, "wanted 0"));
+        refused(bad, &bad->base, &op, BY_ALL, "data not aligned",
+                expect(SEGUE_ERROR_OPERAND, i, given, "wanted 0"));
     }
 }
 
@@ -80,11 +85,13 @@ static void folded(struct bad *bad, int i)
         if (t->shape[d] < 2) continue;
         t = spoil(bad, &op, i);
         t->stride[d] = 0;
-        refused(bad, &bad->base, &op, BY_ALL, "output stride 0", expect(SEGUE_ERROR_OPERAND, i, "strides", "wanted"));
+        refused(bad, &bad->base, &op, BY_ALL, "output stride 0",
+                expect(SEGUE_ERROR_OPERAND, i, "strides", "wanted"));
         if (d + 1 == t->rank || t->shape[d + 1] < 2) continue;
         t = spoil(bad, &op, i);
         t->stride[d] = t->stride[d + 1];
-        refused(bad, &bad->base, &op, BY_ALL, "output rows overlap", expect(SEGUE_ERROR_OPERAND, i, "strides", "wanted"));
+        refused(bad, &bad->base, &op, BY_ALL, "output rows overlap",
+                expect(SEGUE_ERROR_OPERAND, i, "strides", "wanted"));
     }
 }
 
@@ -96,7 +103,8 @@ static int is_state_pair(const struct bad *bad, int out, int in)
 /* Written operand i in the place of operand k, or shift bytes further. */
 static void put_over(struct bad *bad, int i, int k, int64_t shift, const char *defect)
 {
-    const int both = sample_is_written(bad_field(bad, k)), blame = both && k < i ? k : i, other = blame == i ? k : i;
+    const int both = sample_is_written(bad_field(bad, k)), blame = both && k < i ? k : i,
+              other = blame == i ? k : i;
     union sample_op op;
     char given[TEXT];
     segue_tensor *t = spoil(bad, &op, i);
@@ -114,9 +122,13 @@ static void overlap(struct bad *bad, int i)
         const int64_t bytes = (int64_t)sample_tensor(bad->base.facts, &bad->good, k)->bytes;
         const int both = sample_is_written(bad_field(bad, k));
         if (both && k > i) continue; /* once a pair */
-        if (!is_state_pair(bad, i, k)) put_over(bad, i, k, 0, both ? "two outputs in one place" : "output in the place of an input");
-        put_over(bad, i, k, bytes - 4, both ? "two outputs overlap by an element" : "output overlaps an input by an element");
-        if (bytes >= 16) put_over(bad, i, k, bytes / 8 * 4, both ? "two outputs overlap in part" : "output overlaps an input in part");
+        if (!is_state_pair(bad, i, k))
+            put_over(bad, i, k, 0, both ? "two outputs in one place" : "output in the place of an input");
+        put_over(bad, i, k, bytes - 4,
+                 both ? "two outputs overlap by an element" : "output overlaps an input by an element");
+        if (bytes >= 16)
+            put_over(bad, i, k, bytes / 8 * 4,
+                     both ? "two outputs overlap in part" : "output overlaps an input in part");
     }
 }
 

@@ -15,17 +15,22 @@ static segue_tensor *spoil(const struct bad *bad, union sample_op *op, int i)
 
 static void absent(struct bad *bad, int i)
 {
-    static const char *const wants[] = { [SEGUE_ROLE_IN] = "wanted a tensor", [SEGUE_ROLE_OUT] = "wanted a tensor" };
+    static const char *const wants[] = {
+        [SEGUE_ROLE_IN] = "wanted a tensor", [SEGUE_ROLE_OUT] = "wanted a tensor"
+    };
     const segue_field_facts *f = bad_field(bad, i);
     union sample_op op;
     if (f->role == SEGUE_ROLE_IN || f->role == SEGUE_ROLE_OUT) {
         memset(spoil(bad, &op, i), 0, sizeof(segue_tensor));
-        refused(bad, &bad->base, &op, BY_ALL, "required operand absent", expect(SEGUE_ERROR_OPERAND, i, "missing", wants[f->role]));
+        refused(bad, &bad->base, &op, BY_ALL, "required operand absent",
+                expect(SEGUE_ERROR_OPERAND, i, "missing", wants[f->role]));
     }
     spoil(bad, &op, i)->dtype.bits = 0;
-    refused(bad, &bad->base, &op, BY_ALL, "data without a dtype", expect(SEGUE_ERROR_OPERAND, i, "no dtype", "wanted"));
+    refused(bad, &bad->base, &op, BY_ALL, "data without a dtype",
+            expect(SEGUE_ERROR_OPERAND, i, "no dtype", "wanted"));
     spoil(bad, &op, i)->data = NULL;
-    refused(bad, &bad->base, &op, BY_RUN | BY_ONE_RUN, "data NULL at run", expect(SEGUE_ERROR_OPERAND, i, "data is NULL", "wanted memory"));
+    refused(bad, &bad->base, &op, BY_RUN | BY_ONE_RUN, "data NULL at run",
+            expect(SEGUE_ERROR_OPERAND, i, "data is NULL", "wanted memory"));
 }
 
 static const struct wrong_dtype {
@@ -55,7 +60,8 @@ static void dtypes(struct bad *bad, int i)
         const struct wrong_dtype *w = &wrong_dtypes[k];
         if (!(integer ? w->integers : w->floats)) continue;
         spoil(bad, &op, i)->dtype = w->dtype;
-        refused(bad, &bad->base, &op, BY_ALL, "dtype not offered", expect(SEGUE_ERROR_OPERAND, i, w->given, integer ? "wanted i32" : "wanted f32"));
+        refused(bad, &bad->base, &op, BY_ALL, "dtype not offered",
+                expect(SEGUE_ERROR_OPERAND, i, w->given, integer ? "wanted i32" : "wanted f32"));
     }
 }
 
@@ -68,12 +74,14 @@ static void mixed_dtypes(struct bad *bad, int i)
     if ((kind != SEGUE_KIND_ACT && kind != SEGUE_KIND_STATE) || blame < 0) return;
     spoil(bad, &op, i)->dtype = segue_dtype_of(SEGUE_F16);
     refused(bad, &bad->base, &op, BY_ALL, "dtype unlike the others of its kind",
-            expect(SEGUE_ERROR_OPERAND, blame, i == first ? "is f32" : "is f16", i == first ? "wanted f16" : "wanted f32"));
+            expect(SEGUE_ERROR_OPERAND, blame, i == first ? "is f32" : "is f16",
+                   i == first ? "wanted f16" : "wanted f32"));
 }
 
 static void ranks(struct bad *bad, int i)
 {
-    const int right = sample_rank(bad_field(bad, i)), tries[] = { 0, right - 1, right + 1, SEGUE_MAX_RANK + 1, 65535 };
+    const int right = sample_rank(bad_field(bad, i)),
+              tries[] = { 0, right - 1, right + 1, SEGUE_MAX_RANK + 1, 65535 };
     char given[TEXT], wanted[TEXT];
     union sample_op op;
     for (int k = right == 1 ? 1 : 0; k < 5; k++) {
@@ -82,10 +90,12 @@ static void ranks(struct bad *bad, int i)
         if (tries[k] == right + 1 && right < SEGUE_MAX_RANK) t->shape[right] = 1;
         snprintf(given, sizeof given, "rank is %d", tries[k]);
         snprintf(wanted, sizeof wanted, "wanted %d", right);
-        refused(bad, &bad->base, &op, BY_ALL, tries[k] < right ? "rank too small" : "rank too large", expect(SEGUE_ERROR_OPERAND, i, given, wanted));
+        refused(bad, &bad->base, &op, BY_ALL, tries[k] < right ? "rank too small" : "rank too large",
+                expect(SEGUE_ERROR_OPERAND, i, given, wanted));
     }
     spoil(bad, &op, i)->flags = 3;
-    refused(bad, &bad->base, &op, BY_ALL, "tensor flags set", expect(SEGUE_ERROR_OPERAND, i, "flags are 3", "wanted 0"));
+    refused(bad, &bad->base, &op, BY_ALL, "tensor flags set",
+            expect(SEGUE_ERROR_OPERAND, i, "flags are 3", "wanted 0"));
 }
 
 static struct expect expect_axis(int field, int axis, int64_t given, const char *how, int64_t wanted)
@@ -104,7 +114,8 @@ static int axis_of(const segue_field_facts *f, char letter)
     return d;
 }
 
-/* An axis of operand i that disagrees with the others: the first that has the letter binds it, the next one is blamed. */
+/* An axis of operand i that disagrees with the others: the first that has the letter binds it, the next one is
+ * blamed. */
 static void disagree(struct bad *bad, int i, int axis, int64_t by, const char *defect)
 {
     const char letter = sample_letter(bad_field(bad, i), axis);
@@ -121,7 +132,8 @@ static void disagree(struct bad *bad, int i, int axis, int64_t by, const char *d
     const segue_tensor *blamed = sample_tensor(bad->base.facts, &op, blame);
     const int there = axis_of(bad_field(bad, blame), letter);
     const int64_t its = blamed->shape[there];
-    refused(bad, &bad->base, &op, BY_ALL, defect, expect_axis(blame, there, its, "", i == first ? its + by : right));
+    refused(bad, &bad->base, &op, BY_ALL, defect,
+            expect_axis(blame, there, its, "", i == first ? its + by : right));
 }
 
 /* What no operand may have, whatever the others say. */
@@ -133,7 +145,8 @@ static void axis_range(struct bad *bad, int i, int axis)
     union sample_op op;
     segue_tensor *t = spoil(bad, &op, i);
     const int64_t right = t->shape[axis];
-    const int64_t plus = letter ? right - bad->base.size[letter - 'a'] : 0, least = letter ? plus + !dynamic : right;
+    const int64_t plus = letter ? right - bad->base.size[letter - 'a'] : 0,
+                  least = letter ? plus + !dynamic : right;
     const char *how = letter ? "at least " : "";
     t->shape[axis] = -1;
     refused(bad, &bad->base, &op, BY_ALL, "axis negative", expect_axis(i, axis, -1, how, least));
@@ -144,7 +157,8 @@ static void axis_range(struct bad *bad, int i, int axis)
     refused(bad, &bad->base, &op, BY_ALL, "axis zero", expect_axis(i, axis, 0, how, least));
     if (letter) return;
     spoil(bad, &op, i)->shape[axis] = right + 1;
-    refused(bad, &bad->base, &op, BY_ALL, "fixed axis of another size", expect_axis(i, axis, right + 1, how, right));
+    refused(bad, &bad->base, &op, BY_ALL, "fixed axis of another size",
+            expect_axis(i, axis, right + 1, how, right));
 }
 
 static void axes(struct bad *bad, int i)
@@ -152,7 +166,9 @@ static void axes(struct bad *bad, int i)
     for (int d = 0; d < sample_rank(bad_field(bad, i)); d++) {
         disagree(bad, i, d, 1, "axis one too large");
         disagree(bad, i, d, 1000, "axis far too large");
-        if (bad->base.size[sample_letter(bad_field(bad, i), d) ? sample_letter(bad_field(bad, i), d) - 'a' : 0] > 1) disagree(bad, i, d, -1, "axis one too small");
+        if (bad->base
+                .size[sample_letter(bad_field(bad, i), d) ? sample_letter(bad_field(bad, i), d) - 'a' : 0] > 1)
+            disagree(bad, i, d, -1, "axis one too small");
         axis_range(bad, i, d);
     }
 }

@@ -18,18 +18,29 @@ static const struct other_sizes {
 } other_sizes[] = {
 #define SCAN SEGUE_SELECTIVE_SCAN
 #define CONV SEGUE_CAUSAL_CONV1D
-    { SCAN, "batch", "b3 t5 d6 g2 j3 n4 s3 p3", 'b', DYNAMIC },  { SCAN, "batch", "b2 t6 d6 g2 j3 n4 s2 p2", 't', DYNAMIC },
-    { SCAN, "batch", "b2 t5 d12 g2 j3 n4 s2 p2", 'd', FROZEN },  { SCAN, "batch", "b2 t5 d6 g3 j3 n4 s2 p2", 'g', FROZEN },
-    { SCAN, "batch", "b2 t5 d6 g2 j2 n4 s2 p2", 'j', FROZEN },   { SCAN, "batch", "b2 t5 d6 g2 j3 n3 s2 p2", 'n', FROZEN },
-    { SCAN, "batch", "b2 t5 d6 g2 j3 n5 s2 p2", 'n', FROZEN },   { SCAN, "batch", "b2 t5 d6 g1 j3 n4 s2 p2", 'g', FROZEN },
-    { SCAN, "packed", "b1 t7 d6 g2 j3 n4 s3 p4", 's', DYNAMIC }, { SCAN, "packed", "b1 t7 d6 g2 j3 n4 s2 p5", 'p', DYNAMIC },
+    { SCAN, "batch", "b3 t5 d6 g2 j3 n4 s3 p3", 'b', DYNAMIC },
+    { SCAN, "batch", "b2 t6 d6 g2 j3 n4 s2 p2", 't', DYNAMIC },
+    { SCAN, "batch", "b2 t5 d12 g2 j3 n4 s2 p2", 'd', FROZEN },
+    { SCAN, "batch", "b2 t5 d6 g3 j3 n4 s2 p2", 'g', FROZEN },
+    { SCAN, "batch", "b2 t5 d6 g2 j2 n4 s2 p2", 'j', FROZEN },
+    { SCAN, "batch", "b2 t5 d6 g2 j3 n3 s2 p2", 'n', FROZEN },
+    { SCAN, "batch", "b2 t5 d6 g2 j3 n5 s2 p2", 'n', FROZEN },
+    { SCAN, "batch", "b2 t5 d6 g1 j3 n4 s2 p2", 'g', FROZEN },
+    { SCAN, "packed", "b1 t7 d6 g2 j3 n4 s3 p4", 's', DYNAMIC },
+    { SCAN, "packed", "b1 t7 d6 g2 j3 n4 s2 p5", 'p', DYNAMIC },
     { SCAN, "packed", "b1 t99 d6 g2 j3 n4 s2 p4", 't', DYNAMIC },
-    { CONV, "batch", "b3 t5 d6 w4 l5 s3 p3", 'b', DYNAMIC },     { CONV, "batch", "b2 t6 d6 w4 l5 s2 p2", 't', DYNAMIC },
-    { CONV, "batch", "b2 t5 d7 w4 l5 s2 p2", 'd', FROZEN },      { CONV, "batch", "b2 t5 d5 w4 l5 s2 p2", 'd', FROZEN },
-    { CONV, "batch", "b2 t5 d6 w3 l5 s2 p2", 'w', FROZEN },      { CONV, "batch", "b2 t5 d6 w5 l5 s2 p2", 'w', FROZEN },
-    { CONV, "batch", "b2 t5 d6 w4 l4 s2 p2", 'l', FROZEN },      { CONV, "batch", "b2 t5 d6 w4 l6 s2 p2", 'l', FROZEN },
-    { CONV, "packed", "b1 t7 d6 w4 l5 s3 p4", 's', DYNAMIC },    { CONV, "packed", "b1 t7 d6 w4 l5 s2 p5", 'p', DYNAMIC },
-    { CONV, "ring", "b3 t3 d6 w4 l5 s3 p3", 'b', DYNAMIC },      { CONV, "tags", "b2 t6 d6 w4 s2", 't', DYNAMIC },
+    { CONV, "batch", "b3 t5 d6 w4 l5 s3 p3", 'b', DYNAMIC },
+    { CONV, "batch", "b2 t6 d6 w4 l5 s2 p2", 't', DYNAMIC },
+    { CONV, "batch", "b2 t5 d7 w4 l5 s2 p2", 'd', FROZEN },
+    { CONV, "batch", "b2 t5 d5 w4 l5 s2 p2", 'd', FROZEN },
+    { CONV, "batch", "b2 t5 d6 w3 l5 s2 p2", 'w', FROZEN },
+    { CONV, "batch", "b2 t5 d6 w5 l5 s2 p2", 'w', FROZEN },
+    { CONV, "batch", "b2 t5 d6 w4 l4 s2 p2", 'l', FROZEN },
+    { CONV, "batch", "b2 t5 d6 w4 l6 s2 p2", 'l', FROZEN },
+    { CONV, "packed", "b1 t7 d6 w4 l5 s3 p4", 's', DYNAMIC },
+    { CONV, "packed", "b1 t7 d6 w4 l5 s2 p5", 'p', DYNAMIC },
+    { CONV, "ring", "b3 t3 d6 w4 l5 s3 p3", 'b', DYNAMIC },
+    { CONV, "tags", "b2 t6 d6 w4 s2", 't', DYNAMIC },
 };
 
 static const struct sample_kind *kind_of(const struct bad *bad)
@@ -53,7 +64,8 @@ static void sizes(struct bad *bad)
         if (o->primitive != bad->base.facts->id || strcmp(o->base, bad->base.name)) continue;
         struct expect e = expect(SEGUE_ERROR_OPERAND, bad_find(&bad->base, 0, has_letter, o->letter), "", "");
         snprintf(e.given, sizeof e.given, "axis %c is %" PRId64, o->letter, size_in(o->sizes, o->letter));
-        snprintf(e.wanted, sizeof e.wanted, "wanted %s%" PRId64 " as in the plan", o->frozen ? "" : "at most ", bad->base.size[o->letter - 'a']);
+        snprintf(e.wanted, sizeof e.wanted, "wanted %s%" PRId64 " as in the plan", o->frozen ? "" : "at most ",
+                 bad->base.size[o->letter - 'a']);
         kind.sizes = o->sizes;
         const struct sample s = sample_make(&kind);
         sample_op(&s, bad->arena, &op);
@@ -117,7 +129,8 @@ static void presence(struct bad *bad)
         sample_op(&s, bad->arena, &op);
         if (!is_valid(bad, &op)) continue;
         refused(bad, &s, &op, BY_RUN, given ? "operand dropped since the plan" : "operand added since the plan",
-                expect(SEGUE_ERROR_OPERAND, i, given ? "absent in this run" : "present in this run", given ? "wanted it present" : "wanted it absent"));
+                expect(SEGUE_ERROR_OPERAND, i, given ? "absent in this run" : "present in this run",
+                       given ? "wanted it present" : "wanted it absent"));
     }
 }
 
@@ -144,7 +157,8 @@ static void aliases(struct bad *bad)
     if (!(bad->base.present >> in & bad->base.present >> out & 1)) return;
     union sample_op op = bad->good;
     *sample_tensor(bad->base.facts, &op, out) = *sample_tensor(bad->base.facts, &op, in);
-    refused(bad, &bad->base, &op, BY_RUN, "state moved since the plan", expect(SEGUE_ERROR_OPERAND, out, "in the place of the incoming", "wanted it apart"));
+    refused(bad, &bad->base, &op, BY_RUN, "state moved since the plan",
+            expect(SEGUE_ERROR_OPERAND, out, "in the place of the incoming", "wanted it apart"));
     if (segue_plan_create(bad->dev, &op.header, &same, &why)) {
         refused_call(bad, "h_out", "state in place", why.code, &why, expect(SEGUE_OK, -1, "", ""));
         return;
@@ -152,17 +166,20 @@ static void aliases(struct bad *bad)
     sample_fill(&bad->base, bad->arena);
     const segue_status status = segue_plan_run(same, &bad->good.header, bad->stream, bad->workspace, &why);
     bad->plan = apart;
-    refused_call(bad, "h_out", "state moved since the plan", status, &why, expect(SEGUE_ERROR_OPERAND, out, "apart from the incoming", "wanted it in its place"));
+    refused_call(bad, "h_out", "state moved since the plan", status, &why,
+                 expect(SEGUE_ERROR_OPERAND, out, "apart from the incoming", "wanted it in its place"));
     segue_plan_destroy(same);
 }
 
-static void surrounding(struct bad *bad, const char *defect, segue_stream stream, segue_buffer workspace, struct expect e)
+static void surrounding(struct bad *bad, const char *defect, segue_stream stream, segue_buffer workspace,
+                        struct expect e)
 {
     segue_diag why = { 0 };
     sample_fill(&bad->base, bad->arena);
     memcpy(bad->before, bad->arena, bad->base.arena_bytes);
     const segue_status status = segue_plan_run(bad->plan, &bad->good.header, stream, workspace, &why);
-    if (memcmp(bad->arena, bad->before, bad->base.arena_bytes)) snprintf(why.text, sizeof why.text, "memory was written");
+    if (memcmp(bad->arena, bad->before, bad->base.arena_bytes))
+        snprintf(why.text, sizeof why.text, "memory was written");
     refused_call(bad, "segue_plan_run", defect, status, &why, e);
 }
 
@@ -176,22 +193,27 @@ static void surroundings(struct bad *bad)
     for (size_t i = 0; i < sizeof apis / sizeof *apis; i++) {
         char given[TEXT];
         snprintf(given, sizeof given, "API %u", apis[i]);
-        surrounding(bad, "stream of another API", (segue_stream){ .api = apis[i] }, good, expect(SEGUE_ERROR_ARGUMENT, -1, given, "wanted one of"));
+        surrounding(bad, "stream of another API", (segue_stream){ .api = apis[i] }, good,
+                    expect(SEGUE_ERROR_ARGUMENT, -1, given, "wanted one of"));
     }
     if (!need.workspace_bytes) return; /* nothing to refuse */
     snprintf(e.wanted, sizeof e.wanted, "wanted %" PRIu64 " bytes", need.workspace_bytes);
     snprintf(e.given, sizeof e.given, "given NULL");
     surrounding(bad, "workspace NULL", bad->stream, (segue_buffer){ NULL, 0, good.bytes }, e);
     snprintf(e.given, sizeof e.given, "given %" PRIu64, need.workspace_bytes - 1);
-    surrounding(bad, "workspace too small", bad->stream, (segue_buffer){ good.data, 0, need.workspace_bytes - 1 }, e);
+    surrounding(bad, "workspace too small", bad->stream,
+                (segue_buffer){ good.data, 0, need.workspace_bytes - 1 }, e);
     snprintf(e.given, sizeof e.given, "given 0");
     surrounding(bad, "workspace too small", bad->stream, (segue_buffer){ good.data, 0, 0 }, e);
-    surrounding(bad, "workspace offset beyond its bytes", bad->stream, (segue_buffer){ good.data, UINT64_MAX, good.bytes }, e);
+    surrounding(bad, "workspace offset beyond its bytes", bad->stream,
+                (segue_buffer){ good.data, UINT64_MAX, good.bytes }, e);
     if (need.workspace_alignment < 2) return;
     snprintf(e.wanted, sizeof e.wanted, "multiple of %" PRIu64, need.workspace_alignment);
     snprintf(e.given, sizeof e.given, "workspace");
-    surrounding(bad, "workspace misaligned", bad->stream, (segue_buffer){ (char *)good.data + 1, 0, UINT64_MAX >> 1 }, e);
-    surrounding(bad, "workspace misaligned", bad->stream, (segue_buffer){ good.data, need.workspace_alignment / 2, UINT64_MAX >> 1 }, e);
+    surrounding(bad, "workspace misaligned", bad->stream,
+                (segue_buffer){ (char *)good.data + 1, 0, UINT64_MAX >> 1 }, e);
+    surrounding(bad, "workspace misaligned", bad->stream,
+                (segue_buffer){ good.data, need.workspace_alignment / 2, UINT64_MAX >> 1 }, e);
 }
 
 /* The other primitive's op. */

@@ -19,24 +19,27 @@ PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name segue.pc)")
 export PKG_CONFIG_PATH
 plugins=$(pkg-config --variable=plugindir segue)
 libs=$(pkg-config --variable=libdir segue)
-[ "$(realpath "$plugins/../../..")" = "$(realpath "$prefix")" ] || { echo "segue.pc: plugindir is $plugins, wanted a folder below $prefix"; exit 1; }
+fail() { echo "FAIL: $*"; exit 1; }
+[ "$(realpath "$plugins/../../..")" = "$(realpath "$prefix")" ] ||
+  fail "segue.pc: plugindir is $plugins, wanted a folder below $prefix"
 
 warnings="-Wall -Wextra -Wpedantic -Werror"
-# shellcheck disable=SC2046,SC2086
+found=$(pkg-config --cflags --libs segue)
+# shellcheck disable=SC2086
 {
-  ${CC:-cc} -std=c11 $warnings $flags "$examples/first_hour.c" $(pkg-config --cflags --libs segue) -o "$work/pkg_c11"
-  ${CXX:-c++} -std=c++17 $warnings $flags "$examples/first_hour.cpp" $(pkg-config --cflags --libs segue) -o "$work/pkg_cpp17"
+  ${CC:-cc} -std=c11 $warnings $flags "$examples/first_hour.c" $found -o "$work/pkg_c11"
+  ${CXX:-c++} -std=c++17 $warnings $flags "$examples/first_hour.cpp" $found -o "$work/pkg_cpp17"
 }
-cmake -S "$source/api/test/consumer" -B "$work/cmake" -DEXAMPLES="$examples" -DCMAKE_PREFIX_PATH="$prefix" \
-  -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" >"$work/configure.log"
+cmake -S "$source/api/test/consumer" -B "$work/cmake" -DEXAMPLES="$examples" \
+  -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_FLAGS="$flags" -DCMAKE_CXX_FLAGS="$flags" >"$work/configure.log"
 cmake --build "$work/cmake" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
 
 export LD_LIBRARY_PATH=$libs SEGUE_PLUGIN_PATH=$plugins
 for device in "$@"; do
   for program in "$work/pkg_c11" "$work/pkg_cpp17" "$work/cmake/first_hour_c" "$work/cmake/first_hour_cpp"; do
-    "$program" "$device" || { echo "FAIL: $program $device"; exit 1; }
+    "$program" "$device" || fail "$program $device"
     echo "ok: $(basename "$program") on $device"
   done
 done
-if "$work/pkg_c11" nonsense 2>"$work/nonsense.log"; then echo "FAIL: opened a device named nonsense"; exit 1; fi
-grep -q nonsense "$work/nonsense.log" || { echo "FAIL: the refusal does not name the device:"; cat "$work/nonsense.log"; exit 1; }
+if "$work/pkg_c11" nonsense 2>"$work/nonsense.log"; then fail "opened a device named nonsense"; fi
+grep -q nonsense "$work/nonsense.log" || fail "the refusal does not name the device: $(cat "$work/nonsense.log")"

@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs Mamba's decode step through a plugin whose kernel does nothing, so that all that is left is what Segue adds.
- * dispatch_cost_test.sh counts its instructions.     usage: dispatch_cost checked|moving|shorter|trusted CALLS */
+/* Runs Mamba's decode step through a plugin whose kernel does nothing, so that all that is left is what Segue
+ * adds. dispatch_cost_test.sh counts its instructions.     usage: dispatch_cost checked|moving|shorter|trusted
+ * CALLS */
 #include <segue/kit.h>
 
 #include <stdio.h>
@@ -25,7 +26,8 @@ static segue_status info(const segue_host *host, uint32_t index, segue_device_fa
     return SEGUE_OK;
 }
 
-static segue_status open_device(const segue_host *host, uint32_t index, const segue_device_options *options, void **device, segue_diag *diag)
+static segue_status open_device(const segue_host *host, uint32_t index, const segue_device_options *options,
+                                void **device, segue_diag *diag)
 {
     static int the_device;
     (void)host, (void)index, (void)options, (void)diag;
@@ -47,14 +49,24 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
     return SEGUE_OK;
 }
 
-static const segue_row selective_scan_idle = { .name = "selective_scan_idle", .primitive = SEGUE_SELECTIVE_SCAN, .since = 1, .priority = 100,
-                                               .accuracy = SEGUE_ACCURACY_F32, .determinism = SEGUE_RUN_TO_RUN, .run = run };
-static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open_device, .close = close_device };
+static const segue_row selective_scan_idle = { .name = "selective_scan_idle",
+                                               .primitive = SEGUE_SELECTIVE_SCAN,
+                                               .since = 1,
+                                               .priority = 100,
+                                               .accuracy = SEGUE_ACCURACY_F32,
+                                               .determinism = SEGUE_RUN_TO_RUN,
+                                               .run = run };
+static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count, .info = info,
+                                           .open = open_device, .close = close_device };
 
-SEGUE_KIT_PLUGIN(idle, .vendor = "Segue", .version = "0", .uuid = "4c1b1f0e-6f0d-4b2c-9a53-1d1f0f6b7a01", .device = &adapter,
-                 .rows = (const segue_row *const[]){ &selective_scan_idle, NULL })
+SEGUE_KIT_PLUGIN(idle, .vendor = "Segue", .version = "0", .uuid = "4c1b1f0e-6f0d-4b2c-9a53-1d1f0f6b7a01",
+                 .device = &adapter, .rows = (const segue_row *const[]){ &selective_scan_idle, NULL })
 
-#define F32(...) SEGUE_F32, (int)(sizeof(int64_t[]){ __VA_ARGS__ } / 8), (int64_t[]){ __VA_ARGS__ }
+#define F32(...)                                                        \
+    SEGUE_F32, (int)(sizeof(int64_t[]){ __VA_ARGS__ } / 8), (int64_t[]) \
+    {                                                                   \
+        __VA_ARGS__                                                     \
+    }
 
 /* Every operand that Mamba has; time steps of u, delta, B, C, z and y. */
 static segue_selective_scan make_op(void *memory)
@@ -95,7 +107,9 @@ static const struct mode {
 int main(int argc, char **argv)
 {
     const segue_plugin_entry entries[] = { SEGUE_PLUGIN_ENTRY(idle), NULL };
-    const segue_context_options options = { .size = sizeof options, .flags = SEGUE_CONTEXT_NO_DISCOVERY, .entries = entries };
+    const segue_context_options options = { .size = sizeof options,
+                                            .flags = SEGUE_CONTEXT_NO_DISCOVERY,
+                                            .entries = entries };
     const segue_buffer nothing = { NULL, 0, 0 };
     const struct mode *mode = modes;
     const long calls = argc > 2 ? atol(argv[2]) : 0;
@@ -105,7 +119,8 @@ int main(int argc, char **argv)
     segue_plan *plan;
     segue_diag why = { 0 };
     while (mode < modes + 4 && (argc < 2 || strcmp(mode->name, argv[1]))) mode++;
-    if (mode == modes + 4 || calls < 1) return fprintf(stderr, "usage: dispatch_cost checked|moving|shorter|trusted CALLS\n"), 2;
+    if (mode == modes + 4 || calls < 1)
+        return fprintf(stderr, "usage: dispatch_cost checked|moving|shorter|trusted CALLS\n"), 2;
     void *memory = aligned_alloc(256, ARENA);
     const segue_selective_scan all = make_op(memory), planned = window(all, 0, mode->planned);
     if (segue_context_create(&options, &ctx, &why) || segue_device_open(ctx, "idle:0", NULL, &dev, &why) ||
@@ -114,7 +129,8 @@ int main(int argc, char **argv)
     for (long i = 0; i < calls; i++) {
         segue_selective_scan op = window(all, i * mode->moved % T, mode->length);
         op.header.flags = mode->flags;
-        if (segue_plan_run(plan, &op.header, stream, nothing, &why)) return fprintf(stderr, "%s\n", why.text), 1;
+        if (segue_plan_run(plan, &op.header, stream, nothing, &why))
+            return fprintf(stderr, "%s\n", why.text), 1;
     }
     if (runs != calls) return fprintf(stderr, "the kernel ran %d times, wanted %ld\n", runs, calls), 1;
     segue_plan_destroy(plan);

@@ -11,8 +11,8 @@ export SEGUE_CPU_ISA=avx2
 
 # Instructions of n calls: valgrind prints "Collected : n".
 collected() {
-  valgrind --tool=callgrind --callgrind-out-file="$work/out" --toggle-collect=segue_plan_run "$1" "$2" "$3" 2>"$work/log" ||
-    { cat "$work/log" >&2; exit 1; }
+  valgrind --tool=callgrind --callgrind-out-file="$work/out" --toggle-collect=segue_plan_run \
+    "$1" "$2" "$3" 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
   sed -n 's/.*Collected : \([0-9]*\).*/\1/p' "$work/log"
 }
 

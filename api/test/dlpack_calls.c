@@ -10,7 +10,8 @@ extern "C" {
 #endif
 
 SEGUE_API segue_status from_dlpack(const DLTensor *from, segue_tensor *out, segue_diag *diag);
-SEGUE_API segue_status to_dlpack(const segue_tensor *from, int32_t type, int32_t id, DLTensor *out, segue_diag *diag);
+SEGUE_API segue_status to_dlpack(const segue_tensor *from, int32_t type, int32_t id, DLTensor *out,
+                                 segue_diag *diag);
 SEGUE_API size_t size_of(int which);
 
 segue_status from_dlpack(const DLTensor *from, segue_tensor *out, segue_diag *diag)
@@ -29,7 +30,8 @@ segue_status to_dlpack(const segue_tensor *from, int32_t type, int32_t id, DLTen
 /* So that the script's own idea of the structs is checked. */
 size_t size_of(int which)
 {
-    const size_t sizes[] = { sizeof(DLTensor), sizeof(DLManagedTensor), sizeof(segue_tensor), sizeof(segue_diag) };
+    const size_t sizes[] = { sizeof(DLTensor), sizeof(DLManagedTensor), sizeof(segue_tensor),
+                             sizeof(segue_diag) };
     return sizes[which];
 }
 

@@ -153,18 +153,19 @@ ACCEPTED = [  # by hand: data, offset, bytes wanted
 REFUSED = [  # and what the text must say
     (raw((1,) * 7), (b"ndim is 7", b"wanted 0 to 6")),
     (raw((1,), ndim=-1), (b"ndim is -1", b"wanted 0 to 6")),
-    (raw((), ndim=2), (b"shape is NULL", b"wanted 2 dimensions")),
+    (raw((), ndim=2), (b"shape is NULL", b"wanted 2 sizes")),
     (raw((2, 2), lanes=4), (b"4 lanes", b"wanted 1")),
     (raw((2, 2), lanes=0), (b"0 lanes", b"wanted 1")),
     (raw((2, 2), bits=0), (b"0 bits", b"wanted at least 1")),
     (raw((2, -3)), (b"dimension 1 is -3", b"wanted at least 0")),
     (raw((2, 2), data=None), (b"data is NULL", b"wanted 16 bytes")),
-    (raw((BIG, BIG)), (b"more than 2^63 elements", b"wanted fewer")),
+    (raw((BIG, BIG)), (b"2^63 bytes", b"wanted less")),
+    (raw((2,), (-(1 << 58),)), (b"2^63 bytes", b"wanted less")),
     (raw((BIG,), (4,)), (b"2^63 bytes", b"wanted less")),
     (raw((BIG, 3), (-1, -BIG)), (b"2^63 bytes", b"wanted less")),
     (raw((2,), offset=(1 << 63) + 8), (b"2^63 bytes", b"wanted less")),
     (raw((2,), offset=(1 << 63) - 4), (b"2^63 bytes", b"wanted less")),
-    (raw((4,), (-1,), device=OPENCL), (b"12 bytes before", b"wanted a byte_offset")),
+    (raw((4,), (-1,), device=OPENCL), (b"12 bytes before", b"wanted a byte_offset of 12")),
 ]
 
 

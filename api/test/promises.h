@@ -22,7 +22,8 @@ struct promise_run {
 };
 
 /* Everything up to the run itself; exits with words when something fails. */
-struct promise_run promise_open(segue_context *ctx, const char *device, uint32_t threads, const struct promise_case *which);
+struct promise_run promise_open(segue_context *ctx, const char *device, uint32_t threads,
+                                const struct promise_case *which);
 void promise_once(const struct promise_run *run);
 void promise_close(struct promise_run *run);
 

@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* segue_plan_run allocates nothing, locks nothing and asks nothing of the system, except to wake parked workers once.
- * The functions below stand before libc's in the program's symbol order; they count calls whose return address lies in
- * one of our objects.     usage: promises_calls_test DEVICE... */
+/* segue_plan_run allocates nothing, locks nothing and asks nothing of the system, except to wake parked workers
+ * once. The functions below stand before libc's in the program's symbol order; they count calls whose return
+ * address lies in one of our objects.     usage: promises_calls_test DEVICE... */
 #include "promises.h"
 
 #include <dlfcn.h>
@@ -19,10 +19,11 @@
 #include <unistd.h>
 
 enum call { MEMORY, MAPPING, THREADS, WAITING, WAKE, PARK, SYSTEM, CALLS };
-static const char *const call_names[CALLS] = { "memory", "mapping", "threads", "waiting", "wake", "park", "system" };
+static const char *const call_names[CALLS] = { "memory", "mapping", "threads", "waiting",
+                                               "wake",   "park",    "system" };
 
 static atomic_int watching;
-static _Thread_local int in_run; /* this thread is the one that called segue_plan_run */
+static _Thread_local int in_run;                 /* this thread is the one that called segue_plan_run */
 static atomic_int here[CALLS], elsewhere[CALLS]; /* on that thread; on any other */
 
 static int is_ours(const void *address)
@@ -31,7 +32,8 @@ static int is_ours(const void *address)
     if (!dladdr(address, &info) || !info.dli_fname) return 0;
     const char *slash = strrchr(info.dli_fname, '/'), *name = slash ? slash + 1 : info.dli_fname;
     /* A tail call leaves the program's own address, and the program does nothing else while it is in a run. */
-    return !strncmp(name, "libsegue", 8) || !strncmp(name, "segue_", 6) || (in_run && strstr(name, "promises_calls_test"));
+    return !strncmp(name, "libsegue", 8) || !strncmp(name, "segue_", 6) ||
+           (in_run && strstr(name, "promises_calls_test"));
 }
 
 static void note(enum call call, const void *caller)
@@ -41,23 +43,24 @@ static void note(enum call call, const void *caller)
 
 #define CALLER __builtin_return_address(0)
 /* A function of libc that is counted and passed on. */
-#define COUNTED(kind, type, name, parameters, arguments)            \
-    SEGUE_API type name parameters                                  \
-    {                                                               \
-        static type(*real) parameters;                              \
-        note(kind, CALLER);                                         \
-        if (!real) *(void **)&real = dlsym(RTLD_NEXT, #name);       \
-        return real arguments;                                      \
+#define COUNTED(kind, type, name, parameters, arguments)      \
+    SEGUE_API type name parameters                            \
+    {                                                         \
+        static type(*real) parameters;                        \
+        note(kind, CALLER);                                   \
+        if (!real) *(void **)&real = dlsym(RTLD_NEXT, #name); \
+        return real arguments;                                \
     }
 
 /* dlsym allocates: these have a second name in glibc. */
-extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t), *__libc_memalign(size_t, size_t);
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t),
+    *__libc_memalign(size_t, size_t);
 extern void __libc_free(void *);
-#define ALLOCATION(type, name, parameters, real)  \
-    SEGUE_API type name parameters                \
-    {                                             \
-        note(MEMORY, CALLER);                     \
-        real;                                     \
+#define ALLOCATION(type, name, parameters, real) \
+    SEGUE_API type name parameters               \
+    {                                            \
+        note(MEMORY, CALLER);                    \
+        real;                                    \
     }
 
 ALLOCATION(void *, malloc, (size_t n), return __libc_malloc(n))
@@ -72,19 +75,20 @@ COUNTED(MAPPING, void *, mmap, (void *a, size_t n, int p, int f, int d, off_t o)
 COUNTED(MAPPING, int, munmap, (void *a, size_t n), (a, n))
 COUNTED(MAPPING, int, mprotect, (void *a, size_t n, int p), (a, n, p))
 COUNTED(MAPPING, int, madvise, (void *a, size_t n, int p), (a, n, p))
-COUNTED(THREADS, int, pthread_create, (pthread_t *t, const pthread_attr_t *a, void *(*f)(void *), void *x), (t, a, f, x))
+COUNTED(THREADS, int, pthread_create, (pthread_t * t, const pthread_attr_t *a, void *(*f)(void *), void *x),
+        (t, a, f, x))
 COUNTED(THREADS, int, pthread_join, (pthread_t t, void **x), (t, x))
-COUNTED(THREADS, int, pthread_mutex_lock, (pthread_mutex_t *m), (m))
-COUNTED(THREADS, int, pthread_mutex_trylock, (pthread_mutex_t *m), (m))
-COUNTED(THREADS, int, pthread_mutex_unlock, (pthread_mutex_t *m), (m))
-COUNTED(THREADS, int, pthread_rwlock_rdlock, (pthread_rwlock_t *m), (m))
-COUNTED(THREADS, int, pthread_rwlock_wrlock, (pthread_rwlock_t *m), (m))
-COUNTED(THREADS, int, pthread_cond_signal, (pthread_cond_t *c), (c))
-COUNTED(THREADS, int, pthread_cond_broadcast, (pthread_cond_t *c), (c))
-COUNTED(THREADS, int, pthread_once, (pthread_once_t *o, void (*f)(void)), (o, f))
-COUNTED(WAITING, int, pthread_cond_wait, (pthread_cond_t *c, pthread_mutex_t *m), (c, m))
-COUNTED(WAITING, int, sem_wait, (sem_t *s), (s))
-COUNTED(WAKE, int, sem_post, (sem_t *s), (s))
+COUNTED(THREADS, int, pthread_mutex_lock, (pthread_mutex_t * m), (m))
+COUNTED(THREADS, int, pthread_mutex_trylock, (pthread_mutex_t * m), (m))
+COUNTED(THREADS, int, pthread_mutex_unlock, (pthread_mutex_t * m), (m))
+COUNTED(THREADS, int, pthread_rwlock_rdlock, (pthread_rwlock_t * m), (m))
+COUNTED(THREADS, int, pthread_rwlock_wrlock, (pthread_rwlock_t * m), (m))
+COUNTED(THREADS, int, pthread_cond_signal, (pthread_cond_t * c), (c))
+COUNTED(THREADS, int, pthread_cond_broadcast, (pthread_cond_t * c), (c))
+COUNTED(THREADS, int, pthread_once, (pthread_once_t * o, void (*f)(void)), (o, f))
+COUNTED(WAITING, int, pthread_cond_wait, (pthread_cond_t * c, pthread_mutex_t *m), (c, m))
+COUNTED(WAITING, int, sem_wait, (sem_t * s), (s))
+COUNTED(WAKE, int, sem_post, (sem_t * s), (s))
 COUNTED(WAITING, int, sched_yield, (void), ())
 COUNTED(WAITING, int, nanosleep, (const struct timespec *t, struct timespec *r), (t, r))
 COUNTED(SYSTEM, ssize_t, read, (int d, void *p, size_t n), (d, p, n))
@@ -125,8 +129,8 @@ static void run_once(const struct promise_run *run, const char *device, const st
     for (int i = 0; i < CALLS; i++) {
         const int allowed_here = i == WAKE, allowed_there = i == PARK;
         if (here[i] > allowed_here || (elsewhere[i] && !allowed_there)) {
-            printf("FAIL %s %s %s: %s: %d calls in the run, %d in other threads\n", device, segue_describe(c->kind.primitive)->name, c->form,
-                   call_names[i], here[i], elsewhere[i]);
+            printf("FAIL %s %s %s: %s: %d calls in the run, %d in other threads\n", device,
+                   segue_describe(c->kind.primitive)->name, c->form, call_names[i], here[i], elsewhere[i]);
             failures++;
         }
     }
@@ -152,7 +156,8 @@ static void try_case(segue_context *ctx, const char *device, const struct promis
         sleep_ms(5); /* workers park after 50 microseconds */
         run_once(&run, device, c);
     }
-    printf("%-9s %-15s %-8s %6d %6d %6d\n", device, segue_describe(c->kind.primitive)->name, c->form, busy, wakes - busy, most_wakes);
+    printf("%-9s %-15s %-8s %6d %6d %6d\n", device, segue_describe(c->kind.primitive)->name, c->form, busy,
+           wakes - busy, most_wakes);
     promise_close(&run);
 }
 
@@ -161,7 +166,8 @@ int main(int argc, char **argv)
     segue_context *ctx;
     segue_diag why = { 0 };
     if (segue_context_create(NULL, &ctx, &why)) return printf("%s\n", why.text), 1;
-    printf("%-9s %-15s %-8s %6s %6s %6s\n%41s %6s %6s\n", "device", "primitive", "form", "wakes", "wakes", "most", "of 300", "of 20", "a run");
+    printf("%-9s %-15s %-8s %6s %6s %6s\n%41s %6s %6s\n", "device", "primitive", "form", "wakes", "wakes",
+           "most", "of 300", "of 20", "a run");
     for (int i = 1; i < argc; i++)
         for (const struct promise_case *c = promise_cases; c->form; c++) try_case(ctx, argv[i], c);
     /* The net has no hole: planning is seen. */
@@ -169,7 +175,8 @@ int main(int argc, char **argv)
     in_run = 0;
     struct promise_run run = promise_open(ctx, "reference", 0, promise_cases);
     watch(0);
-    if (!elsewhere[MEMORY]) printf("FAIL: opening a device and making a plan was not seen to allocate\n"), failures++;
+    if (!elsewhere[MEMORY])
+        printf("FAIL: opening a device and making a plan was not seen to allocate\n"), failures++;
     promise_close(&run);
     segue_context_destroy(ctx);
     printf("%d failures; planning, for comparison: %d memory calls\n", failures, elsewhere[MEMORY]);

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Valid ops of any primitive, built from its description alone: sizes by letter, every operand in a slot of one arena of
- * host memory, values that depend on the operand only. */
+/* Valid ops of any primitive, built from its description alone: sizes by letter, every operand in a slot of one
+ * arena of host memory, values that depend on the operand only. */
 #ifndef SEGUE_TEST_SAMPLE_H
 #define SEGUE_TEST_SAMPLE_H
 

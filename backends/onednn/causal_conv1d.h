@@ -10,9 +10,9 @@ struct conv_job {
     struct segue_tile_job tile;
     const segue_causal_conv1d *op;
     int64_t width, columns; /* w, and l (0 without a state) */
-    /* Where a worker's scratch holds what, in floats. [block][w-1+token][lane]: x, the last w-1 rows before the tile in
-     * front; y takes its place. [block][token][lane]: gate. [block][tap][lane]: weight. [block][lane]: bias, row.
-     * [w-1+token] of int32: tags. */
+    /* Where a worker's scratch holds what, in floats. [block][w-1+token][lane]: x, the last w-1 rows before the
+     * tile in front; y takes its place. [block][token][lane]: gate. [block][tap][lane]: weight. [block][lane]:
+     * bias, row. [w-1+token] of int32: tags. */
     uint64_t x, gate, weight, bias, row, tags;
     int64_t x_pitch, gate_pitch; /* from block to block */
 };

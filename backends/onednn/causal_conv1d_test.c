@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The convolution's row against a double loop, over random shapes, layouts, dtypes, gates, slots, packed sequences,
- * rings and tags. */
-#include "testing.h"
+/* The convolution's row against a double loop, over random shapes, layouts, dtypes, gates, slots, packed
+ * sequences, rings and tags. */
+#include "row_testing.h"
 
 extern const segue_row causal_conv1d_cpu;
 
@@ -27,7 +27,8 @@ static void make_integers(struct scene *c, int packed, int slots, int ring, int 
     int64_t s = c->s;
     if (packed) MAKE(&c->w[CU], SEGUE_I32, 0, 0, 1, s + 1);
     for (int64_t i = 0, at = 0; packed && i <= s; i++) {
-        set_at(&c->w[CU].t, &i, i == 0 ? -(double)draw(2) : (double)(at + (i == s ? draw(3) * 100 : 0))); /* clamped */
+        set_at(&c->w[CU].t, &i,
+               i == 0 ? -(double)draw(2) : (double)(at + (i == s ? draw(3) * 100 : 0))); /* clamped */
         at += draw(3) ? draw((uint32_t)(c->t / (s ? s : 1)) + 2) : 0;
         if (at > c->t) at = c->t;
     }
@@ -50,7 +51,9 @@ static void make_scene(struct scene *c)
     static const int64_t odd[] = { 1, 2, 7, 40 };
     uint32_t act = draw_dtype(), weight = draw_dtype(), state = draw(2) ? SEGUE_F32 : draw_dtype();
     int packed = !draw(3), slots = !draw(3), tagged = !packed && !draw(3), ring = !tagged && !draw(3);
-    *c = (struct scene){ .op = segue_causal_conv1d_init(), .b = packed ? 1 : 1 + draw(4), .t = draw(4) ? draw(70) : draw(4) };
+    *c = (struct scene){ .op = segue_causal_conv1d_init(),
+                         .b = packed ? 1 : 1 + draw(4),
+                         .t = draw(4) ? draw(70) : draw(4) };
     c->width = draw(3) ? 2 + draw(3) : odd[draw(4)];
     c->l = c->width - 1 + (draw(2) ? draw(6) : 0);
     c->d = 1 + draw(draw(2) ? 80 : 8);
@@ -82,13 +85,11 @@ struct view { /* one channel of one sequence; in is h_in as it was */
 static int tag(const struct view *v, int64_t i)
 {
     if (!v->tagged) return 0;
-    return (int)GET(v->op->seq_idx, v->q.batch, i < 0 ? 0 : i); /* what came before belongs to the first token */
+    return (int)GET(v->op->seq_idx, v->q.batch,
+                    i < 0 ? 0 : i); /* what came before belongs to the first token */
 }
 
-static int64_t wrap(const struct view *v, int64_t i)
-{
-    return ((v->seen + i) % v->c->l + v->c->l) % v->c->l;
-}
+static int64_t wrap(const struct view *v, int64_t i) { return ((v->seen + i) % v->c->l + v->c->l) % v->c->l; }
 
 /* v_i; i < 0: from the state. */
 static double input(const struct view *v, int64_t i)
@@ -122,7 +123,8 @@ static void check_outputs(const struct view *v)
         if (op->activation) y /= 1 + exp(-y);
         double post = op->post_gate.dtype.bits ? GET(op->post_gate, v->q.batch, v->q.first + i, v->d) : 1;
         if (v->q.padding || tag(v, i) < 0) post = 0;
-        near(GET(op->y, v->q.batch, v->q.first + i, v->d), y * post, scale * fabs(post), segue_dtype_id(op->y.dtype), "y", i);
+        near(GET(op->y, v->q.batch, v->q.first + i, v->d), y * post, scale * fabs(post),
+             segue_dtype_id(op->y.dtype), "y", i);
     }
 }
 
@@ -134,12 +136,14 @@ static void check_state(const struct view *v)
         int64_t i = length - l + column; /* the token whose input is here; < 0: before the call */
         double want = 0;
         if (v->ring) {
-            for (i = length - 1; i >= 0 && wrap(v, i) != column; i--) {}
+            for (i = length - 1; i >= 0 && wrap(v, i) != column; i--) {
+            }
             want = i >= 0 ? input(v, i) : v->has_in ? GET(v->in, v->q.read, v->d, column) : 0;
         } else if (length == 0 || (tag(v, i) == tag(v, length - 1) && tag(v, length - 1) >= 0)) {
             want = input(v, i);
         }
-        near(GET(v->op->h_out, v->q.write, v->d, column), want, fabs(want), segue_dtype_id(v->op->h_out.dtype), "h_out", column);
+        near(GET(v->op->h_out, v->q.write, v->d, column), want, fabs(want), segue_dtype_id(v->op->h_out.dtype),
+             "h_out", column);
     }
 }
 
@@ -166,10 +170,12 @@ static void check_scene(const struct scene *c)
     before.data = c->w[Y].copy;
     for (int64_t i = 0; i < c->b * c->t * c->d; i++) {
         int64_t at[] = { i / c->d / c->t, i / c->d % c->t, i % c->d };
-        if (!covered[at[0] * c->t + at[1]]) assert_memory_equal(element(&c->op.y, at), element(&before, at), c->op.y.dtype.bits / 8);
+        if (!covered[at[0] * c->t + at[1]])
+            assert_memory_equal(element(&c->op.y, at), element(&before, at), c->op.y.dtype.bits / 8);
     }
     free(covered);
-    for (int i = 0; i < OPERANDS; i++) check_outside(&c->w[i], i == Y || i == H_OUT || (c->in_place && i == H_IN));
+    for (int i = 0; i < OPERANDS; i++)
+        check_outside(&c->w[i], i == Y || i == H_OUT || (c->in_place && i == H_IN));
 }
 
 static void against_the_definition(void **state)
@@ -219,7 +225,8 @@ static void steps_equal_prefill(void **state)
             place(&c);
             snapshot(&c.w[H_IN]);
             run_row(&causal_conv1d_cpu, &d, &c.op.header, &c.op.header);
-            char *y = memcpy(malloc(c.w[Y].size), c.w[Y].memory, c.w[Y].size), *h = memcpy(malloc(c.w[H_IN].size), c.w[H_IN].memory, c.w[H_IN].size);
+            char *y = memcpy(malloc(c.w[Y].size), c.w[Y].memory, c.w[Y].size),
+                 *h = memcpy(malloc(c.w[H_IN].size), c.w[H_IN].memory, c.w[H_IN].size);
             restore(&c.w[H_IN]);
             for (int64_t i = 0; i < 37; i++) {
                 segue_causal_conv1d one = c.op;
@@ -249,7 +256,7 @@ static void refuses_f64(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition), cmocka_unit_test(steps_equal_prefill),
-                                        cmocka_unit_test(refuses_f64) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
+                                        cmocka_unit_test(steps_equal_prefill), cmocka_unit_test(refuses_f64) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

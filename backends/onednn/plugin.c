@@ -36,8 +36,8 @@ static segue_status info(const segue_host *host, uint32_t index, segue_device_fa
         out->flags &= ~(uint32_t)SEGUE_DEVICE_READY;
         snprintf(out->text, sizeof out->text, "%s", why.text);
     }
-    snprintf(out->description, sizeof out->description, "%s, %u thread%s, %s", model, out->threads, out->threads == 1 ? "" : "s",
-             segue_isa_name(isa));
+    snprintf(out->description, sizeof out->description, "%s, %u thread%s, %s", model, out->threads,
+             out->threads == 1 ? "" : "s", segue_isa_name(isa));
     return SEGUE_OK;
 }
 
@@ -45,7 +45,8 @@ static segue_status check(const segue_device_options *options, segue_diag *diag)
 {
     if (!options) return SEGUE_OK;
     if (options->threads > MOST_THREADS)
-        return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0, "threads is %u, wanted at most %d (0 = as many as this process may use)",
+        return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
+                              "threads is %u, wanted at most %d (0 = as many as this process may use)",
                               options->threads, MOST_THREADS);
     if (options->parallel_for && !options->threads)
         return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
@@ -60,7 +61,8 @@ static void close_device(void *device)
     cpu->host->free(cpu->host->user, cpu);
 }
 
-static segue_status open_device(const segue_host *host, uint32_t index, const segue_device_options *options, void **device, segue_diag *diag)
+static segue_status open_device(const segue_host *host, uint32_t index, const segue_device_options *options,
+                                void **device, segue_diag *diag)
 {
     enum segue_isa isa;
     segue_status s = check(options, diag);
@@ -78,14 +80,16 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
     } else if (!(cpu->pool = segue_pool_create(host, cpu->threads))) {
         uint32_t threads = cpu->threads;
         close_device(cpu);
-        return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "%u threads could not be started: ask for fewer in options.threads",
-                              threads);
+        return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0,
+                              "%u threads could not be started: ask for fewer in options.threads", threads);
     }
     *device = cpu;
     return SEGUE_OK;
 }
 
-static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open_device, .close = close_device };
+static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count, .info = info,
+                                           .open = open_device, .close = close_device };
 
-SEGUE_KIT_PLUGIN(onednn, .vendor = "The Segue authors", .version = SEGUE_VERSION_STRING, .uuid = "5b0d6c1e-2f57-4c39-9a64-7d8e13c2b0f4",
-                 .device = &adapter, .rows = (const segue_row *const[]){ &selective_scan_cpu, &causal_conv1d_cpu, NULL })
+SEGUE_KIT_PLUGIN(onednn, .vendor = "The Segue authors", .version = SEGUE_VERSION_STRING,
+                 .uuid = "5b0d6c1e-2f57-4c39-9a64-7d8e13c2b0f4", .device = &adapter,
+                 .rows = (const segue_row *const[]){ &selective_scan_cpu, &causal_conv1d_cpu, NULL })

@@ -6,42 +6,52 @@
 
 #include "engine/tile.h"
 
-#define SEGUE_ROW_MOST ((int64_t)1 << 40) /* of an axis that scratch grows with: sizes stay far from overflow */
+#define MOST_SCRATCH ((int64_t)1 << 40) /* of an axis that scratch grows with: sizes stay far from overflow */
 
-struct segue_named_tensor {
+struct refusal {
     size_t offset; /* in the op struct */
-    const char *refusal;
+    const char *text;
 };
 
 /* The first f64 operand's refusal, or NULL. */
-static inline const char *segue_row_no_f64(const segue_op_header *op, const struct segue_named_tensor *list)
+static inline const char *refuse_f64(const segue_op_header *op, const struct refusal *list)
 {
-    for (; list->refusal; list++) {
+    for (; list->text; list++) {
         const segue_tensor *t = (const segue_tensor *)(const void *)((const char *)op + list->offset);
-        if (segue_dtype_id(t->dtype) == SEGUE_F64) return list->refusal;
+        if (segue_dtype_id(t->dtype) == SEGUE_F64) return list->text;
     }
     return NULL;
 }
 
 /* x is [b t d]; states count pool rows along axis 0. */
-static inline struct segue_sequences segue_row_sequences(const segue_tensor *cu_seqlens, const segue_tensor *slot, const segue_tensor *x,
-                                                         const segue_tensor *h_in, const segue_tensor *h_out)
+static inline struct segue_sequences sequences_of(const segue_tensor *cu_seqlens, const segue_tensor *slot,
+                                                  const segue_tensor *x, const segue_tensor *h_in,
+                                                  const segue_tensor *h_out)
 {
-    struct segue_sequences q = { .cu_seqlens = cu_seqlens, .slot = slot, .count = x->shape[0], .tokens = x->shape[1] };
+    struct segue_sequences q = {
+        .cu_seqlens = cu_seqlens, .slot = slot, .count = x->shape[0], .tokens = x->shape[1]
+    };
     if (cu_seqlens->dtype.bits) q.count = cu_seqlens->shape[0] - 1;
     q.pool = h_in->dtype.bits ? h_in->shape[0] : h_out->dtype.bits ? h_out->shape[0] : 0;
     return q;
 }
 
 /* x, but from 1 to most (and 1 when most is less). */
-static inline int64_t segue_from_one_to(int64_t x, int64_t most)
+static inline int64_t from_one_to(int64_t x, int64_t most)
 {
     x = x < most ? x : most;
     return x < 1 ? 1 : x;
 }
 
+/* Whether a packed [b t d] output is larger than a second-level cache keeps beside its inputs. */
+static inline int64_t streams(const segue_tensor *y)
+{
+    return y->shape[0] * y->shape[1] >
+           ((int64_t)2 << 20) * 8 / y->dtype.bits / (y->shape[2] > 0 ? y->shape[2] : 1);
+}
+
 /* Room for so many floats behind end, 64-byte aligned. */
-static inline uint64_t segue_scratch_place(uint64_t *end, int64_t floats)
+static inline uint64_t place_scratch(uint64_t *end, int64_t floats)
 {
     uint64_t at = *end;
     *end += ((uint64_t)floats + 15) / 16 * 16;
@@ -49,9 +59,10 @@ static inline uint64_t segue_scratch_place(uint64_t *end, int64_t floats)
 }
 
 /* Workspace, and the state layout [p][x][d] whose channels lie side by side. */
-static inline void segue_row_plan(segue_kit_plan *plan, const struct segue_cpu *cpu, const struct segue_tile_job *job, int64_t d, int64_t x)
+static inline void fill_plan(segue_kit_plan *plan, const struct segue_cpu *cpu,
+                             const struct segue_tile_job *job, int64_t d, int64_t x)
 {
-    plan->workspace_bytes = segue_tile_workspace(cpu, job);
+    plan->workspace_bytes = tile_workspace(cpu, job);
     plan->workspace_alignment = 64;
     plan->state_stride[0] = d * x;
     plan->state_stride[1] = 1;

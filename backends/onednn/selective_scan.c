@@ -3,7 +3,8 @@
 #include "selective_scan.h"
 #include "row.h"
 
-/* Floats that a panel's A and h may fill together, and B and C of one tile: both stay in half a second-level cache. */
+/* Floats that a panel's A and h may fill together, and B and C of one tile: both stay in half a second-level
+ * cache. */
 enum { PANEL_FLOATS = 48 << 10, GROUP_FLOATS = 32 << 10, TILE = 16 };
 
 static const struct segue_tile_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_scan);
@@ -21,51 +22,60 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
     const struct segue_tile_kernel *kernel = kernels[cpu->isa];
     int64_t lanes = kernel->lanes, n = op->A.shape[1], d = op->u.shape[2], t = op->u.shape[1], pitch;
     uint64_t end = 0;
-    *job = (struct scan_job){ .tile = { .kernel = kernel, .y = &op->y, .channels = d, .channel_work = n }, .op = op, .states = n };
-    job->tile.sequences = segue_row_sequences(&op->cu_seqlens, &op->slot, &op->u, &op->h_in, &op->h_out);
-    job->row_pitch = segue_blocks(n, kernel->lanes) * lanes;
+    *job = (struct scan_job){ .tile = { .kernel = kernel, .y = &op->y, .channels = d, .channel_work = n },
+                              .op = op,
+                              .states = n };
+    job->tile.sequences = sequences_of(&op->cu_seqlens, &op->slot, &op->u, &op->h_in, &op->h_out);
+    job->tile.stream = streams(&op->y);
+    job->row_pitch = blocks_of(n, kernel->lanes) * lanes;
     pitch = d ? group_pitch(job, lanes) : 0;
-    job->tile.panel_blocks = segue_from_one_to(PANEL_FLOATS / (2 * (n > 0 ? n : 1) * lanes), segue_blocks(d, kernel->lanes));
-    job->tile.tile_tokens = segue_from_one_to(GROUP_FLOATS / (2 * (pitch > 0 ? pitch : 1)), t < TILE ? t : TILE);
+    job->tile.panel_blocks =
+        from_one_to(PANEL_FLOATS / (2 * (n > 0 ? n : 1) * lanes), blocks_of(d, kernel->lanes));
+    job->tile.tile_tokens = from_one_to(GROUP_FLOATS / (2 * (pitch > 0 ? pitch : 1)), t < TILE ? t : TILE);
     int64_t panel = job->tile.panel_blocks * lanes, tile = job->tile.tile_tokens;
-    job->A = segue_scratch_place(&end, panel * n);
-    job->h = segue_scratch_place(&end, panel * n);
-    job->range = segue_scratch_place(&end, panel);
-    job->D = segue_scratch_place(&end, panel);
-    job->bias = segue_scratch_place(&end, panel);
-    job->u = segue_scratch_place(&end, panel * tile);
-    job->delta = segue_scratch_place(&end, panel * tile);
-    job->y = segue_scratch_place(&end, panel * tile);
-    job->B = segue_scratch_place(&end, pitch * tile);
-    job->C = segue_scratch_place(&end, pitch * tile);
-    job->row = segue_scratch_place(&end, job->row_pitch);
+    /* An odd number of cache lines: rows of all blocks would meet in few sets of the first-level cache
+     * otherwise. */
+    job->tile_pitch = (tile | 1) * lanes;
+    job->A = place_scratch(&end, panel * n);
+    job->h = place_scratch(&end, panel * n);
+    job->range = place_scratch(&end, panel);
+    job->D = place_scratch(&end, panel);
+    job->bias = place_scratch(&end, panel);
+    job->u = place_scratch(&end, job->tile.panel_blocks * job->tile_pitch);
+    job->delta = place_scratch(&end, job->tile.panel_blocks * job->tile_pitch);
+    job->y = place_scratch(&end, job->tile.panel_blocks * job->tile_pitch);
+    job->B = place_scratch(&end, pitch * tile);
+    job->C = place_scratch(&end, pitch * tile);
+    job->row = place_scratch(&end, job->row_pitch);
     job->tile.scratch_floats = end;
 }
 
-static const struct segue_named_tensor operands[] = {
+static const struct refusal operands[] = {
 #define OPERAND(name) { offsetof(segue_selective_scan, name), #name ": f64 is offered by the reference only" },
     OPERAND(u) OPERAND(delta) OPERAND(A) OPERAND(B) OPERAND(C) OPERAND(D) OPERAND(z) OPERAND(delta_bias)
-    OPERAND(h_in) OPERAND(h_out) OPERAND(y)
+        OPERAND(h_in) OPERAND(h_out) OPERAND(y)
 #undef OPERAND
-    { 0, NULL }
+            { 0, NULL }
 };
 
-static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan, segue_diag *why)
+static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
+                            segue_diag *why)
 {
     const segue_selective_scan *op = (const void *)header;
     struct scan_job job;
-    if (op->A.shape[1] > SEGUE_ROW_MOST)
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "A: n is %lld, scratch memory is for %lld at most",
-                              (long long)op->A.shape[1], (long long)SEGUE_ROW_MOST);
+    if (op->A.shape[1] > MOST_SCRATCH)
+        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
+                              "A: n is %lld, scratch memory is for %lld at most", (long long)op->A.shape[1],
+                              (long long)MOST_SCRATCH);
     plan_job(op, dev->handle, &job);
-    segue_row_plan(plan, dev->handle, &job.tile, op->u.shape[2], op->A.shape[1]);
+    fill_plan(plan, dev->handle, &job.tile, op->u.shape[2], op->A.shape[1]);
     return SEGUE_OK;
 }
 
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
     (void)dev;
-    return segue_row_no_f64(header, operands);
+    return refuse_f64(header, operands);
 }
 
 static segue_status run(const segue_op_header *header, const segue_kit_call *call)
@@ -77,6 +87,14 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
 }
 
 const segue_row selective_scan_cpu = {
-    "selective_scan_cpu", SEGUE_SELECTIVE_SCAN, 1, 200, SEGUE_ACCURACY_F32, SEGUE_CAPTURE_NONE,
-    SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT | SEGUE_STEP_EXACT, accepts, prepare, run
+    .name = "selective_scan_cpu",
+    .primitive = SEGUE_SELECTIVE_SCAN,
+    .since = 1,
+    .priority = 200,
+    .accuracy = SEGUE_ACCURACY_F32,
+    .capture = SEGUE_CAPTURE_NONE,
+    .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT | SEGUE_STEP_EXACT,
+    .accepts = accepts,
+    .prepare = prepare,
+    .run = run,
 };

@@ -10,8 +10,10 @@ struct scan_job {
     struct segue_tile_job tile;
     const segue_selective_scan *op;
     int64_t states, row_pitch; /* n, and n rounded up to whole blocks */
-    /* Where a worker's scratch holds what, in floats. [block][n][lane]: A (times log2 e) and h. [block][lane]: range
-     * (max |A|), D, bias. [block][token][lane]: u, delta, y. [token][n] or [token][n][lane]: B, C. [n]: row. */
+    int64_t tile_pitch;        /* floats from block to block of u, delta and y */
+    /* Where a worker's scratch holds what, in floats. [block][n][lane]: A (times log2 e) and h. [block][lane]:
+     * range (max |A|), D, bias. [block][token][lane]: u, delta, y. [token][n] or [token][n][lane]: B, C. [n]:
+     * row. */
     uint64_t A, h, range, D, bias, u, delta, y, B, C, row;
 };
 

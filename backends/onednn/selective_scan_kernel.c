@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Built once per instruction set. Channels lie in lanes, states in registers, CHUNK of them at a time; B and C come in
- * as broadcasts. Decays are 2^(delta A log2 e). */
+/* Built once per instruction set. Channels lie in lanes, states in registers, CHUNK of them at a time; B and C
+ * come in as broadcasts. Decays are 2^(delta A log2 e). */
 #include "engine/lanes.h"
 #include "selective_scan.h"
 
@@ -20,26 +20,34 @@ static const struct scan_job *job_of(const struct segue_tile *t)
     return (const struct scan_job *)(const void *)t->job;
 }
 
-/* ---- the register kernel ------------------------------------------------------------------------------------------- */
+/* ---- the register kernel
+ * ------------------------------------------------------------------------------------------- */
 
 struct rows { /* one block of one tile */
     const float *delta, *u, *A, *B, *C;
     float *h, *y;
     int64_t B_step, C_step; /* floats from token to token; 0 = constant */
     int64_t tokens, states;
+    const char *next_u, *next_delta; /* the next tile's, fetched ahead; steps in bytes */
+    int64_t next_u_step, next_delta_step;
 };
 
-/* States n .. n+count-1 of all tokens; y is added to from the second chunk on. by_lane: lanes have different groups.
- * wide: exponents may leave the range that the fast form can do. */
+/* States n .. n+count-1 of all tokens; y is added to from the second chunk on. by_lane: lanes have different
+ * groups. wide: exponents may leave the range that the fast form can do. */
 INLINE void chunk(const struct rows *r, int64_t n, const int count, const int by_lane, const int wide)
 {
-    const float *A = r->A + n * LANES, *B = r->B + n * (by_lane ? LANES : 1), *C = r->C + n * (by_lane ? LANES : 1);
+    const float *A = r->A + n * LANES, *B = r->B + n * (by_lane ? LANES : 1),
+                *C = r->C + n * (by_lane ? LANES : 1);
     float *state = r->h + n * LANES;
     lanes h[CHUNK];
     UNROLL
     for (int i = 0; i < count; i++) h[i] = lanes_load(state + i * LANES);
     for (int64_t t = 0; t < r->tokens; t++, B += r->B_step, C += r->C_step) {
         lanes delta = lanes_load(r->delta + t * LANES), x = delta * lanes_load(r->u + t * LANES);
+        if (n == 0) {
+            __builtin_prefetch(r->next_u + t * r->next_u_step, 0, 2);
+            __builtin_prefetch(r->next_delta + t * r->next_delta_step, 0, 2);
+        }
         lanes y[2] = { n ? lanes_load(r->y + t * LANES) : (lanes){ 0 }, { 0 } };
         UNROLL
         for (int i = 0; i < count; i++) {
@@ -68,23 +76,25 @@ static void recur_shared(const struct rows *r) { recur(r, 0, 0); }
 static void recur_shared_wide(const struct rows *r) { recur(r, 0, 1); }
 static void recur_lanes(const struct rows *r) { recur(r, 1, 0); }
 static void recur_lanes_wide(const struct rows *r) { recur(r, 1, 1); }
-static void (*const recurs[2][2])(const struct rows *) = { { recur_shared, recur_shared_wide }, { recur_lanes, recur_lanes_wide } };
+static void (*const recurs[2][2])(const struct rows *) = { { recur_shared, recur_shared_wide },
+                                                           { recur_lanes, recur_lanes_wide } };
 
-/* ---- B and C ------------------------------------------------------------------------------------------------------- */
+/* ---- B and C
+ * ------------------------------------------------------------------------------------------------------- */
 
 struct group {
     const segue_tensor *tensor; /* [b t g n] */
     int64_t channels;           /* of one group */
     float *data;
-    int64_t step;               /* floats from token to token; 0 = constant */
-    int64_t held;               /* the group that data holds as plain rows; -1 = none */
+    int64_t step; /* floats from token to token; 0 = constant */
+    int64_t held; /* the group that data holds as plain rows; -1 = none */
 };
 
 static struct segue_strip group_strip(const struct segue_tile *t, const struct group *g, int64_t index)
 {
-    struct segue_strip s = segue_strip_of(g->tensor, 1, 3);
-    segue_strip_move(&s, t->sequence.batch * g->tensor->stride[0] + index * g->tensor->stride[2]);
-    segue_strip_cut_rows(&s, t->sequence.first + t->first, g->tensor->stride[1] ? t->tokens : 1);
+    struct segue_strip s = strip_of(g->tensor, 1, 3);
+    strip_move(&s, t->sequence.batch * g->tensor->stride[0] + index * g->tensor->stride[2]);
+    strip_cut_rows(&s, t->sequence.first + t->first, g->tensor->stride[1] ? t->tokens : 1);
     return s;
 }
 
@@ -108,7 +118,7 @@ static void pack_by_lane(const struct segue_tile *t, struct group *g, int64_t ch
         for (int64_t lane = 0, next; lane < LANES; lane = next) {
             int64_t index = (channel + (lane < width ? lane : width - 1)) / g->channels;
             struct segue_strip s = group_strip(t, g, index);
-            segue_strip_cut_rows(&s, i, 1);
+            strip_cut_rows(&s, i, 1);
             PACK(row, 0, LANES, &s);
             next = (index + 1) * g->channels - channel;
             if (next >= width) next = LANES;
@@ -123,7 +133,8 @@ static int straddles(const struct group *g, int64_t channel, int64_t width)
     return channel / g->channels != (channel + width - 1) / g->channels;
 }
 
-/* ---- the tile ------------------------------------------------------------------------------------------------------ */
+/* ---- the tile
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* delta + bias, softplus. Returns whether all exponents delta A stay where the fast form holds. */
 static int prepare_delta(const struct segue_tile *t, int64_t block, float *delta)
@@ -159,14 +170,15 @@ static void tokens(const struct segue_tile *t)
     const struct scan_job *job = job_of(t);
     const segue_selective_scan *op = job->op;
     float *u = t->scratch + job->u, *delta = t->scratch + job->delta, *y = t->scratch + job->y;
-    int64_t pitch = t->tokens * LANES;
-    struct segue_strip us = segue_tile_strip(t, &op->u), ds = segue_tile_strip(t, &op->delta), ys = segue_tile_strip(t, &op->y);
+    int64_t pitch = job->tile_pitch;
+    struct segue_strip us = tile_strip(t, &op->u), ds = tile_strip(t, &op->delta), ys = tile_strip(t, &op->y);
     struct group B = { &op->B, job->tile.channels / op->B.shape[2], t->scratch + job->B, 0, -1 };
     struct group C = { &op->C, job->tile.channels / op->C.shape[2], t->scratch + job->C, 0, -1 };
     PACK(u, LANES, pitch, &us);
     PACK(delta, LANES, pitch, &ds);
     for (int64_t b = 0; b < t->blocks; b++) {
-        int64_t channel = t->channel + b * LANES, left = t->channels - b * LANES, width = left < LANES ? left : LANES;
+        int64_t channel = t->channel + b * LANES, left = t->channels - b * LANES,
+                width = left < LANES ? left : LANES;
         int by_lane = straddles(&B, channel, width) || straddles(&C, channel, width);
         int narrow = prepare_delta(t, b, delta + b * pitch);
         if (by_lane) {
@@ -176,12 +188,23 @@ static void tokens(const struct segue_tile *t)
             pack_shared(t, &B, channel);
             pack_shared(t, &C, channel);
         }
-        struct rows r = { delta + b * pitch, u + b * pitch, t->scratch + job->A + b * job->states * LANES, B.data, C.data,
-                          t->scratch + job->h + b * job->states * LANES, y + b * pitch, B.step, C.step, t->tokens, job->states };
+        struct rows r = { .delta = delta + b * pitch,
+                          .u = u + b * pitch,
+                          .A = t->scratch + job->A + b * job->states * LANES,
+                          .B = B.data,
+                          .C = C.data,
+                          .h = t->scratch + job->h + b * job->states * LANES,
+                          .y = y + b * pitch,
+                          .B_step = B.step,
+                          .C_step = C.step,
+                          .tokens = t->tokens,
+                          .states = job->states };
+        r.next_u = tile_ahead(t, &us, b * LANES, &r.next_u_step);
+        r.next_delta = tile_ahead(t, &ds, b * LANES, &r.next_delta_step);
         recurs[by_lane][!narrow](&r);
     }
     if (op->z.dtype.bits) {
-        struct segue_strip zs = segue_tile_strip(t, &op->z);
+        struct segue_strip zs = tile_strip(t, &op->z);
         PACK(delta, LANES, pitch, &zs); /* delta has done its work */
     }
     for (int64_t b = 0; (op->z.dtype.bits || op->D.dtype.bits) && b < t->blocks; b++)
@@ -189,7 +212,8 @@ static void tokens(const struct segue_tile *t)
     UNPACK(&ys, y, LANES, pitch);
 }
 
-/* ---- weights and state ---------------------------------------------------------------------------------------------- */
+/* ---- weights and state
+ * ---------------------------------------------------------------------------------------------- */
 
 static void pack_weight(const struct segue_tile *t, const segue_tensor *w, uint64_t at, int64_t block_pitch)
 {
@@ -197,7 +221,7 @@ static void pack_weight(const struct segue_tile *t, const segue_tensor *w, uint6
         memset(t->scratch + at, 0, (size_t)(t->blocks * block_pitch) * sizeof(float));
         return;
     }
-    struct segue_strip s = segue_weight_strip(t, w);
+    struct segue_strip s = weight_strip(t, w);
     PACK(t->scratch + at, LANES, block_pitch, &s);
 }
 
@@ -217,7 +241,8 @@ static void weights(const struct segue_tile *t)
             range = lanes_select(size > range, size, range);
             nan |= a != a;
         }
-        lanes_store(t->scratch + job->range + b * LANES, lanes_select(nan, lanes_splat(__builtin_inff()), range));
+        lanes_store(t->scratch + job->range + b * LANES,
+                    lanes_select(nan, lanes_splat(__builtin_inff()), range));
     }
 }
 
@@ -229,7 +254,7 @@ static void begin(const struct segue_tile *t)
         memset(h, 0, (size_t)(t->blocks * job->states * LANES) * sizeof *h);
         return;
     }
-    struct segue_strip s = segue_state_strip(t, &job->op->h_in, t->sequence.read);
+    struct segue_strip s = state_strip(t, &job->op->h_in, t->sequence.read);
     PACK(h, LANES, job->states * LANES, &s);
 }
 
@@ -237,7 +262,7 @@ static void end(const struct segue_tile *t)
 {
     const struct scan_job *job = job_of(t);
     if (!job->op->h_out.dtype.bits || t->sequence.write < 0) return;
-    struct segue_strip s = segue_state_strip(t, &job->op->h_out, t->sequence.write);
+    struct segue_strip s = state_strip(t, &job->op->h_out, t->sequence.write);
     UNPACK(&s, t->scratch + job->h, LANES, job->states * LANES);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The scan's row against a double loop, over random shapes, layouts, dtypes, slots and packed sequences. */
-#include "testing.h"
+#include "row_testing.h"
 
 extern const segue_row selective_scan_cpu;
 
@@ -44,7 +44,10 @@ static void make_sequences(struct scene *c, int packed, int slots)
     if (!slots) return;
     MAKE(&c->w[SLOT], SEGUE_I32, 0, 0, 1, s, 2);
     for (int64_t i = 0; i < s; i++) {
-        int64_t read = draw(4) ? i : draw(2) ? -1 : c->p + 5, write = draw(4) ? i : -3; /* rows of their own: no races */
+        int64_t read = draw(4)   ? i
+                       : draw(2) ? -1
+                                 : c->p + 5,
+                write = draw(4) ? i : -3; /* rows of their own: no races */
         set_at(&c->w[SLOT].t, (int64_t[]){ i, 0 }, (double)read);
         set_at(&c->w[SLOT].t, (int64_t[]){ i, 1 }, (double)write);
     }
@@ -55,7 +58,9 @@ static void make_scene(struct scene *c)
     static const int64_t many[] = { 1, 4, 16, 17, 300 };
     uint32_t act = draw_dtype(), weight = draw_dtype(), state = draw(2) ? SEGUE_F32 : draw_dtype();
     int packed = !draw(3), slots = !draw(3), softplus = draw(4) != 0;
-    *c = (struct scene){ .op = segue_selective_scan_init(), .b = packed ? 1 : 1 + draw(4), .t = draw(5) ? draw(50) : draw(2) };
+    *c = (struct scene){ .op = segue_selective_scan_init(),
+                         .b = packed ? 1 : 1 + draw(4),
+                         .t = draw(5) ? draw(50) : draw(2) };
     c->n = draw(3) ? 1 + draw(20) : many[draw(5)];
     c->d = c->n > 100 ? 1 + draw(20) : 1 + draw(draw(2) ? 80 : 8);
     c->s = packed ? draw(5) : c->b;
@@ -88,7 +93,8 @@ static void near(double got, double want, double scale, uint32_t dtype, const ch
 static double softplus_of(double x) { return x > 20 ? x : log1p(exp(x)); }
 
 /* One channel of one sequence by the definition; in is h_in as it was. */
-static void check_channel(const struct scene *c, const segue_selective_scan *op, const segue_tensor *in, struct segue_sequence q, int64_t d)
+static void check_channel(const struct scene *c, const segue_selective_scan *op, const segue_tensor *in,
+                          struct segue_sequence q, int64_t d)
 {
     double h[512], size[512], y, scale;
     int64_t g = d / (c->d / op->B.shape[2]), j = d / (c->d / op->C.shape[2]);
@@ -102,14 +108,16 @@ static void check_channel(const struct scene *c, const segue_selective_scan *op,
         if (op->softplus) delta = softplus_of(delta);
         y = scale = 0;
         for (int64_t n = 0; n < c->n; n++) {
-            double decay = exp(delta * GET(op->A, d, n)), b = GET(op->B, q.batch, i, g, n), cc = GET(op->C, q.batch, i, j, n);
+            double decay = exp(delta * GET(op->A, d, n)), b = GET(op->B, q.batch, i, g, n),
+                   cc = GET(op->C, q.batch, i, j, n);
             h[n] = decay * h[n] + delta * u * b;
             size[n] = decay * size[n] + fabs(delta * u * b);
             y += cc * h[n];
             scale += fabs(cc) * size[n];
         }
         if (op->D.dtype.bits) y += GET(op->D, d) * u, scale += fabs(GET(op->D, d) * u);
-        double gate = op->z.dtype.bits ? GET(op->z, q.batch, i, d) : 0, factor = op->z.dtype.bits ? gate / (1 + exp(-gate)) : 1;
+        double gate = op->z.dtype.bits ? GET(op->z, q.batch, i, d) : 0,
+               factor = op->z.dtype.bits ? gate / (1 + exp(-gate)) : 1;
         if (q.padding) factor = scale = 0;
         near(GET(op->y, q.batch, i, d), y * factor, scale * fabs(factor), segue_dtype_id(op->y.dtype), "y", i);
     }
@@ -132,10 +140,12 @@ static void check_scene(const struct scene *c)
     before.data = c->w[Y].copy;
     for (int64_t i = 0; i < c->b * c->t * c->d; i++) {
         int64_t at[] = { i / c->d / c->t, i / c->d % c->t, i % c->d };
-        if (!covered[at[0] * c->t + at[1]]) assert_memory_equal(element(&c->op.y, at), element(&before, at), c->op.y.dtype.bits / 8);
+        if (!covered[at[0] * c->t + at[1]])
+            assert_memory_equal(element(&c->op.y, at), element(&before, at), c->op.y.dtype.bits / 8);
     }
     free(covered);
-    for (int i = 0; i < OPERANDS; i++) check_outside(&c->w[i], i == Y || i == H_OUT || (c->in_place && i == H_IN));
+    for (int i = 0; i < OPERANDS; i++)
+        check_outside(&c->w[i], i == Y || i == H_OUT || (c->in_place && i == H_IN));
 }
 
 static void against_the_definition(void **state)
@@ -172,7 +182,9 @@ static void steps_equal_prefill(void **state)
     (void)state;
     for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++) {
         struct test_device d;
-        struct scene c = { .op = segue_selective_scan_init(), .b = 2, .t = 37, .d = 41, .n = 21, .s = 2, .p = 2 };
+        struct scene c = {
+            .op = segue_selective_scan_init(), .b = 2, .t = 37, .d = 41, .n = 21, .s = 2, .p = 2
+        };
         seed = 7;
         if (!test_open(&d, isa, 2)) continue;
         MAKE(&c.w[U], SEGUE_F16, 0, -2, 2, 2, 37, 41);
@@ -187,7 +199,8 @@ static void steps_equal_prefill(void **state)
         place(&c);
         snapshot(&c.w[H_IN]);
         run_row(&selective_scan_cpu, &d, &c.op.header, &c.op.header);
-        char *y = memcpy(malloc(c.w[Y].size), c.w[Y].memory, c.w[Y].size), *h = memcpy(malloc(c.w[H_IN].size), c.w[H_IN].memory, c.w[H_IN].size);
+        char *y = memcpy(malloc(c.w[Y].size), c.w[Y].memory, c.w[Y].size),
+             *h = memcpy(malloc(c.w[H_IN].size), c.w[H_IN].memory, c.w[H_IN].size);
         restore(&c.w[H_IN]);
         for (int64_t i = 0; i < 37; i++) {
             segue_selective_scan one = c.op;
@@ -210,7 +223,9 @@ static void nan_stays_in_its_future(void **state)
     (void)state;
     for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++) {
         struct test_device d;
-        struct scene c = { .op = segue_selective_scan_init(), .b = 1, .t = 40, .d = 19, .n = 16, .s = 1, .p = 1 };
+        struct scene c = {
+            .op = segue_selective_scan_init(), .b = 1, .t = 40, .d = 19, .n = 16, .s = 1, .p = 1
+        };
         if (!test_open(&d, isa, 1)) continue;
         MAKE(&c.w[U], SEGUE_F32, 0, -2, 2, 1, 40, 19);
         MAKE(&c.w[DELTA], SEGUE_F32, 0, -6, 2, 1, 40, 19);
@@ -222,7 +237,8 @@ static void nan_stays_in_its_future(void **state)
         place(&c);
         run_row(&selective_scan_cpu, &d, &c.op.header, &c.op.header);
         for (int64_t i = 0; i < 40; i++)
-            for (int64_t k = 0; k < 19; k++) assert_int_equal(isnan(GET(c.op.y, 0, i, k)) != 0, k == 17 && i >= 23);
+            for (int64_t k = 0; k < 19; k++)
+                assert_int_equal(isnan(GET(c.op.y, 0, i, k)) != 0, k == 17 && i >= 23);
         for (int i = 0; i < OPERANDS; i++) drop(&c.w[i]);
         test_close(&d);
     }
@@ -233,15 +249,19 @@ static void refuses_f64(void **state)
     (void)state;
     segue_selective_scan op = segue_selective_scan_init();
     op.A.dtype = segue_dtype_of(SEGUE_F64);
-    assert_string_equal(selective_scan_cpu.accepts(&op.header, NULL), "A: f64 is offered by the reference only");
+    assert_string_equal(selective_scan_cpu.accepts(&op.header, NULL),
+                        "A: f64 is offered by the reference only");
     op.A.dtype = segue_dtype_of(SEGUE_BF16);
     op.h_out.dtype = segue_dtype_of(SEGUE_F64);
-    assert_string_equal(selective_scan_cpu.accepts(&op.header, NULL), "h_out: f64 is offered by the reference only");
+    assert_string_equal(selective_scan_cpu.accepts(&op.header, NULL),
+                        "h_out: f64 is offered by the reference only");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition), cmocka_unit_test(steps_equal_prefill),
-                                        cmocka_unit_test(nan_stays_in_its_future), cmocka_unit_test(refuses_f64) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
+                                        cmocka_unit_test(steps_equal_prefill),
+                                        cmocka_unit_test(nan_stays_in_its_future),
+                                        cmocka_unit_test(refuses_f64) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Copies between strided host tensors of one shape. Between two floating dtypes every value goes through double, which
- * holds all of them exactly, and is rounded once, to nearest even. */
+/* Copies between strided host tensors of one shape. Between two floating dtypes every value goes through
+ * double, which holds all of them exactly, and is rounded once, to nearest even. */
 #include <segue/kit.h>
 
 struct format { /* how a floating dtype is read and written */
@@ -33,18 +33,21 @@ static uint16_t narrow(double value, int fraction)
     int exponent = (int)(magnitude >> 52) - 1023 + bias; /* as the target stores it */
     uint64_t mantissa = magnitude & 0xfffffffffffff, kept, rest, half;
     int drop = 52 - fraction;
-    if (magnitude > 0x7ff0000000000000) return (uint16_t)(sign | infinity | (uint64_t)1 << (fraction - 1)); /* NaN */
+    if (magnitude > 0x7ff0000000000000)
+        return (uint16_t)(sign | infinity | (uint64_t)1 << (fraction - 1)); /* NaN */
     if (exponent > bias * 2) return (uint16_t)(sign | infinity);
     if (exponent <= 0) { /* a subnormal of the target: shift the hidden bit in */
         mantissa |= (uint64_t)1 << 52;
         drop += 1 - exponent;
-        if (drop > 54) return (uint16_t)sign; /* below half of the smallest, or the double itself is 0 or subnormal */
+        if (drop > 54)
+            return (uint16_t)sign; /* below half of the smallest, or the double itself is 0 or subnormal */
         exponent = 0;
     }
     kept = mantissa >> drop;
     rest = mantissa & (((uint64_t)1 << drop) - 1);
     half = (uint64_t)1 << (drop - 1);
-    kept += ((uint64_t)exponent << fraction) + (rest > half || (rest == half && (kept & 1))); /* may carry into the exponent */
+    kept += ((uint64_t)exponent << fraction) +
+            (rest > half || (rest == half && (kept & 1))); /* may carry into the exponent */
     return (uint16_t)(sign | kept);
 }
 
@@ -53,8 +56,10 @@ static double widen(uint16_t half, int fraction)
     const int exponents = 15 - fraction, bias = (1 << (exponents - 1)) - 1;
     const uint64_t sign = (uint64_t)(half >> 15) << 63, exponent = half >> fraction & ((1u << exponents) - 1);
     const uint64_t mantissa = half & ((1u << fraction) - 1);
-    if (exponent == ((1u << exponents) - 1)) return double_of(sign | (uint64_t)0x7ff << 52 | mantissa << (52 - fraction));
-    if (exponent) return double_of(sign | (exponent + 1023 - (uint64_t)bias) << 52 | mantissa << (52 - fraction));
+    if (exponent == ((1u << exponents) - 1))
+        return double_of(sign | (uint64_t)0x7ff << 52 | mantissa << (52 - fraction));
+    if (exponent)
+        return double_of(sign | (exponent + 1023 - (uint64_t)bias) << 52 | mantissa << (52 - fraction));
     return (sign ? -1.0 : 1.0) * (double)mantissa * double_of((uint64_t)(1023 + 1 - bias - fraction) << 52);
 }
 
@@ -159,26 +164,29 @@ static void copy_all(const segue_tensor *to, const segue_tensor *from)
             to_at += at[i] * to->stride[i] * to_bytes;
             from_at += at[i] * from->stride[i] * from_bytes;
         }
-        copy_line(to_data + to_at, to_step, same ? NULL : t, from_data + from_at, from_step, same ? NULL : f, count, (size_t)to_bytes);
+        copy_line(to_data + to_at, to_step, same ? NULL : t, from_data + from_at, from_step, same ? NULL : f,
+                  count, (size_t)to_bytes);
         for (axis = last - 1; axis >= 0 && ++at[axis] == to->shape[axis]; axis--) at[axis] = 0;
     } while (axis >= 0);
 }
 
-segue_status segue_kit_host_tensor_copy(void *device, segue_stream stream, const segue_tensor *to, const segue_tensor *from,
-                                        segue_diag *diag)
+segue_status segue_kit_host_tensor_copy(void *device, segue_stream stream, const segue_tensor *to,
+                                        const segue_tensor *from, segue_diag *diag)
 {
     (void)device;
     (void)stream;
-    if (to->rank != from->rank || to->rank > SEGUE_MAX_RANK || memcmp(to->shape, from->shape, to->rank * sizeof *to->shape))
-        return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "to and from must have one shape of rank 0 to %d",
-                              SEGUE_MAX_RANK);
-    if (segue_dtype_id(to->dtype) != segue_dtype_id(from->dtype) && (!format_of(to->dtype) || !format_of(from->dtype)))
+    if (to->rank != from->rank || to->rank > SEGUE_MAX_RANK ||
+        memcmp(to->shape, from->shape, to->rank * sizeof *to->shape))
+        return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                              "to and from must have one shape of rank 0 to %d", SEGUE_MAX_RANK);
+    if (segue_dtype_id(to->dtype) != segue_dtype_id(from->dtype) &&
+        (!format_of(to->dtype) || !format_of(from->dtype)))
         return segue_kit_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_CALL, 0,
                               "copies convert between f64, f32, f16 and bf16; given dtypes 0x%x from 0x%x",
                               segue_dtype_id(to->dtype), segue_dtype_id(from->dtype));
     if (!to->dtype.bits || to->dtype.bits % 8)
-        return segue_kit_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_CALL, 0, "copies take whole bytes; given %u bits",
-                              to->dtype.bits);
+        return segue_kit_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_CALL, 0,
+                              "copies take whole bytes; given %u bits", to->dtype.bits);
     copy_all(to, from);
     return SEGUE_OK;
 }

@@ -13,7 +13,8 @@ static const segue_stream cpu = { SEGUE_API_CPU, 0, NULL };
 
 static void convert(const void *from, uint32_t from_dtype, void *to, uint32_t to_dtype, int64_t count)
 {
-    const segue_tensor f = segue_tensor_of((void *)(uintptr_t)from, from_dtype, 1, &count), t = segue_tensor_of(to, to_dtype, 1, &count);
+    const segue_tensor f = segue_tensor_of((void *)(uintptr_t)from, from_dtype, 1, &count),
+                       t = segue_tensor_of(to, to_dtype, 1, &count);
     assert_int_equal(segue_kit_host_tensor_copy(NULL, cpu, &t, &f, NULL), SEGUE_OK);
 }
 
@@ -22,7 +23,8 @@ static double meaning(uint16_t bits, int fraction)
 {
     const int exponents = 15 - fraction, bias = (1 << (exponents - 1)) - 1;
     const int exponent = bits >> fraction & ((1 << exponents) - 1), mantissa = bits & ((1 << fraction) - 1);
-    double value = exponent ? ldexp(1 + ldexp(mantissa, -fraction), exponent - bias) : ldexp(mantissa, 1 - bias - fraction);
+    double value = exponent ? ldexp(1 + ldexp(mantissa, -fraction), exponent - bias)
+                            : ldexp(mantissa, 1 - bias - fraction);
     if (exponent == (1 << exponents) - 1) value = mantissa ? (double)NAN : (double)INFINITY;
     return bits >> 15 ? -value : value;
 }
@@ -63,15 +65,19 @@ static void rounding_is_to_nearest_even(void **state)
             const double a = meaning(low, halves[k].fraction);
             double b = meaning((uint16_t)(low + 1), halves[k].fraction);
             uint16_t got[6];
-            if (isinf(b)) b = a + (a - meaning((uint16_t)(low - 1), halves[k].fraction)); /* as if the range went on */
+            if (isinf(b))
+                b = a + (a - meaning((uint16_t)(low - 1), halves[k].fraction)); /* as if the range went on */
             const double middle = (a + b) / 2;
-            const double given[6] = { nextafter(middle, 0), middle, nextafter(middle, 2 * middle), -nextafter(middle, 0), -middle,
-                                      -nextafter(middle, 2 * middle) };
+            const double given[6] = { nextafter(middle, 0),  middle,  nextafter(middle, 2 * middle),
+                                      -nextafter(middle, 0), -middle, -nextafter(middle, 2 * middle) };
             const uint16_t even = low & 1 ? (uint16_t)(low + 1) : low, high = (uint16_t)(low + 1);
-            const uint16_t want[6] = { low, even, high, (uint16_t)(low | 0x8000), (uint16_t)(even | 0x8000), (uint16_t)(high | 0x8000) };
+            const uint16_t want[6] = {
+                low, even, high, (uint16_t)(low | 0x8000), (uint16_t)(even | 0x8000), (uint16_t)(high | 0x8000)
+            };
             convert(given, SEGUE_F64, got, halves[k].dtype, 6);
             for (int i = 0; i < 6; i++)
-                if (got[i] != want[i]) fail_msg("dtype %#x: %a gives %#x, wanted %#x", halves[k].dtype, given[i], got[i], want[i]);
+                if (got[i] != want[i])
+                    fail_msg("dtype %#x: %a gives %#x, wanted %#x", halves[k].dtype, given[i], got[i], want[i]);
         }
 }
 
@@ -123,7 +129,8 @@ static void odd_shapes(void **state)
 {
     const int64_t scalar = 7;
     int64_t out = 0;
-    segue_tensor from = segue_tensor_of((void *)(uintptr_t)&scalar, SEGUE_I64, 0, NULL), to = segue_tensor_of(&out, SEGUE_I64, 0, NULL);
+    segue_tensor from = segue_tensor_of((void *)(uintptr_t)&scalar, SEGUE_I64, 0, NULL),
+                 to = segue_tensor_of(&out, SEGUE_I64, 0, NULL);
     segue_diag why;
     (void)state;
     assert_int_equal(segue_kit_host_tensor_copy(NULL, cpu, &to, &from, NULL), SEGUE_OK);
@@ -156,15 +163,21 @@ static void host_memory(void **state)
     segue_kit_host_free(NULL, b);
     assert_int_equal(segue_kit_host_alloc(NULL, UINT64_MAX - 8, &a, &why), SEGUE_ERROR_MEMORY);
     assert_int_equal(why.code, SEGUE_ERROR_MEMORY);
-    assert_int_equal(segue_kit_host_stream_wrap(NULL, (segue_stream){ SEGUE_API_CUDA, 0, NULL }, &why), SEGUE_ERROR_ARGUMENT);
-    assert_int_equal(segue_kit_host_stream_wrap(NULL, (segue_stream){ SEGUE_API_CPU, 0, &why }, &why), SEGUE_ERROR_ARGUMENT);
+    assert_int_equal(segue_kit_host_stream_wrap(NULL, (segue_stream){ SEGUE_API_CUDA, 0, NULL }, &why),
+                     SEGUE_ERROR_ARGUMENT);
+    assert_int_equal(segue_kit_host_stream_wrap(NULL, (segue_stream){ SEGUE_API_CPU, 0, &why }, &why),
+                     SEGUE_ERROR_ARGUMENT);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_value_survives), cmocka_unit_test(rounding_is_to_nearest_even), cmocka_unit_test(extremes),
-        cmocka_unit_test(strides),              cmocka_unit_test(odd_shapes),                  cmocka_unit_test(host_memory),
+        cmocka_unit_test(every_value_survives),
+        cmocka_unit_test(rounding_is_to_nearest_even),
+        cmocka_unit_test(extremes),
+        cmocka_unit_test(strides),
+        cmocka_unit_test(odd_shapes),
+        cmocka_unit_test(host_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The row that hands an op to the built-in reference. It computes at once on the caller's thread, so it may only stand in
- * for a device whose memory it can read and whose own work is done when a call returns. */
+/* The row that hands an op to the built-in reference. It computes at once on the caller's thread, so it may
+ * only stand in for a device whose memory it can read and whose own work is done when a call returns. */
 #include "kit_private.h"
 
 #include <stdio.h>
@@ -15,7 +15,8 @@ static const char *accepts(const segue_op_header *op, const segue_kit_device *de
                                              : NULL;
 }
 
-int segue_kit_delegate_accepts(const segue_op_header *op, const struct kit_device *dev, char reason[240], uint32_t *field)
+int segue_kit_delegate_accepts(const segue_op_header *op, const struct kit_device *dev, char reason[240],
+                               uint32_t *field)
 {
     const segue_plugin *reference = dev->shown.host->reference;
     segue_support_facts facts = { .size = sizeof facts };
@@ -35,7 +36,8 @@ static void release(void *data, const segue_kit_device *dev)
     dev->host->reference->plan_destroy(data);
 }
 
-static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan, segue_diag *why)
+static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
+                            segue_diag *why)
 {
     const segue_plugin *reference = dev->host->reference;
     segue_plan_facts facts = { .size = sizeof facts };
@@ -69,6 +71,12 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
     return call->device->host->reference->plan_run(call->data, op, stream, call->workspace, call->why);
 }
 
-const segue_row segue_row_delegate = { .name = "reference", .priority = INT32_MIN, .accuracy = SEGUE_ACCURACY_F64,
-    .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT, .accepts = accepts, .prepare = prepare,
-    .run = run };
+const segue_row segue_row_delegate = {
+    .name = "reference",
+    .priority = INT32_MIN,
+    .accuracy = SEGUE_ACCURACY_F64,
+    .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
+    .prepare = prepare,
+    .run = run,
+};

@@ -60,13 +60,16 @@ static void device_close(void *device)
     host->free(host->user, dev);
 }
 
-static segue_status device_open(void *self, uint32_t index, const segue_device_options *options, void **device, segue_diag *diag)
+static segue_status device_open(void *self, uint32_t index, const segue_device_options *options, void **device,
+                                segue_diag *diag)
 {
     const struct kit_self *k = self;
     static const segue_device_options none = { .size = sizeof none };
     struct kit_device *dev = k->host->alloc(k->host->user, sizeof *dev, 64);
     segue_status s;
-    if (!dev) return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for device %s:%u", k->plugin->id, index);
+    if (!dev)
+        return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for device %s:%u",
+                              k->plugin->id, index);
     dev->self = k;
     dev->shown.host = k->host;
     s = k->adapter->open(k->host, index, options ? options : &none, &dev->shown.handle, diag);
@@ -109,18 +112,20 @@ static void memory_free(void *device, segue_buffer buffer)
     adapter_of(device)->free(handle_of(device), buffer);
 }
 
-static segue_status memory_copy(void *device, segue_stream stream, uint32_t direction, segue_buffer to, segue_buffer from,
-                                uint64_t bytes, segue_diag *diag)
+static segue_status memory_copy(void *device, segue_stream stream, uint32_t direction, segue_buffer to,
+                                segue_buffer from, uint64_t bytes, segue_diag *diag)
 {
     return adapter_of(device)->copy(handle_of(device), stream, direction, to, from, bytes, diag);
 }
 
-static segue_status memory_fill(void *device, segue_stream stream, segue_buffer to, uint8_t value, uint64_t bytes, segue_diag *diag)
+static segue_status memory_fill(void *device, segue_stream stream, segue_buffer to, uint8_t value,
+                                uint64_t bytes, segue_diag *diag)
 {
     return adapter_of(device)->fill(handle_of(device), stream, to, value, bytes, diag);
 }
 
-static segue_status tensor_copy(void *device, segue_stream stream, const segue_tensor *to, const segue_tensor *from, segue_diag *diag)
+static segue_status tensor_copy(void *device, segue_stream stream, const segue_tensor *to,
+                                const segue_tensor *from, segue_diag *diag)
 {
     return adapter_of(device)->tensor_copy(handle_of(device), stream, to, from, diag);
 }

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The adapter of ordinary host memory, in parts. Everything has happened when a call returns, so streams and events are
- * only tokens. Memory comes from libc: the adapter's handle is the vendor's own and may be NULL. */
+/* The adapter of ordinary host memory, in parts. Everything has happened when a call returns, so streams and
+ * events are only tokens. Memory comes from libc: the adapter's handle is the vendor's own and may be NULL. */
 #include <segue/kit.h>
 
 #include <stdlib.h>
@@ -17,15 +17,16 @@ static segue_status check_stream(segue_stream stream, uint32_t phase, segue_diag
 {
     if (stream.api == SEGUE_API_CPU && !stream.handle) return SEGUE_OK;
     return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, phase, 0,
-                          "stream: wanted SEGUE_API_CPU (%d) with a NULL handle, given API %u with handle %p", SEGUE_API_CPU,
-                          stream.api, stream.handle);
+                          "stream: wanted SEGUE_API_CPU (%d) with a NULL handle, given API %u with handle %p",
+                          SEGUE_API_CPU, stream.api, stream.handle);
 }
 
 segue_status segue_kit_host_alloc(void *device, uint64_t bytes, segue_buffer *out, segue_diag *diag)
 {
     void *data = NULL;
     (void)device;
-    if (bytes <= SIZE_MAX - ALIGNMENT) data = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    if (bytes <= SIZE_MAX - ALIGNMENT)
+        data = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     if (!data)
         return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no host memory for %llu bytes",
                               (unsigned long long)bytes);
@@ -39,8 +40,8 @@ void segue_kit_host_free(void *device, segue_buffer buffer)
     free(buffer.data);
 }
 
-segue_status segue_kit_host_copy(void *device, segue_stream stream, uint32_t direction, segue_buffer to, segue_buffer from,
-                                 uint64_t bytes, segue_diag *diag)
+segue_status segue_kit_host_copy(void *device, segue_stream stream, uint32_t direction, segue_buffer to,
+                                 segue_buffer from, uint64_t bytes, segue_diag *diag)
 {
     const segue_status s = check_stream(stream, SEGUE_PHASE_CALL, diag);
     (void)device;
@@ -49,7 +50,8 @@ segue_status segue_kit_host_copy(void *device, segue_stream stream, uint32_t dir
     return s;
 }
 
-segue_status segue_kit_host_fill(void *device, segue_stream stream, segue_buffer to, uint8_t value, uint64_t bytes, segue_diag *diag)
+segue_status segue_kit_host_fill(void *device, segue_stream stream, segue_buffer to, uint8_t value,
+                                 uint64_t bytes, segue_diag *diag)
 {
     const segue_status s = check_stream(stream, SEGUE_PHASE_CALL, diag);
     (void)device;

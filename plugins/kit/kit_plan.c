@@ -43,20 +43,23 @@ static uint32_t field_at(const segue_primitive_facts *facts, uint32_t byte)
 }
 
 /* A row that was written for an older level must not see an op that sets what came later. */
-static int predates(const segue_row *row, const struct kit_device *dev, const segue_op_header *op, struct reason *out)
+static int predates(const segue_row *row, const struct kit_device *dev, const segue_op_header *op,
+                    struct reason *out)
 {
     for (uint32_t i = segue_kit_op_size(row->primitive, row->since); i < op->size; i++) {
         const segue_primitive_facts *facts = dev->shown.host->describe(op->primitive);
         if (!((const char *)op)[i]) continue;
         out->field = field_at(facts, i);
-        snprintf(out->text, sizeof out->text, "%s: row predates this field", out->field ? facts->fields[out->field - 1].name : "op");
+        snprintf(out->text, sizeof out->text, "%s: row predates this field",
+                 out->field ? facts->fields[out->field - 1].name : "op");
         return 1;
     }
     return 0;
 }
 
 /* 1 = the row takes the op; otherwise *out says why not. */
-static int accepted(const segue_row *row, const struct kit_device *dev, const segue_op_header *op, struct reason *out)
+static int accepted(const segue_row *row, const struct kit_device *dev, const segue_op_header *op,
+                    struct reason *out)
 {
     const char *text;
     memset(out, 0, sizeof *out);
@@ -69,7 +72,8 @@ static int accepted(const segue_row *row, const struct kit_device *dev, const se
     return 0;
 }
 
-/* The best row that accepts; NULL: *out has the reason of the best row that declined, empty if there is no row at all. */
+/* The best row that accepts; NULL: *out has the reason of the best row that declined, empty if there is no row
+ * at all. */
 static const segue_row *choose(const struct kit_device *dev, const segue_op_header *op, struct reason *out)
 {
     struct reason why;
@@ -105,13 +109,15 @@ static segue_status support(void *device, const segue_op_header *op, segue_suppo
         if (known(dev, op))
             snprintf(facts.text, sizeof facts.text, "%s", why.text);
         else
-            snprintf(facts.text, sizeof facts.text, "%s has no kernel for %s", dev->self->plugin->id, primitive_name(dev, op));
+            snprintf(facts.text, sizeof facts.text, "%s has no kernel for %s", dev->self->plugin->id,
+                     primitive_name(dev, op));
     }
     *out = facts;
     return SEGUE_OK;
 }
 
-static segue_status explain(void *device, const segue_op_header *op, segue_row_facts *out, uint32_t *count, segue_diag *diag)
+static segue_status explain(void *device, const segue_op_header *op, segue_row_facts *out, uint32_t *count,
+                            segue_diag *diag)
 {
     const struct kit_device *dev = device;
     const uint32_t room = *count;
@@ -121,7 +127,9 @@ static segue_status explain(void *device, const segue_op_header *op, segue_row_f
     for (uint32_t i = 0; i < dev->self->row_count; i++) {
         const segue_row *row = dev->self->rows[i];
         struct reason why;
-        segue_row_facts facts = { .priority = row->priority, .accuracy = row->accuracy, .capture = row->capture,
+        segue_row_facts facts = { .priority = row->priority,
+                                  .accuracy = row->accuracy,
+                                  .capture = row->capture,
                                   .determinism = row->determinism };
         if (!concerns(row, op)) continue;
         if (out && *count < room) {
@@ -141,7 +149,8 @@ static segue_status explain(void *device, const segue_op_header *op, segue_row_f
 }
 
 /* A row by name; NULL: *diag lists the names there are. */
-static const segue_row *find_row(const struct kit_device *dev, const segue_op_header *op, const char *name, segue_diag *diag)
+static const segue_row *find_row(const struct kit_device *dev, const segue_op_header *op, const char *name,
+                                 segue_diag *diag)
 {
     char names[320] = "";
     for (uint32_t i = 0; i < dev->self->row_count; i++) {
@@ -156,13 +165,13 @@ static const segue_row *find_row(const struct kit_device *dev, const segue_op_he
     return NULL;
 }
 
-static segue_status pick(const struct kit_device *dev, const segue_op_header *op, const char *name, const segue_row **row,
-                         segue_diag *diag)
+static segue_status pick(const struct kit_device *dev, const segue_op_header *op, const char *name,
+                         const segue_row **row, segue_diag *diag)
 {
     struct reason why;
     if (!known(dev, op))
-        return segue_kit_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, 0, "%s has no kernel for %s", dev->self->plugin->id,
-                              primitive_name(dev, op));
+        return segue_kit_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, 0, "%s has no kernel for %s",
+                              dev->self->plugin->id, primitive_name(dev, op));
     if (!name) {
         *row = choose(dev, op, &why);
         if (*row) return SEGUE_OK;
@@ -171,10 +180,12 @@ static segue_status pick(const struct kit_device *dev, const segue_op_header *op
     *row = find_row(dev, op, name, diag);
     if (!*row) return SEGUE_ERROR_ARGUMENT;
     if (accepted(*row, dev, op, &why)) return SEGUE_OK;
-    return segue_kit_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, why.field, "row %s declines: %s", name, why.text);
+    return segue_kit_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, why.field, "row %s declines: %s",
+                          name, why.text);
 }
 
-static segue_status plan_create(void *device, const segue_op_header *op, const char *name, void **plan, segue_diag *diag)
+static segue_status plan_create(void *device, const segue_op_header *op, const char *name, void **plan,
+                                segue_diag *diag)
 {
     const struct kit_device *dev = device;
     const segue_host *host = dev->shown.host;
@@ -183,7 +194,9 @@ static segue_status plan_create(void *device, const segue_op_header *op, const c
     segue_status s = pick(dev, op, name, &row, diag);
     if (s) return s;
     p = host->alloc(host->user, sizeof *p, 64);
-    if (!p) return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for a plan of row %s", row->name);
+    if (!p)
+        return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for a plan of row %s",
+                              row->name);
     p->device = dev;
     p->row = row;
     p->primitive = op->primitive;
@@ -219,7 +232,8 @@ static segue_status plan_info(const void *plan, segue_plan_facts *out, segue_dia
     return SEGUE_OK;
 }
 
-static segue_status plan_run(const void *plan, const segue_op_header *op, segue_stream stream, segue_buffer workspace, segue_diag *diag)
+static segue_status plan_run(const void *plan, const segue_op_header *op, segue_stream stream,
+                             segue_buffer workspace, segue_diag *diag)
 {
     const struct kit_plan *p = plan;
     const segue_kit_call call = { &p->device->shown, p->made.data, stream, workspace, diag };

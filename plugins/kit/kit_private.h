@@ -30,7 +30,8 @@ struct kit_plan {
 /* Bytes of a primitive's op struct at a level of its description; 0 = unknown to this kit. */
 uint32_t segue_kit_op_size(uint32_t primitive, uint32_t level);
 /* Asks the reference, as accepts() would, but with room for its words. 1 = it takes the op. */
-int segue_kit_delegate_accepts(const segue_op_header *op, const struct kit_device *dev, char reason[240], uint32_t *field);
+int segue_kit_delegate_accepts(const segue_op_header *op, const struct kit_device *dev, char reason[240],
+                               uint32_t *field);
 segue_status segue_kit_delegate_facts(const struct kit_plan *plan, segue_plan_facts *out, segue_diag *diag);
 
 /* kit_device.c and kit_plan.c fill their parts of the table. */

@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Entry, rows, plans and delegation, with a host that counts its allocations and two plugins made of rows that only record. */
+/* Entry, rows, plans and delegation, with a host that counts its allocations and two plugins made of rows that
+ * only record. */
 #include <segue/kit.h>
 
 #include <stdarg.h>
@@ -28,8 +29,13 @@ static void host_free(void *user, void *memory)
     free(memory);
 }
 
-static const segue_host host = { .size = sizeof host, .epoch = SEGUE_PLUGIN_EPOCH, .minor_min = SEGUE_PLUGIN_MINOR,
-                                 .minor_max = SEGUE_PLUGIN_MINOR, .alloc = host_alloc, .free = host_free, .describe = segue_describe,
+static const segue_host host = { .size = sizeof host,
+                                 .epoch = SEGUE_PLUGIN_EPOCH,
+                                 .minor_min = SEGUE_PLUGIN_MINOR,
+                                 .minor_max = SEGUE_PLUGIN_MINOR,
+                                 .alloc = host_alloc,
+                                 .free = host_free,
+                                 .describe = segue_describe,
                                  .plugin_dir = "" };
 
 /* ---- a device ---- */
@@ -51,7 +57,8 @@ static segue_status info(const segue_host *h, uint32_t index, segue_device_facts
     return SEGUE_OK;
 }
 
-static segue_status open_device(const segue_host *h, uint32_t index, const segue_device_options *options, void **device, segue_diag *diag)
+static segue_status open_device(const segue_host *h, uint32_t index, const segue_device_options *options,
+                                void **device, segue_diag *diag)
 {
     (void)h, (void)index;
     assert_non_null(options);
@@ -71,8 +78,8 @@ static void opened(void *device, segue_device_facts *facts)
     facts->threads = 3;
 }
 
-static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open_device,
-                                           .close = close_device, .facts = opened };
+static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count,        .info = info,
+                                           .open = open_device,   .close = close_device, .facts = opened };
 static segue_kit_adapter far_adapter; /* the same without host memory */
 
 /* ---- rows ---- */
@@ -104,11 +111,13 @@ static void release(void *data, const segue_kit_device *dev)
     dev->host->free(dev->host->user, data);
 }
 
-static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan, segue_diag *why)
+static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
+                            segue_diag *why)
 {
     (void)op;
     plan->data = dev->host->alloc(dev->host->user, 64, 64);
-    if (!plan->data) return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory in prepare");
+    if (!plan->data)
+        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory in prepare");
     plan->release = release;
     plan->workspace_bytes = 4096;
     plan->state_stride[0] = 5;
@@ -118,26 +127,40 @@ static segue_status prepare(const segue_op_header *op, const segue_kit_device *d
 static segue_status run(const segue_op_header *op, const segue_kit_call *call)
 {
     (void)op;
-    return segue_kit_fail(call->why, SEGUE_ERROR_BUSY, SEGUE_PHASE_RUN, 3, "ran on %s with %llu", call->device->facts.backend,
-                          (unsigned long long)call->workspace.bytes);
+    return segue_kit_fail(call->why, SEGUE_ERROR_BUSY, SEGUE_PHASE_RUN, 3, "ran on %s with %llu",
+                          call->device->facts.backend, (unsigned long long)call->workspace.bytes);
 }
 
-#define ROW(variable, row_name, weight, condition) \
-    static const segue_row variable = { .name = row_name, .primitive = SEGUE_SELECTIVE_SCAN, .since = 1, .priority = weight, \
-                                        .accuracy = SEGUE_ACCURACY_F32, .accepts = condition, .prepare = prepare, .run = run }
+#define ROW(variable, row_name, weight, condition)                         \
+    static const segue_row variable = { .name = row_name,                  \
+                                        .primitive = SEGUE_SELECTIVE_SCAN, \
+                                        .since = 1,                        \
+                                        .priority = weight,                \
+                                        .accuracy = SEGUE_ACCURACY_F32,    \
+                                        .accepts = condition,              \
+                                        .prepare = prepare,                \
+                                        .run = run }
 ROW(fast, "selective_scan_fast", 200, accepts_fast);
 ROW(slow, "selective_scan_slow", 100, accepts_slow);
 ROW(reference_scan, "selective_scan_reference", 0, accepts_reference);
-static const segue_row reference_conv = { .name = "causal_conv1d_reference", .primitive = SEGUE_CAUSAL_CONV1D, .since = 1,
-                                          .accuracy = SEGUE_ACCURACY_F64, .prepare = prepare, .run = run };
+static const segue_row reference_conv = { .name = "causal_conv1d_reference",
+                                          .primitive = SEGUE_CAUSAL_CONV1D,
+                                          .since = 1,
+                                          .accuracy = SEGUE_ACCURACY_F64,
+                                          .prepare = prepare,
+                                          .run = run };
 
 static const segue_row *const reference_rows[] = { &reference_scan, &reference_conv, NULL };
 static const segue_row *const own_rows[] = { &segue_row_delegate, &slow, &fast, NULL };
 static const segue_row *const scan_rows[] = { &slow, &fast, NULL };
-static const segue_kit_plugin reference_plugin = { .id = "reference", .uuid = "r", .device = &adapter, .rows = reference_rows };
+static const segue_kit_plugin reference_plugin = {
+    .id = "reference", .uuid = "r", .device = &adapter, .rows = reference_rows
+};
 static const segue_kit_plugin acme = { .id = "acme", .uuid = "a", .device = &adapter, .rows = own_rows };
 static const segue_kit_plugin lonely = { .id = "acme", .uuid = "a", .device = &adapter, .rows = scan_rows };
-static const segue_kit_plugin far_away = { .id = "acme", .uuid = "a", .device = &far_adapter, .rows = own_rows };
+static const segue_kit_plugin far_away = {
+    .id = "acme", .uuid = "a", .device = &far_adapter, .rows = own_rows
+};
 
 struct setting { /* acme beside the reference, opened */
     segue_host host;
@@ -145,7 +168,8 @@ struct setting { /* acme beside the reference, opened */
     void *device;
 };
 
-static segue_status answer(const segue_kit_plugin *plugin, const segue_host *h, segue_plugin *out, segue_diag *diag)
+static segue_status answer(const segue_kit_plugin *plugin, const segue_host *h, segue_plugin *out,
+                           segue_diag *diag)
 {
     memset(out, 0, sizeof *out);
     out->size = sizeof *out;
@@ -201,9 +225,12 @@ static void entry_names_what_is_wrong(void **state)
         { { .id = "x", .device = &half, .rows = own_rows }, "event_sync is NULL" },
         { { .id = "x", .device = &adapter }, "lists no rows" },
         { { .id = "x", .device = &adapter, .rows = (const segue_row *const[]){ &nameless, NULL } }, "no name" },
-        { { .id = "x", .device = &adapter, .rows = (const segue_row *const[]){ &slow, &idle, NULL } }, "no run" },
-        { { .id = "x", .device = &adapter, .rows = (const segue_row *const[]){ &far, NULL } }, "level 99 of primitive 1" },
-        { { .id = "x", .device = &adapter, .rows = (const segue_row *const[]){ &misnamed, NULL } }, "must begin with 'selective_scan'" },
+        { { .id = "x", .device = &adapter, .rows = (const segue_row *const[]){ &slow, &idle, NULL } },
+          "no run" },
+        { { .id = "x", .device = &adapter, .rows = (const segue_row *const[]){ &far, NULL } },
+          "level 99 of primitive 1" },
+        { { .id = "x", .device = &adapter, .rows = (const segue_row *const[]){ &misnamed, NULL } },
+          "must begin with 'selective_scan'" },
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         segue_plugin out;
@@ -248,6 +275,17 @@ static void primitives_are_declared(void **state)
     assert_int_equal(s.plugin.primitives[0].primitive, SEGUE_SELECTIVE_SCAN);
     assert_int_equal(s.plugin.primitives[0].op_size, SEGUE_SELECTIVE_SCAN_SIZE_1);
     assert_int_equal(s.plugin.primitives[1].primitive, SEGUE_CAUSAL_CONV1D);
+    segue_plugin_primitive later = s.reference.primitives[0]; /* the host's reference knows a newer struct */
+    later.op_size += 8;
+    segue_plugin newer = s.reference;
+    newer.primitives = &later;
+    newer.primitive_count = 1;
+    segue_host newer_host = host;
+    newer_host.reference = &newer;
+    assert_int_equal(answer(&acme, &newer_host, &alone, NULL), SEGUE_OK);
+    assert_int_equal(alone.primitive_count, 1);
+    assert_int_equal(alone.primitives[0].op_size, later.op_size);
+    alone.close(alone.self);
     stop(&s);
     assert_int_equal(answer(&acme, &host, &alone, NULL), SEGUE_OK); /* a host without a reference */
     assert_int_equal(alone.primitive_count, 1);
@@ -259,7 +297,9 @@ static void the_best_row_that_accepts_is_chosen(void **state)
 {
     struct setting s;
     segue_selective_scan op = segue_selective_scan_init();
-    segue_row_facts rows[4] = { { .size = sizeof *rows }, { .size = sizeof *rows }, { .size = sizeof *rows }, { .size = 7 } };
+    segue_row_facts rows[4] = {
+        { .size = sizeof *rows }, { .size = sizeof *rows }, { .size = sizeof *rows }, { .size = 7 }
+    };
     uint32_t n = 4;
     (void)state;
     start(&s, &acme);
@@ -301,7 +341,8 @@ static void refusals_name_the_field(void **state)
     assert_string_equal(facts.text, "C: odd strides");
     assert_int_equal(s.plugin.plan_create(s.device, &op.header, NULL, &plan, &why), SEGUE_ERROR_UNSUPPORTED);
     assert_int_equal(why.field, 5);
-    assert_int_equal(s.plugin.plan_create(s.device, &op.header, "selective_scan_slow", &plan, &why), SEGUE_ERROR_UNSUPPORTED);
+    assert_int_equal(s.plugin.plan_create(s.device, &op.header, "selective_scan_slow", &plan, &why),
+                     SEGUE_ERROR_UNSUPPORTED);
     assert_int_equal(why.field, 4);
     assert_string_equal(why.text, "row selective_scan_slow declines: B: no words");
     assert_int_equal(s.plugin.plan_create(s.device, &op.header, "nonsense", &plan, &why), SEGUE_ERROR_ARGUMENT);
@@ -332,7 +373,9 @@ static void plans_run_their_row(void **state)
     assert_int_equal(facts.workspace_alignment, 64);
     assert_int_equal(facts.state_stride[0], 5);
     assert_int_equal(facts.flags, 0);
-    assert_int_equal(s.plugin.plan_run(plan, &op.header, (segue_stream){ 0 }, (segue_buffer){ .bytes = 77 }, &why), SEGUE_ERROR_BUSY);
+    assert_int_equal(
+        s.plugin.plan_run(plan, &op.header, (segue_stream){ 0 }, (segue_buffer){ .bytes = 77 }, &why),
+        SEGUE_ERROR_BUSY);
     assert_string_equal(why.text, "ran on acme with 77");
     assert_int_equal(why.field, 3);
     s.plugin.plan_destroy(plan);
@@ -356,11 +399,13 @@ static void the_reference_runs_the_rest(void **state)
     assert_int_equal(facts.flags, SEGUE_PLAN_DELEGATED);
     assert_int_equal(facts.accuracy, SEGUE_ACCURACY_F64);
     assert_int_equal(facts.workspace_bytes, 4096);
-    assert_int_equal(s.plugin.plan_run(plan, &op.header, (segue_stream){ 0 }, (segue_buffer){ 0 }, &why), SEGUE_ERROR_BUSY);
+    assert_int_equal(s.plugin.plan_run(plan, &op.header, (segue_stream){ 0 }, (segue_buffer){ 0 }, &why),
+                     SEGUE_ERROR_BUSY);
     assert_string_equal(why.text, "ran on reference with 0");
     s.plugin.plan_destroy(plan);
     declined[2] = "A: the reference's own reason"; /* it declines, so does the delegate, in its words */
-    assert_int_equal(s.plugin.plan_create(s.device, &scan.header, "reference", &plan, &why), SEGUE_ERROR_UNSUPPORTED);
+    assert_int_equal(s.plugin.plan_create(s.device, &scan.header, "reference", &plan, &why),
+                     SEGUE_ERROR_UNSUPPORTED);
     assert_string_equal(why.text, "row reference declines: A: the reference's own reason");
     assert_int_equal(why.field, 3);
     stop(&s);
@@ -388,7 +433,8 @@ static const segue_primitive_facts *describe_later(uint32_t primitive)
     static segue_field_facts fields[32];
     const segue_primitive_facts *now = segue_describe(primitive);
     memcpy(fields, now->fields, now->field_count * sizeof *fields);
-    fields[now->field_count] = (segue_field_facts){ .name = "novelty", .offset = now->op_size, .role = SEGUE_ROLE_INT, .since = 2 };
+    fields[now->field_count] =
+        (segue_field_facts){ .name = "novelty", .offset = now->op_size, .role = SEGUE_ROLE_INT, .since = 2 };
     later = *now;
     later.fields = fields;
     later.field_count++;

@@ -1,13 +1,17 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Discovery: where candidates come from, in which order, and what is checked before any of their code runs. Never the
- * current folder, never a bare name, and from set-id processes never the environment. */
+/* Discovery: where candidates come from, in which order, and what is checked before any of their code runs.
+ * Never the current folder, never a bare name, and from set-id processes never the environment. */
 #include "diag.h"
 #include "loader.h"
 
 #include <stdio.h>
 
-enum trust { TRUST_GIVEN, TRUST_WARN, TRUST_CHECKED }; /* named by API; by SEGUE_PLUGIN_PATH; found beside the library */
+enum trust {
+    TRUST_GIVEN,
+    TRUST_WARN,
+    TRUST_CHECKED
+}; /* named by API; by SEGUE_PLUGIN_PATH; found beside the library */
 
 struct search {
     struct candidates found;
@@ -50,17 +54,23 @@ static void add_rejected(struct search *s, const char *path, const char *words)
 static segue_status check_unique(const struct search *s, struct candidate *one)
 {
     for (const struct candidate *c = s->found.list; c < one; c++) {
-        const int same = c->inode == one->inode && c->file_device == one->file_device && !c->entry && !one->entry;
+        const int same =
+            c->inode == one->inode && c->file_device == one->file_device && !c->entry && !one->entry;
         if (c->facts.state == SEGUE_PLUGIN_REJECTED || (!same && strcmp(c->facts.id, one->facts.id))) continue;
-        if (same) return segue_reject(&one->facts, SEGUE_PHASE_PATH, "the same file as %.400s, which came earlier", c->facts.path);
-        return segue_reject(&one->facts, SEGUE_PHASE_PATH, "shadowed by %.400s", c->builtin ? "the built-in plugin of that id"
-                            : c->entry ? "the linked-in plugin of that id" : c->facts.path);
+        if (same)
+            return segue_reject(&one->facts, SEGUE_PHASE_PATH, "the same file as %.400s, which came earlier",
+                                c->facts.path);
+        return segue_reject(&one->facts, SEGUE_PHASE_PATH, "shadowed by %.400s",
+                            c->builtin ? "the built-in plugin of that id"
+                            : c->entry ? "the linked-in plugin of that id"
+                                       : c->facts.path);
     }
     return SEGUE_OK;
 }
 
 /* File type, trust, note, uniqueness of an opened file. */
-static void inspect(const struct search *s, struct candidate *one, const struct os_file *file, const char *name, enum trust trust)
+static void inspect(const struct search *s, struct candidate *one, const struct os_file *file, const char *name,
+                    enum trust trust)
 {
     segue_plugin_facts *facts = &one->facts;
     char words[400] = "";
@@ -96,7 +106,8 @@ static void consider(struct search *s, const char *path, enum trust trust)
         segue_reject(&one->facts, SEGUE_PHASE_PATH, "cannot open it: %s", os_error_text(code));
         return;
     }
-    snprintf(one->directory, sizeof one->directory, "%.*s", (int)(strrchr(one->facts.path, '/') - one->facts.path), one->facts.path);
+    snprintf(one->directory, sizeof one->directory, "%.*s",
+             (int)(strrchr(one->facts.path, '/') - one->facts.path), one->facts.path);
     inspect(s, one, &file, slash + 1, trust);
     os_close(&file);
 }
@@ -113,8 +124,10 @@ static void search_folder(struct search *s, const char *folder, enum trust trust
     }
     for (uint32_t i = 0; i < count; i++) {
         const int n = snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        if (n > 0 && (size_t)n < sizeof path) consider(s, path, trust);
-        else add_rejected(s, folder, "the path of a plugin in this folder is too long");
+        if (n > 0 && (size_t)n < sizeof path)
+            consider(s, path, trust);
+        else
+            add_rejected(s, folder, "the path of a plugin in this folder is too long");
     }
     os_free(names);
 }
@@ -131,7 +144,8 @@ static int search_listed_folders(struct search *s, const char *list, const struc
         if (n && (folder[0] != '/' || n >= sizeof folder)) {
             add_rejected(s, folder, "SEGUE_PLUGIN_PATH takes absolute folders of less than 1024 bytes");
         } else if (n) {
-            if (!os_facts_of(folder, &facts) && facts.inode == own->inode && facts.device == own->device) own_listed = 1;
+            if (!os_facts_of(folder, &facts) && facts.inode == own->inode && facts.device == own->device)
+                own_listed = 1;
             search_folder(s, folder, TRUST_WARN);
         }
         list += n + (list[n] == ':');
@@ -147,7 +161,8 @@ static void own_folder(char out[OS_PATH_BYTES])
     out[0] = 0;
     if (os_path_of_address(&anchor, self) || os_real_path(self, path)) return;
     *strrchr(path, '/') = 0;
-    if (snprintf(out, OS_PATH_BYTES, "%s/segue/plugins-%d", path, SEGUE_PLUGIN_EPOCH) >= OS_PATH_BYTES) out[0] = 0;
+    if (snprintf(out, OS_PATH_BYTES, "%s/segue/plugins-%d", path, SEGUE_PLUGIN_EPOCH) >= OS_PATH_BYTES)
+        out[0] = 0;
 }
 
 static void discover(struct search *s)
@@ -156,11 +171,12 @@ static void discover(struct search *s)
     struct os_facts own = { 0 };
     own_folder(folder);
     if (folder[0] && os_facts_of(folder, &own)) folder[0] = 0;
-    if (!search_listed_folders(s, os_environment("SEGUE_PLUGIN_PATH"), &own) && folder[0]) search_folder(s, folder, TRUST_CHECKED);
+    if (!search_listed_folders(s, os_environment("SEGUE_PLUGIN_PATH"), &own) && folder[0])
+        search_folder(s, folder, TRUST_CHECKED);
 }
 
-/* Linked-in code carries no note. Its entry, which is pure, is called once here to learn the id, so that a device can be
- * opened by name without loading the others; no device code runs. */
+/* Linked-in code carries no note. Its entry, which is pure, is called once here to learn the id, so that a
+ * device can be opened by name without loading the others; no device code runs. */
 static void consider_entry(struct search *s, segue_plugin_entry entry, int builtin)
 {
     struct candidate *one = add(s);
@@ -187,17 +203,22 @@ static segue_status finish(struct search *s, uint32_t builtin, struct candidates
         *out = (struct candidates){ list, s->found.count };
     }
     os_free(s->found.list);
-    return list ? SEGUE_OK : segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PATH, 0, "no memory for the list of plugins");
+    return list
+               ? SEGUE_OK
+               : segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PATH, 0, "no memory for the list of plugins");
 }
 
-segue_status segue_find_plugins(const segue_context_options *options, const segue_host *host, struct candidates *out, segue_diag *diag)
+segue_status segue_find_plugins(const segue_context_options *options, const segue_host *host,
+                                struct candidates *out, segue_diag *diag)
 {
     struct search s = { .host = host };
     uint32_t builtin;
     for (const segue_plugin_entry *e = segue_builtin_entries; *e && !s.failed; e++) consider_entry(&s, *e, 1);
     builtin = s.found.count;
-    for (const char *const *p = options ? options->plugins : NULL; p && *p && !s.failed; p++) consider(&s, *p, TRUST_GIVEN);
-    for (const segue_plugin_entry *e = options ? options->entries : NULL; e && *e && !s.failed; e++) consider_entry(&s, *e, 0);
+    for (const char *const *p = options ? options->plugins : NULL; p && *p && !s.failed; p++)
+        consider(&s, *p, TRUST_GIVEN);
+    for (const segue_plugin_entry *e = options ? options->entries : NULL; e && *e && !s.failed; e++)
+        consider_entry(&s, *e, 0);
     if (!options || !(options->flags & SEGUE_CONTEXT_NO_DISCOVERY)) discover(&s);
     const segue_status status = finish(&s, builtin, out, diag);
     for (uint32_t i = 0; !status && i < out->count; i++) {

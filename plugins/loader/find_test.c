@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Where candidates come from, in which order, and who is turned away. The files are notes without code: nothing is loaded. */
+/* Where candidates come from, in which order, and who is turned away. The files are notes without code: nothing
+ * is loaded. */
 #include "testing.h"
 
 #include <sys/auxv.h>
@@ -36,7 +37,9 @@ static int teardown(void **state)
 
 static struct candidates find(const char *const *plugins, const segue_plugin_entry *entries, uint32_t flags)
 {
-    const segue_context_options options = { .size = sizeof options, .flags = flags, .plugins = plugins, .entries = entries };
+    const segue_context_options options = {
+        .size = sizeof options, .flags = flags, .plugins = plugins, .entries = entries
+    };
     const segue_host host = test_host();
     struct candidates all = { 0 };
     assert_int_equal(segue_find_plugins(&options, &host, &all, NULL), SEGUE_OK);
@@ -45,13 +48,14 @@ static struct candidates find(const char *const *plugins, const segue_plugin_ent
     return all;
 }
 
-static void expect(const struct candidates *all, uint32_t index, uint32_t state, const char *id, const char *words)
+static void expect(const struct candidates *all, uint32_t index, uint32_t state, const char *id,
+                   const char *words)
 {
     assert_true(index < all->count);
     const segue_plugin_facts *f = &all->list[index].facts;
     if (f->state != state || strcmp(f->id, id) || !strstr(f->text, words) || (!words[0] && f->text[0]))
-        fail_msg("candidate %u (%s): state %u, id '%s', text '%s'; wanted %u, '%s', '%s'", index, f->path, f->state, f->id, f->text,
-                 state, id, words);
+        fail_msg("candidate %u (%s): state %u, id '%s', text '%s'; wanted %u, '%s', '%s'", index, f->path,
+                 f->state, f->id, f->text, state, id, words);
     assert_int_equal(f->code, state == SEGUE_PLUGIN_REJECTED ? SEGUE_ERROR_PLUGIN : SEGUE_OK);
 }
 
@@ -61,7 +65,9 @@ static void listed_files(void **state)
     (void)state;
     strcpy(good, put_plugin(folder("a"), "one"));
     strcpy(other, put_plugin(folder("b"), "one"));
-    const char *const plugins[] = { good, other, good, "relative/segue_x.so", "/nonexistent/segue_x.so", folder("a"), "/dev/null", "", NULL };
+    const char *const plugins[] = {
+        good, other, good, "relative/segue_x.so", "/nonexistent/segue_x.so", folder("a"), "/dev/null", "", NULL
+    };
     struct candidates all = find(plugins, NULL, SEGUE_CONTEXT_NO_DISCOVERY);
     assert_int_equal(all.count, 9);
     expect(&all, 0, SEGUE_PLUGIN_FOUND, "one", "");
@@ -105,7 +111,8 @@ static void folders_of_the_environment(void **state)
     setenv("SEGUE_PLUGIN_PATH", list, 1);
     struct candidates all = find(NULL, NULL, 0);
     assert_int_equal(all.count, 7);
-    expect(&all, 0, SEGUE_PLUGIN_FOUND, "alpha", "warning: not installed safely: /tmp may be written by group or others");
+    expect(&all, 0, SEGUE_PLUGIN_FOUND, "alpha",
+           "warning: not installed safely: /tmp may be written by group or others");
     expect(&all, 1, SEGUE_PLUGIN_FOUND, "zeta", "warning: not installed safely");
     expect(&all, 2, SEGUE_PLUGIN_REJECTED, "", "SEGUE_PLUGIN_PATH takes absolute folders");
     assert_string_equal(all.list[2].facts.path, "plugins");
@@ -199,7 +206,8 @@ static void as_root(void **state)
     }
     unlink(copy);
     snprintf(copy, sizeof copy, "%s/setid", root);
-    snprintf(command, sizeof command, "cp '%s' '%s' && chown 65534 '%s' && chmod 4755 '%s' && chmod 755 '%s'", self, copy, copy, copy, root);
+    snprintf(command, sizeof command, "cp '%s' '%s' && chown 65534 '%s' && chmod 4755 '%s' && chmod 755 '%s'",
+             self, copy, copy, copy, root);
     assert_int_equal(system(command), 0);
     put_plugin(folder("a"), "one");
     setenv("SEGUE_PLUGIN_PATH", folder("a"), 1);
@@ -234,6 +242,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(as_root, setup, teardown),
     };
     self = argv[0];
-    if (argc > 1 && !strcmp(argv[1], "--set-id")) _exit(run_set_id()); /* a leak checker cannot look into a set-id process */
+    if (argc > 1 && !strcmp(argv[1], "--set-id"))
+        _exit(run_set_id()); /* a leak checker cannot look into a set-id process */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a candidate to a loaded plugin: the dynamic loader, the entry, its answer, its devices. Code is never unloaded: a
- * driver's threads and thread-local destructors may still be about to run it. */
+/* From a candidate to a loaded plugin: the dynamic loader, the entry, its answer, its devices. Code is never
+ * unloaded: a driver's threads and thread-local destructors may still be about to run it. What a plugin writes
+ * into a diag is printed with a limit, since it may lack its end. */
 #include "diag.h"
 #include "loader.h"
 
@@ -15,43 +16,42 @@ static segue_status load_library(struct candidate *one, segue_plugin_entry *entr
     char path[OS_PATH_BYTES] = "", home[OS_PATH_BYTES] = "";
     struct os_facts found = { 0 };
     void *symbol, *library = os_library_load(one->facts.path, &why);
-    if (!library) return segue_reject(&one->facts, SEGUE_PHASE_LOAD, "the dynamic loader says: %s", why ? why : "nothing");
-    if (os_library_path(library, path) || os_facts_of(path, &found) || found.inode != one->inode || found.device != one->file_device)
-        return segue_reject(&one->facts, SEGUE_PHASE_LOAD, "the file that was loaded (%.300s) is not the one that was checked", path);
+    if (!library)
+        return segue_reject(&one->facts, SEGUE_PHASE_LOAD, "the dynamic loader says: %s",
+                            why ? why : "nothing");
+    if (os_library_path(library, path) || os_facts_of(path, &found) || found.inode != one->inode ||
+        found.device != one->file_device)
+        return segue_reject(&one->facts, SEGUE_PHASE_LOAD,
+                            "the file that was loaded (%.300s) is not the one that was checked", path);
     symbol = os_library_symbol(library, entry_name);
     if (!symbol) return segue_reject(&one->facts, SEGUE_PHASE_LOAD, "it does not export %s", entry_name);
     if (os_path_of_address(symbol, home) || strcmp(home, path)) /* the search goes on into what it links */
-        return segue_reject(&one->facts, SEGUE_PHASE_LOAD, "%s is not its own, but that of %.300s", entry_name, home);
+        return segue_reject(&one->facts, SEGUE_PHASE_LOAD, "%s is not its own, but that of %.300s", entry_name,
+                            home);
     memcpy(entry, &symbol, sizeof *entry);
     return SEGUE_OK;
 }
 
-segue_status segue_call_entry(segue_plugin_entry entry, const segue_host *host, segue_plugin *answer, segue_plugin_facts *facts)
+segue_status segue_call_entry(segue_plugin_entry entry, const segue_host *host, segue_plugin *answer,
+                              segue_plugin_facts *facts)
 {
     segue_diag said = { 0 };
     segue_status s;
     memset(answer, 0, sizeof *answer);
     answer->size = sizeof *answer;
     s = entry(host, answer, &said);
-    said.text[sizeof said.text - 1] = 0;
     if (s) {
-        s = segue_reject(facts, SEGUE_PHASE_ENTRY, "its entry answered %s: %.400s", segue_status_name(s), said.text);
-    } else {
-        s = segue_vet_table(answer, facts);
-        if (!s) {
-            if (!facts->id[0] && segue_is_id(answer->id, sizeof answer->id)) { /* linked in: there is no note to compare with */
-                memcpy(facts->id, answer->id, sizeof facts->id);
-                memcpy(facts->uuid, answer->uuid, sizeof facts->uuid);
-                facts->uuid[sizeof facts->uuid - 1] = 0;
-                facts->minor = answer->minor;
-            }
-            s = segue_vet_identity(answer, facts);
-            if (!s) s = segue_vet_primitives(answer, facts);
-            if (s) answer->close(answer->self);
-        }
+        s = segue_reject(facts, SEGUE_PHASE_ENTRY, "its entry answered %s: %.400s", segue_status_name(s),
+                         said.text);
+    } else if (!(s = segue_vet_table(answer, facts))) {
+        s = segue_vet_identity(answer, facts);
+        if (!s) s = segue_vet_primitives(answer, facts);
+        if (s) answer->close(answer->self);
     }
-    if (s) memset(answer, 0, sizeof *answer);
-    else if (answer->size < sizeof *answer) memset((char *)answer + answer->size, 0, sizeof *answer - answer->size);
+    if (s)
+        memset(answer, 0, sizeof *answer);
+    else
+        memset((char *)answer + answer->size, 0, sizeof *answer - answer->size); /* what it does not know */
     return s;
 }
 
@@ -61,15 +61,18 @@ static segue_status enumerate(struct candidate *one)
     segue_plugin_facts *facts = &one->facts;
     uint32_t count = 0;
     segue_status s = one->plugin.device_count(one->plugin.self, &count, &said);
-    said.text[sizeof said.text - 1] = 0;
-    if (s) return segue_reject(facts, SEGUE_PHASE_ENUMERATE, "device_count answered %s: %.400s", segue_status_name(s), said.text);
+    if (s)
+        return segue_reject(facts, SEGUE_PHASE_ENUMERATE, "device_count answered %s: %.400s",
+                            segue_status_name(s), said.text);
     if (count > MAX_DEVICES)
-        return segue_reject(facts, SEGUE_PHASE_ENUMERATE, "device_count counted %u, wanted at most %d", count, MAX_DEVICES);
+        return segue_reject(facts, SEGUE_PHASE_ENUMERATE, "device_count counted %u, wanted at most %d", count,
+                            MAX_DEVICES);
     for (uint32_t i = 0; i < count && !s; i++) {
         segue_device_facts device = { .size = sizeof device };
         s = one->plugin.device_info(one->plugin.self, i, &device, &said);
-        said.text[sizeof said.text - 1] = 0;
-        if (s) return segue_reject(facts, SEGUE_PHASE_ENUMERATE, "device_info of device %u answered %s: %.400s", i, segue_status_name(s), said.text);
+            if (s)
+            return segue_reject(facts, SEGUE_PHASE_ENUMERATE, "device_info of device %u answered %s: %.400s", i,
+                                segue_status_name(s), said.text);
         s = segue_vet_device(&device, i, facts);
     }
     if (s) return s;
@@ -77,7 +80,8 @@ static segue_status enumerate(struct candidate *one)
     if (!count) { /* why there is none matters more than a warning that may stand there */
         char warning[160];
         snprintf(warning, sizeof warning, "%.159s", facts->text);
-        snprintf(facts->text, sizeof facts->text, "%.320s%s%s", said.text[0] ? said.text : "no device, and the plugin does not say why",
+        snprintf(facts->text, sizeof facts->text, "%.320s%s%s",
+                 said.text[0] ? said.text : "no device, and the plugin does not say why",
                  warning[0] ? "; " : "", warning);
     }
     return SEGUE_OK;
@@ -116,11 +120,12 @@ segue_status segue_load_plugin(struct candidate *one, const segue_plugin *refere
 {
     const segue_status s = load(one, reference);
     if (!s) return SEGUE_OK;
-    return segue_fail(diag, s, one->facts.phase, 0, "plugin %.200s was rejected: %s", one->facts.id[0] ? one->facts.id : one->facts.path,
-                      one->facts.text);
+    return segue_fail(diag, s, one->facts.phase, 0, "plugin %.200s was rejected: %s",
+                      one->facts.id[0] ? one->facts.id : one->facts.path, one->facts.text);
 }
 
-/* A rejected candidate is no failure of the call that loads all, so nothing becomes this thread's last error. */
+/* A rejected candidate is no failure of the call that loads all, so nothing becomes this thread's last error.
+ */
 void segue_load_all(struct candidates *all)
 {
     const segue_plugin *reference = NULL;
@@ -134,7 +139,8 @@ void segue_free_plugins(struct candidates *all)
     for (int builtin = 0; builtin < 2; builtin++) /* the reference last: others hold on to it */
         for (uint32_t i = 0; i < all->count; i++) {
             struct candidate *one = &all->list[i];
-            if (one->builtin == builtin && one->facts.state == SEGUE_PLUGIN_LOADED) one->plugin.close(one->plugin.self);
+            if (one->builtin == builtin && one->facts.state == SEGUE_PLUGIN_LOADED)
+                one->plugin.close(one->plugin.self);
         }
     os_free(all->list);
     memset(all, 0, sizeof *all);

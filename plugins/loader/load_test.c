@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The handshake: linked-in entries that answer wrongly in one way each, and a real file (argument: its path). */
+/* The handshake: linked-in entries that answer wrongly in one way each, and a real file (argument: its path).
+ */
 #include "testing.h"
 
 #include <pthread.h>
@@ -57,7 +58,9 @@ static segue_status failing_entry(const segue_host *host, segue_plugin *out, seg
 static struct candidates find(const char *const *plugins, segue_plugin_entry one)
 {
     const segue_plugin_entry entries[] = { one, NULL };
-    const segue_context_options options = { .size = sizeof options, .flags = SEGUE_CONTEXT_NO_DISCOVERY, .plugins = plugins,
+    const segue_context_options options = { .size = sizeof options,
+                                            .flags = SEGUE_CONTEXT_NO_DISCOVERY,
+                                            .plugins = plugins,
                                             .entries = one ? entries : NULL };
     const segue_host host = test_host();
     struct candidates all = { 0 };
@@ -72,7 +75,8 @@ static void expect(segue_plugin_entry one, uint32_t phase, const char *words)
     const segue_plugin_facts *f = &all.list[0].facts;
     assert_int_equal(segue_load_plugin(&all.list[0], NULL, &why), SEGUE_ERROR_PLUGIN);
     assert_int_equal(f->state, SEGUE_PLUGIN_REJECTED);
-    if (f->phase != phase || !strstr(f->text, words)) fail_msg("phase %u, '%s'; wanted %u, '%s'", f->phase, f->text, phase, words);
+    if (f->phase != phase || !strstr(f->text, words))
+        fail_msg("phase %u, '%s'; wanted %u, '%s'", f->phase, f->text, phase, words);
     assert_non_null(strstr(why.text, words));
     assert_int_equal(why.phase, phase);
     segue_load_all(&all);
@@ -92,8 +96,10 @@ static void every_mandatory_function_is_asked_for(void **state)
     (void)state;
     spoil = make_hole;
     closed = 0;
-    for (hole = offsetof(segue_plugin, close); hole < offsetof(segue_plugin, stream_capturing); hole += sizeof(void *))
-        expect(entry, SEGUE_PHASE_VET, hole == offsetof(segue_plugin, plan_run) ? "table entry plan_run is NULL" : " is NULL");
+    for (hole = offsetof(segue_plugin, close); hole < offsetof(segue_plugin, stream_capturing);
+         hole += sizeof(void *))
+        expect(entry, SEGUE_PHASE_VET,
+               hole == offsetof(segue_plugin, plan_run) ? "table entry plan_run is NULL" : " is NULL");
     assert_int_equal(closed, 0); /* nothing of a broken table is called */
     hole = offsetof(segue_plugin, stream_capturing);
     struct candidates all = find(NULL, entry);
@@ -105,10 +111,10 @@ static void every_mandatory_function_is_asked_for(void **state)
 static segue_plugin_primitive primitives[2];
 static uint32_t primitive_count;
 
-#define SPOIL(name, ...) \
+#define SPOIL(name, ...)                \
     static void name(segue_plugin *out) \
-    { \
-        __VA_ARGS__; \
+    {                                   \
+        __VA_ARGS__;                    \
     }
 SPOIL(too_short, out->size = offsetof(segue_plugin, stream_capturing) - 1)
 SPOIL(too_long, out->size = sizeof *out + 8)
@@ -132,7 +138,7 @@ static void answers_are_vetted(void **state)
         { other_epoch, "table is of epoch 1" },
         { other_minor, "minor 2, this host speaks epoch 0, minor 1" },
         { endless_id, "the table's id does not end" },
-        { odd_id, "the table's id is 'No Id'" },
+        { odd_id, "the table's id 'No Id' is not made of a-z" },
         { endless_uuid, "the table's uuid does not end" },
         { many_primitives, "primitive_count is 257, wanted at most 256" },
         { no_primitives, "primitives is NULL, but primitive_count is" },
@@ -211,7 +217,8 @@ static void files_are_loaded(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/segue_benign.so", folder);
     copy_file(*state, path);
-    struct candidates all = find((const char *const[]){ path, NULL }, NULL), again = find((const char *const[]){ path, NULL }, NULL);
+    struct candidates all = find((const char *const[]){ path, NULL }, NULL),
+                      again = find((const char *const[]){ path, NULL }, NULL);
     segue_load_all(&all);
     segue_load_all(&again); /* a second context in the same process */
     for (int i = 0; i < 2; i++) {
@@ -231,7 +238,8 @@ static void files_are_loaded(void **state)
     assert_int_equal(segue_load_plugin(&all.list[0], NULL, &why), SEGUE_ERROR_PLUGIN);
     assert_int_equal(why.phase, SEGUE_PHASE_LOAD);
     assert_non_null(strstr(why.text, "the dynamic loader says: "));
-    assert_int_equal(segue_load_plugin(&all.list[0], NULL, &why), SEGUE_ERROR_PLUGIN); /* the same failure again */
+    assert_int_equal(segue_load_plugin(&all.list[0], NULL, &why),
+                     SEGUE_ERROR_PLUGIN); /* the same failure again */
     segue_free_plugins(&all);
     unlink(path);
     snprintf(path, sizeof path, "%s/segue_benign.so", folder);
@@ -260,7 +268,8 @@ static void a_swapped_file_is_refused(void **state)
 static void *load_again_and_again(void *path)
 {
     const segue_host host = test_host();
-    const segue_context_options options = { .size = sizeof options, .flags = SEGUE_CONTEXT_NO_DISCOVERY,
+    const segue_context_options options = { .size = sizeof options,
+                                            .flags = SEGUE_CONTEXT_NO_DISCOVERY,
                                             .plugins = (const char *const[]){ path, NULL } };
     uintptr_t loaded = 0;
     for (int i = 0; i < 25; i++) {
@@ -278,7 +287,8 @@ static void *load_again_and_again(void *path)
 static void contexts_in_parallel(void **state)
 {
     pthread_t threads[4];
-    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, load_again_and_again, *state), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, load_again_and_again, *state), 0);
     uintptr_t loaded = 0;
     for (int i = 0; i < 4; i++) {
         void *part = NULL;

@@ -19,7 +19,9 @@ static segue_status read_image(const void *bytes, size_t count, segue_plugin_fac
     assert_int_equal(os_open(path, &file), 0);
     s = segue_read_note(&file, "segue_acme.so", facts);
     os_close(&file);
-    if (s) assert_true(facts->state == SEGUE_PLUGIN_REJECTED && facts->phase == SEGUE_PHASE_NOTE && facts->text[0]);
+    if (s)
+        assert_true(facts->state == SEGUE_PLUGIN_REJECTED && facts->phase == SEGUE_PHASE_NOTE &&
+                    facts->text[0]);
     return s;
 }
 
@@ -61,7 +63,8 @@ static void each_defect_has_its_words(void **state)
     n = note_of("acme"), n.epoch = 7;
     expect_words(n, "built for plugin epoch 7, this host speaks 0");
     n = note_of("acme"), n.minor = 3;
-    expect_words(n, "built for plugin minor 3 of epoch 0, this host speaks minor 1: rebuild it (epoch 0 promises nothing across minors)");
+    expect_words(n, "built for plugin minor 3 of epoch 0, this host speaks minor 1: rebuild it (epoch 0 "
+                    "promises nothing across minors)");
     n = note_of("acme"), n.size = 12;
     expect_words(n, "its note says 12 bytes");
     n = note_of("acme"), memset(n.id, 'a', sizeof n.id);
@@ -117,7 +120,8 @@ static void damaged_headers(void **state)
         segue_plugin_facts facts;
         put(image.bytes + header_defects[i].at, header_defects[i].value, header_defects[i].bytes);
         assert_int_equal(read_image(image.bytes, sizeof image.bytes, &facts), SEGUE_ERROR_PLUGIN);
-        if (!strstr(facts.text, header_defects[i].words)) fail_msg("'%s' does not say '%s'", facts.text, header_defects[i].words);
+        if (!strstr(facts.text, header_defects[i].words))
+            fail_msg("'%s' does not say '%s'", facts.text, header_defects[i].words);
     }
 }
 
@@ -127,12 +131,13 @@ static void cut_files(void **state)
     const struct image image = image_of(note_of("acme"));
     segue_plugin_facts facts;
     (void)state;
-    for (size_t n = 0; n < sizeof image.bytes; n++) assert_int_equal(read_image(image.bytes, n, &facts), SEGUE_ERROR_PLUGIN);
+    for (size_t n = 0; n < sizeof image.bytes; n++)
+        assert_int_equal(read_image(image.bytes, n, &facts), SEGUE_ERROR_PLUGIN);
     assert_int_equal(read_image(image.bytes, sizeof image.bytes, &facts), SEGUE_OK);
 }
 
-/* Each byte of the headers set to extremes, then 4000 files with up to eight random bytes changed anywhere. An accepted one
- * must still be sound. */
+/* Each byte of the headers set to extremes, then 4000 files with up to eight random bytes changed anywhere. An
+ * accepted one must still be sound. */
 static void mutated_files(void **state)
 {
     static const uint8_t extremes[] = { 0, 1, 0x7f, 0x80, 0xff };
@@ -186,8 +191,11 @@ static void a_real_file(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_good_note_is_read), cmocka_unit_test(each_defect_has_its_words), cmocka_unit_test(damaged_headers),
-        cmocka_unit_test(cut_files),           cmocka_unit_test(mutated_files),
+        cmocka_unit_test(a_good_note_is_read),
+        cmocka_unit_test(each_defect_has_its_words),
+        cmocka_unit_test(damaged_headers),
+        cmocka_unit_test(cut_files),
+        cmocka_unit_test(mutated_files),
         cmocka_unit_test_prestate(a_real_file, argc > 1 ? argv[1] : NULL),
     };
     if (argc != 2) return fprintf(stderr, "usage: note_test PLUGIN\n"), 2;

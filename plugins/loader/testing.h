@@ -15,7 +15,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-enum { NOTES_AT = 64 + 3 * 56, FOREIGN_BYTES = 12 + 4 + 20, IMAGE_BYTES = NOTES_AT + FOREIGN_BYTES + sizeof(segue_plugin_elf_note) };
+enum {
+    NOTES_AT = 64 + 3 * 56,
+    FOREIGN_BYTES = 12 + 4 + 20,
+    IMAGE_BYTES = NOTES_AT + FOREIGN_BYTES + sizeof(segue_plugin_elf_note)
+};
 
 struct image { /* header, three program headers (load, foreign notes, notes), a foreign note, ours */
     uint8_t bytes[IMAGE_BYTES];
@@ -37,8 +41,13 @@ static inline void put_segment(struct image *image, int index, uint32_t type, ui
 
 static inline segue_plugin_note note_of(const char *id)
 {
-    segue_plugin_note note = { .size = sizeof note, .epoch = SEGUE_PLUGIN_EPOCH, .minor = SEGUE_PLUGIN_MINOR, .vendor = "Acme",
-                               .version = "1.2", .uuid = "01234567-89ab-cdef-0123-456789abcdef", .build = "by hand" };
+    segue_plugin_note note = { .size = sizeof note,
+                               .epoch = SEGUE_PLUGIN_EPOCH,
+                               .minor = SEGUE_PLUGIN_MINOR,
+                               .vendor = "Acme",
+                               .version = "1.2",
+                               .uuid = "01234567-89ab-cdef-0123-456789abcdef",
+                               .build = "by hand" };
     snprintf(note.id, sizeof note.id, "%s", id);
     return note;
 }
@@ -99,8 +108,13 @@ static inline void free_for_test(void *user, void *memory)
 
 static inline segue_host test_host(void)
 {
-    return (segue_host){ .size = sizeof(segue_host), .epoch = SEGUE_PLUGIN_EPOCH, .minor_min = SEGUE_PLUGIN_MINOR,
-                         .minor_max = SEGUE_PLUGIN_MINOR, .alloc = alloc_for_test, .free = free_for_test, .describe = segue_describe,
+    return (segue_host){ .size = sizeof(segue_host),
+                         .epoch = SEGUE_PLUGIN_EPOCH,
+                         .minor_min = SEGUE_PLUGIN_MINOR,
+                         .minor_max = SEGUE_PLUGIN_MINOR,
+                         .alloc = alloc_for_test,
+                         .free = free_for_test,
+                         .describe = segue_describe,
                          .plugin_dir = "" };
 }
 

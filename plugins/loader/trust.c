@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who could have put a file there: whoever may write to it or to any folder above it. The sticky bit is no excuse, since it
- * lets everybody add files and lets a folder's creator exchange them. */
+/* Who could have put a file there: whoever may write to it or to any folder above it. The sticky bit is no
+ * excuse, since it lets everybody add files and lets a folder's creator exchange them. */
 #include "loader.h"
 
 #include <stdio.h>
@@ -16,8 +16,8 @@ static segue_status check_one(const char *path, char *text, size_t size)
     else if (facts.owner && facts.owner != user)
         snprintf(text, size, "%s belongs to user %u, wanted root or user %u", path, facts.owner, user);
     else if (facts.mode & OS_MODE_SHARED_WRITE)
-        snprintf(text, size, "%s may be written by group or others (mode %04o), wanted nobody but its owner", path,
-                 facts.mode);
+        snprintf(text, size, "%s may be written by group or others (mode %04o), wanted nobody but its owner",
+                 path, facts.mode);
     else if (facts.kind == OS_KIND_FILE && facts.mode & OS_MODE_SET_ID)
         snprintf(text, size, "%s has a set-id bit (mode %04o), wanted none", path, facts.mode);
     else
@@ -35,7 +35,8 @@ segue_status segue_check_trust(const char *path, char *text, size_t size)
         return SEGUE_ERROR_PLUGIN;
     }
     for (size_t n = 1; n <= length && !s; n++) {
-        if (n > 1 && n < length && path[n] != '/') continue; /* only whole components: "/", "/usr", "/usr/lib" */
+        if (n > 1 && n < length && path[n] != '/')
+            continue; /* only whole components: "/", "/usr", "/usr/lib" */
         memcpy(part, path, n);
         part[n] = 0;
         s = check_one(part, text, size);

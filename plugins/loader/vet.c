@@ -8,12 +8,14 @@ static const struct {
     const char *name;
     size_t offset;
 } mandatory[] = {
-#define ENTRY(name) { #name, offsetof(segue_plugin, name) }
-    ENTRY(close), ENTRY(device_count), ENTRY(device_info), ENTRY(device_open), ENTRY(device_close), ENTRY(device_facts),
-    ENTRY(device_status), ENTRY(memory_alloc), ENTRY(memory_free), ENTRY(memory_copy), ENTRY(memory_fill), ENTRY(tensor_copy),
-    ENTRY(stream_create), ENTRY(stream_wrap), ENTRY(stream_sync), ENTRY(stream_destroy), ENTRY(event_create), ENTRY(event_record),
-    ENTRY(event_wait), ENTRY(event_sync), ENTRY(event_destroy), ENTRY(support), ENTRY(explain), ENTRY(plan_create), ENTRY(plan_info),
-    ENTRY(plan_run), ENTRY(plan_destroy),
+#define ENTRY(name) #name, offsetof(segue_plugin, name)
+    { ENTRY(close) },         { ENTRY(device_count) }, { ENTRY(device_info) },   { ENTRY(device_open) },
+    { ENTRY(device_close) },  { ENTRY(device_facts) }, { ENTRY(device_status) }, { ENTRY(memory_alloc) },
+    { ENTRY(memory_free) },   { ENTRY(memory_copy) },  { ENTRY(memory_fill) },   { ENTRY(tensor_copy) },
+    { ENTRY(stream_create) }, { ENTRY(stream_wrap) },  { ENTRY(stream_sync) },   { ENTRY(stream_destroy) },
+    { ENTRY(event_create) },  { ENTRY(event_record) }, { ENTRY(event_wait) },    { ENTRY(event_sync) },
+    { ENTRY(event_destroy) }, { ENTRY(support) },      { ENTRY(explain) },       { ENTRY(plan_create) },
+    { ENTRY(plan_info) },     { ENTRY(plan_run) },     { ENTRY(plan_destroy) },
 #undef ENTRY
 };
 
@@ -26,10 +28,12 @@ segue_status segue_vet_table(const segue_plugin *answer, segue_plugin_facts *fac
     static const char nothing[sizeof(void (*)(void))];
     const size_t least = offsetof(segue_plugin, stream_capturing);
     if (answer->size < least || answer->size > sizeof *answer)
-        return segue_reject(facts, SEGUE_PHASE_VET, "table size is %u, wanted %zu to %zu", answer->size, least, sizeof *answer);
+        return segue_reject(facts, SEGUE_PHASE_VET, "table size is %u, wanted %zu to %zu", answer->size, least,
+                            sizeof *answer);
     if (answer->epoch != SEGUE_PLUGIN_EPOCH || answer->minor != SEGUE_PLUGIN_MINOR)
-        return segue_reject(facts, SEGUE_PHASE_VET, "table is of epoch %u, minor %u, this host speaks epoch %d, minor %d", answer->epoch,
-                            answer->minor, SEGUE_PLUGIN_EPOCH, SEGUE_PLUGIN_MINOR);
+        return segue_reject(facts, SEGUE_PHASE_VET,
+                            "table is of epoch %u, minor %u, this host speaks epoch %d, minor %d",
+                            answer->epoch, answer->minor, SEGUE_PLUGIN_EPOCH, SEGUE_PLUGIN_MINOR);
     for (size_t i = 0; i < sizeof mandatory / sizeof *mandatory; i++)
         if (!memcmp((const char *)answer + mandatory[i].offset, nothing, sizeof nothing))
             return segue_reject(facts, SEGUE_PHASE_VET, "table entry %s is NULL", mandatory[i].name);
@@ -46,10 +50,20 @@ segue_status segue_vet_identity(const segue_plugin *answer, segue_plugin_facts *
     if (!ends(answer->id, sizeof answer->id) || !ends(answer->uuid, sizeof answer->uuid))
         return segue_reject(facts, SEGUE_PHASE_VET, "the table's %s does not end within its array",
                             ends(answer->id, sizeof answer->id) ? "uuid" : "id");
+    if (!facts->id[0]) { /* linked in: there is no note to compare with */
+        if (!segue_is_id(answer->id, sizeof answer->id))
+            return segue_reject(facts, SEGUE_PHASE_VET, "the table's id '%s' is not made of a-z, 0-9 and _",
+                                answer->id);
+        memcpy(facts->id, answer->id, sizeof facts->id);
+        memcpy(facts->uuid, answer->uuid, sizeof facts->uuid);
+        facts->minor = answer->minor;
+    }
     if (strcmp(answer->id, facts->id))
-        return segue_reject(facts, SEGUE_PHASE_VET, "the table's id is '%s', the note's is '%s'", answer->id, facts->id);
+        return segue_reject(facts, SEGUE_PHASE_VET, "the table's id is '%s', the note's is '%s'", answer->id,
+                            facts->id);
     if (strcmp(answer->uuid, facts->uuid))
-        return segue_reject(facts, SEGUE_PHASE_VET, "the table's uuid is '%s', the note's is '%s'", answer->uuid, facts->uuid);
+        return segue_reject(facts, SEGUE_PHASE_VET, "the table's uuid is '%s', the note's is '%s'",
+                            answer->uuid, facts->uuid);
     return SEGUE_OK;
 }
 
@@ -57,19 +71,26 @@ segue_status segue_vet_primitives(const segue_plugin *answer, segue_plugin_facts
 {
     const segue_plugin_primitive *list = answer->primitives;
     if (answer->primitive_count > MAX_PRIMITIVES)
-        return segue_reject(facts, SEGUE_PHASE_VET, "primitive_count is %u, wanted at most %d", answer->primitive_count, MAX_PRIMITIVES);
+        return segue_reject(facts, SEGUE_PHASE_VET, "primitive_count is %u, wanted at most %d",
+                            answer->primitive_count, MAX_PRIMITIVES);
     if (answer->primitive_count && !list)
-        return segue_reject(facts, SEGUE_PHASE_VET, "primitives is NULL, but primitive_count is %u", answer->primitive_count);
+        return segue_reject(facts, SEGUE_PHASE_VET, "primitives is NULL, but primitive_count is %u",
+                            answer->primitive_count);
     for (uint32_t i = 0; i < answer->primitive_count; i++) {
         if (!list[i].primitive || !list[i].revision_min || list[i].revision_min > list[i].revision_max)
-            return segue_reject(facts, SEGUE_PHASE_VET, "primitives[%u]: primitive %u, revisions %u to %u: wanted ids and revisions from 1",
-                                i, list[i].primitive, list[i].revision_min, list[i].revision_max);
-        if (list[i].op_size < sizeof(segue_op_header) || list[i].op_size > SEGUE_MAX_OP_SIZE || list[i].op_size % 8)
-            return segue_reject(facts, SEGUE_PHASE_VET, "primitives[%u]: op_size is %u, wanted a multiple of 8 from %zu to %d", i,
+            return segue_reject(
+                facts, SEGUE_PHASE_VET,
+                "primitives[%u]: primitive %u, revisions %u to %u: wanted ids and revisions from 1", i,
+                list[i].primitive, list[i].revision_min, list[i].revision_max);
+        if (list[i].op_size < sizeof(segue_op_header) || list[i].op_size > SEGUE_MAX_OP_SIZE ||
+            list[i].op_size % 8)
+            return segue_reject(facts, SEGUE_PHASE_VET,
+                                "primitives[%u]: op_size is %u, wanted a multiple of 8 from %zu to %d", i,
                                 list[i].op_size, sizeof(segue_op_header), SEGUE_MAX_OP_SIZE);
         for (uint32_t j = 0; j < i; j++)
             if (list[j].primitive == list[i].primitive)
-                return segue_reject(facts, SEGUE_PHASE_VET, "primitives[%u] and [%u] are both primitive %u", j, i, list[i].primitive);
+                return segue_reject(facts, SEGUE_PHASE_VET, "primitives[%u] and [%u] are both primitive %u", j,
+                                    i, list[i].primitive);
     }
     return SEGUE_OK;
 }
@@ -78,8 +99,8 @@ static const struct {
     const char *name;
     size_t offset, size;
 } device_strings[] = {
-#define STRING(name) { #name, offsetof(segue_device_facts, name), sizeof(((segue_device_facts *)0)->name) }
-    STRING(name), STRING(alias), STRING(backend), STRING(description), STRING(text),
+#define STRING(name) #name, offsetof(segue_device_facts, name), sizeof(((segue_device_facts *)0)->name)
+    { STRING(name) }, { STRING(alias) }, { STRING(backend) }, { STRING(description) }, { STRING(text) },
 #undef STRING
 };
 
@@ -87,7 +108,8 @@ segue_status segue_vet_device(const segue_device_facts *device, uint32_t index, 
 {
     for (size_t i = 0; i < sizeof device_strings / sizeof *device_strings; i++)
         if (!ends((const char *)device + device_strings[i].offset, device_strings[i].size))
-            return segue_reject(facts, SEGUE_PHASE_ENUMERATE, "device %u: its %s does not end within its %zu bytes", index,
+            return segue_reject(facts, SEGUE_PHASE_ENUMERATE,
+                                "device %u: its %s does not end within its %zu bytes", index,
                                 device_strings[i].name, device_strings[i].size);
     return SEGUE_OK;
 }

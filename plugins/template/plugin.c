@@ -1,12 +1,12 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* @NAME@: a Segue plugin with one device, @NAME@:0, in ordinary host memory. It has one kernel of its own; the reference
- * runs the rest, marked DELEGATED. Replace the adapter by your device and the kernel by your launcher. */
+/* @NAME@: a Segue plugin with one device, @NAME@:0, in ordinary host memory. It has one kernel of its own; the
+ * reference runs the rest, marked DELEGATED. Replace the adapter by your device and the kernel by your launcher. */
 #include <segue/kit.h>
 
 #include <math.h>
 
-/* ---- the device: host memory, so the kit does all but these four ------------------------------------------------- */
+/* ---- the device: host memory, so the kit does all but these four ---- */
 
 static segue_status count(const segue_host *host, uint32_t *out, segue_diag *diag)
 {
@@ -28,7 +28,8 @@ static segue_status info(const segue_host *host, uint32_t index, segue_device_fa
     return SEGUE_OK;
 }
 
-static segue_status open(const segue_host *host, uint32_t index, const segue_device_options *options, void **device, segue_diag *diag)
+static segue_status open(const segue_host *host, uint32_t index, const segue_device_options *options,
+                         void **device, segue_diag *diag)
 {
     (void)host;
     (void)index;
@@ -43,45 +44,48 @@ static void close(void *device)
     (void)device;
 }
 
-static const segue_kit_adapter device = { SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open, .close = close };
+static const segue_kit_adapter device = {
+    SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open, .close = close,
+};
 
-/* ---- the kernel: selective_scan in f32, one sequence a batch row -------------------------------------------------- */
+/* ---- the kernel: selective_scan in f32, one sequence a batch row ---- */
 
 enum { MAX_N = 256 };
 
-#define OPERAND(name, reason) { #name ": " reason, offsetof(segue_selective_scan, name) }
+/* The one dtype that each operand may have when it is present; 0 = it must be absent. */
 static const struct {
-    const char *reason;
+    uint32_t dtype;
     size_t offset;
-} f32_only[] = {
-    OPERAND(u, "only f32 is offered"), OPERAND(delta, "only f32 is offered"), OPERAND(A, "only f32 is offered"),
-    OPERAND(B, "only f32 is offered"), OPERAND(C, "only f32 is offered"),     OPERAND(D, "only f32 is offered"),
-    OPERAND(z, "only f32 is offered"), OPERAND(delta_bias, "only f32 is offered"), OPERAND(h_in, "only f32 is offered"),
-    OPERAND(h_out, "only f32 is offered"), OPERAND(y, "only f32 is offered"),
-}, absent[] = {
-    OPERAND(cu_seqlens, "packed sequences are not offered"), OPERAND(slot, "state pools are not offered"),
+    const char *reason;
+} offered[] = {
+#define OPERAND(name, dtype, words) dtype, offsetof(segue_selective_scan, name), #name ": " words
+#define F32(name) OPERAND(name, SEGUE_F32, "only f32 is offered")
+    { F32(u) }, { F32(delta) },      { F32(A) },    { F32(B) },     { F32(C) }, { F32(D) },
+    { F32(z) }, { F32(delta_bias) }, { F32(h_in) }, { F32(h_out) }, { F32(y) },
+    { OPERAND(cu_seqlens, 0, "packed sequences are not offered") },
+    { OPERAND(slot, 0, "state pools are not offered") },
 };
-
-static uint32_t dtype_at(const segue_op_header *op, size_t offset)
-{
-    return segue_dtype_id(((const segue_tensor *)((const char *)op + offset))->dtype); /* 0 = absent */
-}
 
 static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
 {
     (void)dev;
-    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-        if (dtype_at(op, absent[i].offset)) return absent[i].reason;
-    for (size_t i = 0; i < sizeof f32_only / sizeof *f32_only; i++)
-        if (dtype_at(op, f32_only[i].offset) && dtype_at(op, f32_only[i].offset) != SEGUE_F32) return f32_only[i].reason;
+    for (size_t i = 0; i < sizeof offered / sizeof *offered; i++) {
+        const segue_tensor *t = (const void *)((const char *)op + offered[i].offset);
+        if (t->dtype.bits && segue_dtype_id(t->dtype) != offered[i].dtype) return offered[i].reason;
+    }
     return ((const segue_selective_scan *)(const void *)op)->A.shape[1] > MAX_N ? "A: n is at most 256" : NULL;
 }
 
-/* The element at an index, which is 0 beyond the operand's rank; NULL of an absent operand. */
+/* The element at an index, which is 0 beyond the operand's rank. */
 static float *at(const segue_tensor *t, int64_t i, int64_t j, int64_t k)
 {
     float *first = (float *)(void *)((char *)t->data + t->offset);
-    return t->dtype.bits ? first + i * t->stride[0] + j * t->stride[1] + k * t->stride[2] : NULL;
+    return first + i * t->stride[0] + j * t->stride[1] + k * t->stride[2];
+}
+
+static float value(const segue_tensor *t, int64_t i, int64_t j, int64_t k)
+{
+    return t->dtype.bits ? *at(t, i, j, k) : 0; /* absent means 0 */
 }
 
 static float softplus(float x)
@@ -94,20 +98,20 @@ static void scan_channel(const segue_selective_scan *s, int64_t b, int64_t d)
 {
     const int64_t tokens = s->u.shape[1], states = s->A.shape[1];
     const int64_t g = d / (s->u.shape[2] / s->B.shape[2]), j = d / (s->u.shape[2] / s->C.shape[2]);
-    const float bias = s->delta_bias.dtype.bits ? *at(&s->delta_bias, d, 0, 0) : 0, skip = s->D.dtype.bits ? *at(&s->D, d, 0, 0) : 0;
+    const float bias = value(&s->delta_bias, d, 0, 0), skip = value(&s->D, d, 0, 0);
     float h[MAX_N];
-    for (int64_t n = 0; n < states; n++) h[n] = s->h_in.dtype.bits ? *at(&s->h_in, b, d, n) : 0;
+    for (int64_t n = 0; n < states; n++) h[n] = value(&s->h_in, b, d, n);
     for (int64_t t = 0; t < tokens; t++) {
         const float *B = at(&s->B, b, t, g), *C = at(&s->C, b, t, j);
-        const float u = *at(&s->u, b, t, d), raw = *at(&s->delta, b, t, d) + bias, delta = s->softplus ? softplus(raw) : raw;
+        const float u = value(&s->u, b, t, d), z = value(&s->z, b, t, d);
+        const float raw = value(&s->delta, b, t, d) + bias, delta = s->softplus ? softplus(raw) : raw;
         float y = 0;
         for (int64_t n = 0; n < states; n++) {
-            h[n] = expf(delta * *at(&s->A, d, n, 0)) * h[n] + delta * u * B[n * s->B.stride[3]];
+            h[n] = expf(delta * value(&s->A, d, n, 0)) * h[n] + delta * u * B[n * s->B.stride[3]];
             y += C[n * s->C.stride[3]] * h[n];
         }
         y += skip * u;
-        if (s->z.dtype.bits) y *= *at(&s->z, b, t, d) / (1 + expf(-*at(&s->z, b, t, d)));
-        *at(&s->y, b, t, d) = y;
+        *at(&s->y, b, t, d) = s->z.dtype.bits ? y * z / (1 + expf(-z)) : y;
     }
     for (int64_t n = 0; n < states && s->h_out.dtype.bits; n++) *at(&s->h_out, b, d, n) = h[n];
 }
@@ -121,10 +125,17 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
     return SEGUE_OK;
 }
 
-static const segue_row selective_scan_@NAME@ = { .name = "selective_scan_@NAME@", .primitive = SEGUE_SELECTIVE_SCAN, .since = 1,
-    .priority = 100, .accuracy = SEGUE_ACCURACY_F32, .capture = SEGUE_CAPTURE_NONE,
+static const segue_row selective_scan_@NAME@ = {
+    .name = "selective_scan_@NAME@",
+    .primitive = SEGUE_SELECTIVE_SCAN,
+    .since = 1,
+    .priority = 100,
+    .accuracy = SEGUE_ACCURACY_F32,
+    .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT | SEGUE_STEP_EXACT,
-    .accepts = accepts, .run = run };
+    .accepts = accepts,
+    .run = run,
+};
 
 SEGUE_KIT_PLUGIN(@NAME@, .vendor = "@NAME@", .version = "0.1", .uuid = "@UUID@", .device = &device,
                  .rows = (const segue_row *const[]){ &selective_scan_@NAME@, &segue_row_delegate, NULL })

@@ -16,6 +16,7 @@ Open = namedtuple("Open", "kind bracket line head")
 
 ATTRIBUTES = {"__attribute__", "__attribute", "__declspec", "alignas", "_Alignas", "__launch_bounds__", "noexcept", "decltype",
               "__asm__", "asm", "requires"}
+TYPES = {"struct", "union", "class", "enum"}
 CLOSING = {")": "(", "]": "[", "}": "{"}
 
 
@@ -40,7 +41,7 @@ def declared_name(head):
             return declared_name(before.inner)
         if before.text == "(" and i >= 2 and head[i - 2].text not in ATTRIBUTES:      # KERNEL(name)(...)
             return f"{head[i - 2].text}({_text(before)})", True
-    names = [t.text for i, t in enumerate(head) if t.kind == "word" and t.text not in ATTRIBUTES]
+    names = [t.text for t in head if t.kind == "word" and t.text not in ATTRIBUTES | TYPES]
     return (names[-1] if names else ""), False
 
 
@@ -66,7 +67,7 @@ def _kind_of_brace(head):
     if declared_name(head)[1]:
         initialiser = head[-1].kind == "word" and any(t.text == ":" and head[i - 1].kind == "group" for i, t in enumerate(head) if i)
         return "value" if initialiser else "function"
-    return "enum" if "enum" in words else "type" if {"struct", "union", "class"} & set(words) else "value"
+    return "enum" if "enum" in words else "type" if TYPES & set(words) else "value"
 
 
 class _Reader:

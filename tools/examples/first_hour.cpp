@@ -20,7 +20,8 @@ static void must(segue_status status)
 // The call, through a window of time.
 static segue_selective_scan tokens(segue_selective_scan s, int64_t first, int64_t count)
 {
-    for (segue_tensor *timed : { &s.u, &s.delta, &s.B, &s.C, &s.y }) *timed = segue_tensor_slice(*timed, 1, first, count);
+    for (segue_tensor *timed : { &s.u, &s.delta, &s.B, &s.C, &s.y })
+        *timed = segue_tensor_slice(*timed, 1, first, count);
     return s;
 }
 
@@ -45,7 +46,8 @@ static void run(const char *name)
     must(segue_context_create(nullptr, &ctx, &why));
     must(segue_device_open(ctx, name, nullptr, &dev, &why));
     must(segue_stream_create(dev, &queue, &why)); // or segue_stream_wrap(): yours
-    must(segue_memory_alloc(dev, 4 * (3 * T * D + 2 * T * N + 2 * D * N) + 4096, &mem, &why)); // fill: segue_memory_copy()
+    must(segue_memory_alloc(dev, 4 * (3 * T * D + 2 * T * N + 2 * D * N) + 4096, &mem,
+                            &why)); // fill: segue_memory_copy()
 
     segue_selective_scan all = segue_selective_scan_init(); // operands left empty are absent
     all.u = segue_tensor_of(mem.data, SEGUE_F32, { 1, T, D });

@@ -24,7 +24,9 @@
 
 enum { FAILED = 1, USAGE = 2, NO_DEVICE = 3, ENVIRONMENT = 4 }; /* exit codes */
 enum { CHUNK = 256 };                                           /* tokens of one prefill call */
+/* clang-format off */
 #define SHAPE(...) (int)(sizeof(int64_t[]){ __VA_ARGS__ } / sizeof(int64_t)), (int64_t[]){ __VA_ARGS__ }
+/* clang-format on */
 
 struct config {
     int64_t vocab, hidden, inner, state, layers, taps, rank;
@@ -54,7 +56,7 @@ struct engine {
     segue_device *dev;
     segue_stream stream;
     segue_buffer memory, workspace;
-    segue_tensor last; /* end of what is laid out in memory */
+    segue_tensor last;             /* end of what is laid out in memory */
     segue_plan *conv[2], *scan[2]; /* for up to CHUNK tokens, and for one */
 };
 
@@ -82,7 +84,7 @@ static void check(segue_status status, const segue_diag *why)
 static struct block {
     struct block *next;
     max_align_t memory[];
-} *blocks;
+} * blocks;
 
 static void *keep(size_t count, size_t bytes)
 {
@@ -212,8 +214,7 @@ static float *take(const struct weights *w, int64_t layer, const char *part, int
 /* The next f32 tensor in the engine's device memory. */
 static segue_tensor place(struct engine *m, int rank, const int64_t *shape)
 {
-    m->last = segue_tensor_after(m->last, SEGUE_F32, rank, shape);
-    return m->last;
+    return m->last = segue_tensor_after(m->last, SEGUE_F32, rank, shape);
 }
 
 /* Waits: the host's memory may be used again at once. */
@@ -233,9 +234,9 @@ static segue_tensor move(struct engine *m, float *host, int rank, const int64_t 
 {
     int64_t count = 1;
     for (int i = 0; i < rank; i++) count *= shape[i];
-    const segue_tensor t = place(m, rank, shape);
-    copy(m, SEGUE_COPY_TO_DEVICE, &t, host, count);
-    return t;
+    place(m, rank, shape);
+    copy(m, SEGUE_COPY_TO_DEVICE, &m->last, host, count);
+    return m->last;
 }
 
 static void read_layer(struct engine *m, const struct weights *w, int64_t i)
@@ -399,9 +400,8 @@ static void mix(struct engine *m, const struct layer *l, int64_t t)
 static const float *forward(struct engine *m, const unsigned char *text, int64_t t, int every)
 {
     const struct config *c = &m->size;
-    const size_t row = (size_t)c->hidden;
-    for (int64_t i = 0; i < t; i++)
-        memcpy(m->hidden + (size_t)i * row, m->embedding + text[i] * row, row * sizeof *m->hidden);
+    for (int64_t i = 0, h = c->hidden; i < t; i++)
+        memcpy(m->hidden + i * h, m->embedding + text[i] * h, (size_t)h * sizeof *m->hidden);
     for (int64_t i = 0; i < c->layers; i++) mix(m, &m->layers[i], t);
     const int64_t first = every ? 0 : t - 1;
     rms_norm(m->normed, m->hidden + first * c->hidden, m->final_norm, t - first, c->hidden, c->epsilon);
@@ -432,9 +432,8 @@ static double log_sum(const float *logits, int64_t vocab, double temperature)
 static int draw(const float *logits, int64_t vocab, double temperature, double u)
 {
     const double norm = log_sum(logits, vocab, temperature);
-    double sum = 0;
     int byte = 0;
-    for (; byte + 1 < vocab; byte++) {
+    for (double sum = 0; byte + 1 < vocab; byte++) {
         sum += exp(logits[byte] / temperature - norm);
         if (sum > u) break;
     }

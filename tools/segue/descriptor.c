@@ -1,16 +1,19 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From text to struct descriptor; names are looked up in the primitive's description, nothing is known of any primitive. */
+/* From text to struct descriptor; names are looked up in the primitive's description. */
 #include "descriptor.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 static const struct dtype_name {
     const char *name;
     uint32_t dtype;
-} dtype_names[] = { { "f32", SEGUE_F32 }, { "f16", SEGUE_F16 }, { "bf16", SEGUE_BF16 }, { "f64", SEGUE_F64 }, { NULL, 0 } };
+} dtype_names[] = {
+    { "f32", SEGUE_F32 }, { "f16", SEGUE_F16 }, { "bf16", SEGUE_BF16 }, { "f64", SEGUE_F64 }, { NULL, 0 }
+};
 
 static const char *const layout_names[] = { "btd", "bdt", "pad3", "packed", NULL };
 
@@ -62,10 +65,16 @@ static void defaults(struct descriptor *d)
     }
 }
 
+/* A number, or the name of one of the parameter's values. */
 static int parameter(struct descriptor *d, uint32_t i, const char *value, char *why)
 {
     const segue_field_facts *f = &d->primitive->fields[i];
     char *end;
+    for (uint32_t e = 0; e < d->primitive->enum_count; e++) {
+        const segue_enum_facts *named = &d->primitive->enums[e];
+        if (!strcmp(named->param, f->name) && !strcasecmp(named->name, value))
+            return d->value[i] = (double)named->value, 0;
+    }
     d->value[i] = strtod(value, &end);
     if (end == value || *end) return fail(why, "variant: %s: wanted a number, given %s", f->name, value);
     if (d->value[i] < f->min || d->value[i] > f->max)
@@ -77,18 +86,20 @@ static int parameter(struct descriptor *d, uint32_t i, const char *value, char *
 static int variant(char *text, struct descriptor *d, char *why)
 {
     char *rest, *word = strtok_r(text, ".", &rest);
-    if (!word || strcmp(word, "fwd")) return fail(why, "variant: wanted fwd, given %s", word ? word : "nothing");
+    if (!word || strcmp(word, "fwd"))
+        return fail(why, "variant: wanted fwd, given %s", word ? word : "nothing");
     while ((word = strtok_r(NULL, ".", &rest))) {
         char *value = strchr(word, '=');
         if (value) *value++ = 0;
         const uint32_t i = field_named(d->primitive, word);
         if (i == d->primitive->field_count)
-            return fail(why, "variant: %s has no operand or parameter %s; segue describe %s lists them", d->primitive->name,
-                        word, d->primitive->name);
+            return fail(why, "variant: %s has no operand or parameter %s; segue describe %s lists them",
+                        d->primitive->name, word, d->primitive->name);
         const segue_field_facts *f = &d->primitive->fields[i];
         if (is_tensor(f) && is_required(f)) return fail(why, "variant: %s is not optional: leave it out", word);
         if (is_tensor(f) && value) return fail(why, "variant: %s is an operand and takes no value", word);
-        if (!is_tensor(f) && !value) return fail(why, "variant: %s is a parameter: wanted %s=number", word, word);
+        if (!is_tensor(f) && !value)
+            return fail(why, "variant: %s is a parameter: wanted %s=number", word, word);
         if (value && parameter(d, i, value, why)) return -1;
         if (!value) d->present[i] = 1;
     }
@@ -126,7 +137,9 @@ static int dtypes(char *text, struct descriptor *d, char *why)
         const uint32_t i = field_named(d->primitive, word), dtype = name ? dtype_of(name) : 0;
         if (i == d->primitive->field_count || !is_tensor(&d->primitive->fields[i]))
             return fail(why, "dtypes: %s has no operand %s", d->primitive->name, word);
-        if (!dtype) return fail(why, "dtypes: wanted %s.f32, .f16, .bf16 or .f64, given %s", word, name ? name : "nothing");
+        if (!dtype)
+            return fail(why, "dtypes: wanted %s.f32, .f16, .bf16 or .f64, given %s", word,
+                        name ? name : "nothing");
         set_dtype(d, i, dtype);
     }
     return 0;
@@ -148,8 +161,10 @@ static int shape(char *text, struct descriptor *d, char *why)
         const long long size = strtoll(word + 1, &end, 10);
         if (*word < 'A' || *word > 'Z' || end == word + 1 || *end)
             return fail(why, "shape: wanted an axis and its size, such as T2048, given %s", word);
-        if (!has_axis(d->primitive, letter)) return fail(why, "shape: %s has no axis %c", d->primitive->name, *word);
-        if (size < 1 || size > INT32_MAX) return fail(why, "shape: %c: wanted 1 to %d, given %s", *word, INT32_MAX, word + 1);
+        if (!has_axis(d->primitive, letter))
+            return fail(why, "shape: %s has no axis %c", d->primitive->name, *word);
+        if (size < 1 || size > INT32_MAX)
+            return fail(why, "shape: %c: wanted 1 to %d, given %s", *word, INT32_MAX, word + 1);
         if (d->axis[letter - 'a']) return fail(why, "shape: %c is given twice", *word);
         d->axis[letter - 'a'] = size;
     }
@@ -162,7 +177,8 @@ static int layout(const char *text, struct descriptor *d, char *why)
     if (!layout_names[d->layout]) return fail(why, "layout: wanted btd, bdt, pad3 or packed, given %s", text);
     if (d->layout != LAYOUT_PACKED) return 0;
     const uint32_t i = field_named(d->primitive, "cu_seqlens");
-    if (i == d->primitive->field_count) return fail(why, "layout: %s takes no packed sequences", d->primitive->name);
+    if (i == d->primitive->field_count)
+        return fail(why, "layout: %s takes no packed sequences", d->primitive->name);
     d->present[i] = 1;
     return 0;
 }
@@ -172,7 +188,8 @@ static int distribution(char *text, struct descriptor *d, char *why)
     char *key = strchr(text, '#');
     if (key) *key++ = 0;
     if (strlen(text) >= sizeof d->distribution || (key && strlen(key) >= sizeof d->key))
-        return fail(why, "distribution: wanted at most %zu letters, given %s", sizeof d->distribution - 1, text);
+        return fail(why, "distribution: wanted at most %zu letters, given %s", sizeof d->distribution - 1,
+                    text);
     strcpy(d->distribution, text);
     strcpy(d->key, key ? key : "");
     return 0;
@@ -185,20 +202,24 @@ int descriptor_parse(const char *text, struct descriptor *out, char *why)
     struct descriptor d;
     int count = 0;
     memset(&d, 0, sizeof d);
-    if (strlen(text) >= sizeof copy) return fail(why, "wanted fewer than %zu letters, given %zu", sizeof copy, strlen(text));
+    if (strlen(text) >= sizeof copy)
+        return fail(why, "wanted fewer than %zu letters, given %zu", sizeof copy, strlen(text));
     strcpy(copy, text);
     for (char *at = copy; at; count++) {
         if (count == PARTS) return fail(why, "wanted at most %d parts between slashes, given more", PARTS);
         parts[count] = at;
         if ((at = strchr(at, '/'))) *at++ = 0;
     }
-    if (count < LEAST) return fail(why, "wanted primitive/variant/dtypes/shape[/layout[/distribution]], given %s", text);
+    if (count < LEAST)
+        return fail(why, "wanted primitive/variant/dtypes/shape[/layout[/distribution]], given %s", text);
     if (primitive(parts[0], &d, why)) return -1;
     if (d.primitive->field_count > DESCRIPTOR_FIELDS)
-        return fail(why, "%s has %u fields, this command knows %d", parts[0], d.primitive->field_count, DESCRIPTOR_FIELDS);
+        return fail(why, "%s has %u fields, this command knows %d", parts[0], d.primitive->field_count,
+                    DESCRIPTOR_FIELDS);
     defaults(&d);
     if (variant(parts[1], &d, why) || dtypes(parts[2], &d, why) || shape(parts[3], &d, why)) return -1;
-    if (layout(parts[4] ? parts[4] : "btd", &d, why) || distribution(parts[5] ? parts[5] : benign, &d, why)) return -1;
+    if (layout(parts[4] ? parts[4] : "btd", &d, why) || distribution(parts[5] ? parts[5] : benign, &d, why))
+        return -1;
     *out = d;
     return 0;
 }

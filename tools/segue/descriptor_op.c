@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a descriptor to an op: the axes that were not given, then the tensors. Whether the op is right, core decides. */
+/* From a descriptor to an op: the axes that were not given, then the tensors. Whether it is right, core says. */
 #include "descriptor.h"
 
 #include <ctype.h>
@@ -65,21 +65,29 @@ static int64_t derive(const struct descriptor *d, char letter, int depth)
 /* "b t g n", "s+1", "s 2" */
 static int shape_of(const struct descriptor *d, const segue_field_facts *f, int64_t *shape, char *why)
 {
+    const int64_t most = (int64_t)1 << 40; /* elements; far beyond memory, far below overflow */
+    int64_t count = 1;
     int rank = 0;
     for (const char *at = f->dims; *at && rank < SEGUE_MAX_RANK; rank++) {
         char *end = (char *)at + 1;
         if (isdigit((unsigned char)*at)) shape[rank] = strtoll(at, &end, 10);
         else if (!(shape[rank] = derive(d, *at, 0))) {
-            snprintf(why, DESCRIPTOR_WHY, "shape: axis %c is missing; %s is [%s]", toupper((unsigned char)*at), f->name, f->dims);
+            snprintf(why, DESCRIPTOR_WHY, "shape: axis %c is missing; %s is [%s]", toupper((unsigned char)*at),
+                     f->name, f->dims);
             return -1;
         } else if (*end == '+') shape[rank] += strtoll(end + 1, &end, 10);
         at = end + strspn(end, " ");
+        if (__builtin_mul_overflow(count, shape[rank], &count) || count > most) {
+            snprintf(why, DESCRIPTOR_WHY, "shape: %s is too large: wanted at most 2^40 elements", f->name);
+            return -1;
+        }
     }
     return rank;
 }
 
 /* Strides of the layout: the order of the axes in memory, then the distance of rows. */
-static segue_tensor laid_out(const struct descriptor *d, const segue_field_facts *f, uint32_t dtype, int rank, const int64_t *shape)
+static segue_tensor laid_out(const struct descriptor *d, const segue_field_facts *f, uint32_t dtype, int rank,
+                             const int64_t *shape)
 {
     int order[SEGUE_MAX_RANK], timed = -1;
     segue_tensor t = segue_tensor_of(NULL, dtype, rank, shape);

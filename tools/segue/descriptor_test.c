@@ -27,7 +27,10 @@ static void is(segue_tensor t, uint32_t dtype, int rank, const int64_t *shape, c
     assert_memory_equal(t.stride, stride, sizeof *stride * (size_t)rank);
 }
 #define IS(t, dtype, rank, shape, stride) is(t, dtype, rank, (const int64_t[])shape, (const int64_t[])stride)
-#define L(...) { __VA_ARGS__ }
+#define L(...)      \
+    {               \
+        __VA_ARGS__ \
+    }
 
 static void scan(void **state)
 {
@@ -46,7 +49,7 @@ static void scan(void **state)
 
 static void conv(void **state)
 {
-    segue_causal_conv1d *c = build("causal_conv1d/fwd.h_in.h_out.activation=1/f16-h_in.bf16/B2.T64.D8.W4");
+    segue_causal_conv1d *c = build("causal_conv1d/fwd.h_in.h_out.activation=silu/f16-h_in.bf16/B2.T64.D8.W4");
     (void)state;
     IS(c->h_in, SEGUE_BF16, 3, L(2, 8, 3), L(24, 3, 1)); /* l = w - 1; states share their dtype */
     IS(c->h_out, SEGUE_BF16, 3, L(2, 8, 3), L(24, 3, 1));
@@ -109,16 +112,20 @@ static void refusals(void **state)
         { "selective_scan/fwd/f32/B1.B1.D1.N1", "shape: B is given twice" },
         { "selective_scan/fwd/f32/B1.T1.D1.N1.W4", "selective_scan has no axis W" },
         { "selective_scan/fwd/f32/B1.T1.D1", "shape: axis N is missing; A is [d n]" },
+        { "selective_scan/fwd/f32/B1.T2147483647.D2147483647.N1", "shape: u is too large" },
+        { "causal_conv1d/fwd.activation=gelu/f32/B1.T1.D1.W1", "activation: wanted a number, given gelu" },
         { "selective_scan/fwd/f32/B1.T1.D1.N1/row", "layout: wanted btd, bdt, pad3 or packed, given row" },
         { "selective_scan/fwd/f32/B1.T1.D1.N1/btd/benign/x", "at most 6 parts" },
-        { "selective_scan/fwd/f32/B1.T1.D1.N1/btd/a-name-that-is-longer-than-any-distribution", "distribution: wanted at most" },
+        { "selective_scan/fwd/f32/B1.T1.D1.N1/btd/a-name-that-is-longer-than-any-distribution",
+          "distribution: wanted at most" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct descriptor d;
         char why[DESCRIPTOR_WHY] = "";
         void *op = descriptor_parse(bad[i].text, &d, why) ? NULL : descriptor_op(&d, why);
-        if (op || !strstr(why, bad[i].words)) fail_msg("%s: wanted '%s', given '%s'", bad[i].text, bad[i].words, why);
+        if (op || !strstr(why, bad[i].words))
+            fail_msg("%s: wanted '%s', given '%s'", bad[i].text, bad[i].words, why);
     }
 }
 

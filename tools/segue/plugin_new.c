@@ -88,7 +88,8 @@ int plugin_new(const char *name)
 {
     char template[PATH_BYTES], uuid[37];
     if (!is_name(name)) {
-        fprintf(stderr, "segue plugin: wanted a name of 1 to %d letters a-z, digits and _ that begins with a letter, given %s\n",
+        fprintf(stderr,
+                "segue plugin: wanted a name of a letter a-z, then letters, digits or _, %d in all, given %s\n",
                 LONGEST_NAME, name);
         return EXIT_USAGE;
     }
@@ -97,7 +98,8 @@ int plugin_new(const char *name)
         return EXIT_ENVIRONMENT;
     }
     if (mkdir(name, 0777)) {
-        fprintf(stderr, "segue plugin: ./%s: %s%s\n", name, strerror(errno), errno == EEXIST ? "; choose another name or folder" : "");
+        fprintf(stderr, "segue plugin: ./%s: %s%s\n", name, strerror(errno),
+                errno == EEXIST ? "; choose another name or folder" : "");
         return errno == EEXIST ? EXIT_USAGE : EXIT_ENVIRONMENT;
     }
     const int failed = fill(template, name, uuid);
@@ -105,7 +107,8 @@ int plugin_new(const char *name)
         fprintf(stderr, "segue plugin: from %s to ./%s: %s\n", template, name, strerror(failed));
         return EXIT_ENVIRONMENT;
     }
-    printf("wrote ./%s; next:\n  cmake -S %s -B %s/build && cmake --build %s/build\n  SEGUE_PLUGIN_PATH=$PWD/%s/build segue devices\n",
-           name, name, name, name, name);
+    printf("wrote ./%s; next:\n", name);
+    printf("  cmake -S %s -B %s/build && cmake --build %s/build\n", name, name, name);
+    printf("  SEGUE_PLUGIN_PATH=$PWD/%s/build segue devices\n", name);
     return EXIT_DONE;
 }

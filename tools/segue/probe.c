@@ -18,7 +18,7 @@
 
 enum { REPORT = 3, REPORT_BYTES = 1 << 20 };
 
-static const char *const phase_names[] = { "call", "path",      "note", "load",     "entry", "vet",
+static const char *const phase_names[] = { "call",      "path", "note",     "load", "entry", "vet",
                                            "enumerate", "open", "validate", "plan", "run" };
 
 const char *phase_name(uint32_t phase)
@@ -26,7 +26,7 @@ const char *phase_name(uint32_t phase)
     return phase < sizeof phase_names / sizeof *phase_names ? phase_names[phase] : "unknown";
 }
 
-/* ---- the child --------------------------------------------------------------------------------------------- */
+/* ---- the child ------------------------------------------------------------------------------------------- */
 
 static void say(json_t *object)
 {
@@ -54,8 +54,9 @@ static json_t *devices_of(segue_context *ctx, const segue_plugin_facts *plugin)
     for (uint32_t i = 0; i < count; i++) {
         segue_device_facts f = { .size = sizeof f };
         if (segue_device_info(ctx, i, &f, NULL) != SEGUE_OK || strcmp(f.backend, plugin->id) != 0) continue;
-        json_array_append_new(all, json_pack("{s:s, s:b, s:s, s:s}", "name", f.name, "ready", (f.flags & SEGUE_DEVICE_READY) != 0,
-                                             "description", f.description, "text", f.text));
+        json_array_append_new(all, json_pack("{s:s, s:b, s:s, s:s}", "name", f.name, "ready",
+                                             (f.flags & SEGUE_DEVICE_READY) != 0, "description", f.description,
+                                             "text", f.text));
     }
     return all;
 }
@@ -73,7 +74,8 @@ int probe_child(const char *path)
     const struct rlimit no_core = { 0, 0 };
     static const int crashes[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT };
     setrlimit(RLIMIT_CORE, &no_core);
-    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++) signal(crashes[i], SIG_DFL); /* a sanitizer has its own */
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+        signal(crashes[i], SIG_DFL); /* a sanitizer has its own */
     if (segue_context_create(&options, &ctx, &why) != SEGUE_OK) {
         say(json_pack("{s:b, s:i, s:s}", "good", 0, "phase", (int)why.phase, "words", why.text));
         return EXIT_FAILED;
@@ -82,13 +84,14 @@ int probe_child(const char *path)
     segue_device_count(ctx, &count, &why);
     segue_plugin_report(ctx, &facts, &report, NULL); /* candidates given by path come first */
     const int good = facts.state == SEGUE_PLUGIN_LOADED;
-    say(json_pack("{s:b, s:i, s:s, s:o}", "good", good, "phase", good ? SEGUE_PHASE_ENUMERATE : (int)facts.phase, "words",
-                  facts.text, "devices", devices_of(ctx, &facts)));
+    say(json_pack("{s:b, s:i, s:s, s:o}", "good", good, "phase",
+                  good ? SEGUE_PHASE_ENUMERATE : (int)facts.phase, "words", facts.text, "devices",
+                  devices_of(ctx, &facts)));
     segue_context_destroy(ctx);
     return good ? EXIT_DONE : EXIT_FAILED;
 }
 
-/* ---- the parent -------------------------------------------------------------------------------------------- */
+/* ---- the parent ------------------------------------------------------------------------------------------ */
 
 static int64_t milliseconds(void)
 {
@@ -113,16 +116,16 @@ static pid_t start(char *const argv[], int report)
     _exit(127);
 }
 
-/* Reads until the child closes the pipe. 0, or -1 when its time is up. */
-static int listen_to(int pipe_end, int64_t deadline, char *text, size_t room)
+/* Reads until the child closes the pipe, its time is up or its report is longer than anything sensible. */
+static void listen_to(int pipe_end, int64_t deadline, char *text, size_t room)
 {
     for (size_t length = 0;;) {
         struct pollfd ready = { .fd = pipe_end, .events = POLLIN };
         const int64_t left = deadline - milliseconds();
-        if (left <= 0) return -1;
+        if (left <= 0) return;
         if (poll(&ready, 1, (int)left) < 1) continue;
         const ssize_t n = read(pipe_end, text + length, room - 1 - length);
-        if (n <= 0) return 0; /* also when the report is longer than anything sensible */
+        if (n <= 0) return;
         length += (size_t)n;
     }
 }
@@ -165,8 +168,10 @@ static void verdict(struct probe *out, int finished, int late, int status, int s
 {
     char words[sizeof out->words];
     if (late) snprintf(words, sizeof words, "hung: no answer within %d s", seconds);
-    else if (WIFSIGNALED(status)) snprintf(words, sizeof words, "crashed: SIG%s", sigabbrev_np(WTERMSIG(status)));
-    else if (!finished) snprintf(words, sizeof words, "ended the process with exit code %d", WEXITSTATUS(status));
+    else if (WIFSIGNALED(status))
+        snprintf(words, sizeof words, "crashed: SIG%s", sigabbrev_np(WTERMSIG(status)));
+    else if (!finished)
+        snprintf(words, sizeof words, "ended the process with exit code %d", WEXITSTATUS(status));
     else return;
     if (finished && out->good) strcat(words, " when it was closed"); /* it had answered well until then */
     out->good = 0;
@@ -186,14 +191,17 @@ void probe_command(char *const argv[], int seconds, struct probe *out)
     }
     const pid_t child = start(argv, ends[1]);
     close(ends[1]);
-    if (child < 0) snprintf(out->words, sizeof out->words, "cannot start a child to probe it: %s", strerror(errno));
+    if (child < 0)
+        snprintf(out->words, sizeof out->words, "cannot start a child to probe it: %s", strerror(errno));
     else {
         listen_to(ends[0], deadline, text, REPORT_BYTES);
+        close(ends[0]); /* one that writes without end dies of it */
+        ends[0] = -1;
         const int late = reap(child, deadline, &status);
         read_report(text, out, &finished);
         verdict(out, finished, late, status, seconds);
     }
-    close(ends[0]);
+    if (ends[0] >= 0) close(ends[0]);
     free(text);
 }
 

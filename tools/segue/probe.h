@@ -18,7 +18,8 @@ struct probe {
 
 const char *phase_name(uint32_t phase);
 
-/* Runs argv, which reports on descriptor 3: lines of JSON, {"phase": n} on its way and {"good": ...} at the end. */
+/* Runs argv, which reports on descriptor 3, a JSON object a line: {"phase": n} on its way,
+ * {"good": ...} at the end. */
 void probe_command(char *const argv[], int seconds, struct probe *out);
 /* The child's side, for a plugin file; returns its exit code. */
 int probe_child(const char *path);

@@ -22,8 +22,10 @@ static struct probe run(const char *script, int seconds)
 
 static void good(void **state)
 {
-    struct probe p = run("echo chatter; echo '{\"phase\": 3}' >&3; echo '{\"good\": true, \"phase\": 6, \"words\": \"\", "
-                         "\"devices\": [{\"name\": \"acme:0\"}]}' >&3", 10);
+    struct probe p =
+        run("echo chatter; echo '{\"phase\": 3}' >&3; echo '{\"good\": true, \"phase\": 6, \"words\": \"\", "
+            "\"devices\": [{\"name\": \"acme:0\"}]}' >&3",
+            10);
     (void)state;
     assert_true(p.good);
     assert_int_equal(p.phase, SEGUE_PHASE_ENUMERATE);
@@ -33,7 +35,8 @@ static void good(void **state)
 
 static void rejected(void **state)
 {
-    struct probe p = run("echo '{\"good\": false, \"phase\": 5, \"words\": \"memory_alloc is NULL\"}' >&3; exit 1", 10);
+    struct probe p =
+        run("echo '{\"good\": false, \"phase\": 5, \"words\": \"memory_alloc is NULL\"}' >&3; exit 1", 10);
     (void)state;
     assert_false(p.good);
     assert_int_equal(p.phase, SEGUE_PHASE_VET);
@@ -92,15 +95,18 @@ static void nonsense(void **state)
     struct probe p = run("echo '{\"good\": ' >&3; echo good >&3; echo '[1, 2]' >&3", 10);
     (void)state;
     assert_false(p.good);
-    p = run("head -c 3000000 /dev/zero >&3", 10);
+    p = run("exec head -c 3000000 /dev/zero >&3", 10);
     assert_false(p.good);
+    assert_string_equal(p.words, "crashed: SIGPIPE");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good),  cmocka_unit_test(rejected), cmocka_unit_test(crash), cmocka_unit_test(crash_at_the_end),
-        cmocka_unit_test(leaves), cmocka_unit_test(hang),    cmocka_unit_test(nonsense),
+        cmocka_unit_test(good),     cmocka_unit_test(rejected),
+        cmocka_unit_test(crash),    cmocka_unit_test(crash_at_the_end),
+        cmocka_unit_test(leaves),   cmocka_unit_test(hang),
+        cmocka_unit_test(nonsense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* segue <verb>: runs segue-<verb> from the folder that belongs to this very file, in the build tree as when installed.
- * It links nothing of Segue, so that it starts even where the library does not. */
+/* segue <verb>: runs segue-<verb> from the folder that belongs to this very file, in the build tree as when
+ * installed. It links nothing of Segue, so that it starts even where the library does not. */
 #include "tool.h"
 
 #include <dirent.h>
@@ -55,8 +55,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "segue: cannot tell where this program lies: %s\n", strerror(errno));
         return EXIT_ENVIRONMENT;
     }
-    if (!strcmp(verb, "--version")) return printf("segue %s, plugin epoch %d.%d\n", SEGUE_VERSION_STRING, SEGUE_PLUGIN_EPOCH, SEGUE_PLUGIN_MINOR), finish(0);
-    if (!strcmp(verb, "--help") || !strcmp(verb, "-h")) return list_verbs(stdout, folder), finish(0);
+    if (!strcmp(verb, "--version")) {
+        printf("segue %s, plugin ABI %d.%d\n", SEGUE_VERSION_STRING, SEGUE_PLUGIN_EPOCH, SEGUE_PLUGIN_MINOR);
+        return finish(EXIT_DONE);
+    }
+    if (!strcmp(verb, "--help") || !strcmp(verb, "-h")) {
+        list_verbs(stdout, folder);
+        return finish(EXIT_DONE);
+    }
     if (*verb && *verb != '-' && strlen(verb) < 64 && !strchr(verb, '/')) {
         snprintf(path, sizeof path, "%s/segue-%s", folder, verb);
         argv[1] = path;

@@ -12,7 +12,8 @@
 static int means(const char *device, const segue_plugin_facts *plugin)
 {
     const size_t length = strcspn(device, ":");
-    return (strlen(plugin->id) == length && !strncmp(plugin->id, device, length)) || (plugin->alias[0] && !strcmp(plugin->alias, device));
+    return (strlen(plugin->id) == length && !strncmp(plugin->id, device, length)) ||
+           (plugin->alias[0] && !strcmp(plugin->alias, device));
 }
 
 const segue_plugin_facts *survey_plugin(const struct survey *s, const char *device)
@@ -43,7 +44,8 @@ static void try_all(struct survey *s, const char *device, const char **paths)
     for (uint32_t i = 0; i < s->count; i++) {
         segue_plugin_facts *plugin = &s->plugins[i];
         struct probe probe;
-        if (plugin->state != SEGUE_PLUGIN_FOUND || !plugin->path[0] || (device && !means(device, plugin))) continue;
+        if (plugin->state != SEGUE_PLUGIN_FOUND || !plugin->path[0] || (device && !means(device, plugin)))
+            continue;
         probe_plugin(plugin->path, &probe);
         json_decref(probe.devices);
         if (probe.good) {
@@ -66,7 +68,8 @@ static void update(struct survey *s)
         for (uint32_t i = 0; i < s->count; i++)
             for (uint32_t k = 0; k < now.count; k++) {
                 segue_plugin_facts *was = &s->plugins[i], *is = &now.plugins[k];
-                if (was->state != SEGUE_PLUGIN_FOUND || strcmp(was->path, is->path) || strcmp(was->id, is->id)) continue;
+                if (was->state != SEGUE_PLUGIN_FOUND || strcmp(was->path, is->path) || strcmp(was->id, is->id))
+                    continue;
                 if (!is->text[0]) memcpy(is->text, was->text, sizeof is->text);
                 *was = *is;
             }
@@ -83,7 +86,9 @@ int survey_open(const char *device, struct survey *out, segue_diag *why)
     s.ctx = NULL;
     const char **paths = calloc(s.count + 1, sizeof *paths);
     if (status == SEGUE_OK && paths) {
-        const segue_context_options options = { .size = sizeof options, .flags = SEGUE_CONTEXT_NO_DISCOVERY, .plugins = paths };
+        const segue_context_options options = { .size = sizeof options,
+                                                .flags = SEGUE_CONTEXT_NO_DISCOVERY,
+                                                .plugins = paths };
         try_all(&s, device, paths);
         status = segue_context_create(&options, &s.ctx, why);
         if (status == SEGUE_OK) status = segue_device_count(s.ctx, &devices, why);

@@ -8,11 +8,12 @@
 
 struct survey {
     segue_context *ctx; /* of the good ones and the built-in reference */
-    segue_plugin_facts *plugins; /* all candidates in search order; text says why one is rejected or has no device */
+    segue_plugin_facts
+        *plugins; /* all candidates in search order; text says why one is rejected or has no device */
     uint32_t count;
 };
 
-/* device: only plugins that its name may mean are tried; NULL = all. EXIT_DONE, or EXIT_ENVIRONMENT with words in why. */
+/* device: only plugins that its name may mean are tried; NULL = all. EXIT_DONE, or EXIT_ENVIRONMENT and why. */
 int survey_open(const char *device, struct survey *out, segue_diag *why);
 void survey_close(struct survey *s);
 /* The plugin that a device's name may mean; NULL = none. */

@@ -15,9 +15,11 @@ struct manners {
 };
 
 /* Rows of a getopt_long table; shared_option() takes what they return. */
-#define SHARED_OPTIONS                                                                                             \
-    { "json", no_argument, NULL, 'J' }, { "plain", no_argument, NULL, 'P' }, { "quiet", no_argument, NULL, 'q' },  \
-    { "help", no_argument, NULL, 'h' }
+/* clang-format off */
+#define SHARED_OPTIONS                                                       \
+    { "json", no_argument, NULL, 'J' }, { "plain", no_argument, NULL, 'P' }, \
+    { "quiet", no_argument, NULL, 'q' }, { "help", no_argument, NULL, 'h' }
+/* clang-format on */
 
 /* The default manners: colour where stdout is a terminal that wants it. */
 struct manners manners(void);
@@ -44,7 +46,7 @@ void table_free(struct table *t);
 /* "23 GiB", "512 MiB"; 0: "host". */
 void print_size(char *to, size_t room, uint64_t bytes);
 
-/* The file that lies at that path relative to the folder of the running program. 0, or -1 where it does not fit. */
+/* The file at that path relative to the folder of the running program. 0, or -1 where it does not fit. */
 int beside_program(char *to, size_t room, const char *relative);
 
 #endif

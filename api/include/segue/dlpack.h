@@ -20,14 +20,7 @@
 extern "C" {
 #endif
 
-/* Used below: a text of pieces and numbers, without stdio. A NULL piece ends it. */
-typedef struct segue_dlpack_words {
-    const char *before; /* then number[0] */
-    const char *between; /* then number[1] */
-    const char *after;
-    int64_t number[2];
-} segue_dlpack_words;
-
+/* Used below: a text of pieces and numbers, without stdio. */
 static inline size_t segue_dlpack_put(char *text, size_t at, size_t size, const char *piece)
 {
     while (*piece && at + 1 < size) text[at++] = *piece++;
@@ -47,76 +40,75 @@ static inline size_t segue_dlpack_put_number(char *text, size_t at, size_t size,
     return segue_dlpack_put(text, at, size, digits + i);
 }
 
-static inline segue_status segue_dlpack_fail(segue_diag *diag, segue_status code, segue_dlpack_words words)
+static inline segue_status segue_dlpack_refuse(segue_diag *diag, const char *before, int64_t first,
+                                               const char *between, int64_t second, const char *after)
 {
     size_t at = 0;
-    if (!diag) return code;
+    if (!diag) return SEGUE_ERROR_ARGUMENT;
     memset(diag, 0, sizeof *diag);
-    diag->code = code;
+    diag->code = SEGUE_ERROR_ARGUMENT;
     diag->phase = SEGUE_PHASE_CALL;
-    at = segue_dlpack_put(diag->text, at, sizeof diag->text, words.before);
-    if (!words.between) return code;
-    at = segue_dlpack_put_number(diag->text, at, sizeof diag->text, words.number[0]);
-    at = segue_dlpack_put(diag->text, at, sizeof diag->text, words.between);
-    if (!words.after) return code;
-    at = segue_dlpack_put_number(diag->text, at, sizeof diag->text, words.number[1]);
-    segue_dlpack_put(diag->text, at, sizeof diag->text, words.after);
-    return code;
+    at = segue_dlpack_put(diag->text, at, sizeof diag->text, before);
+    at = segue_dlpack_put_number(diag->text, at, sizeof diag->text, first);
+    at = segue_dlpack_put(diag->text, at, sizeof diag->text, between);
+    at = segue_dlpack_put_number(diag->text, at, sizeof diag->text, second);
+    segue_dlpack_put(diag->text, at, sizeof diag->text, after);
+    return SEGUE_ERROR_ARGUMENT;
 }
 
-static inline segue_dlpack_words segue_dlpack_say(const char *before, int64_t first, const char *between, int64_t second,
-                                                  const char *after)
+static inline segue_status segue_dlpack_refuse_text(segue_diag *diag, const char *text)
 {
-    segue_dlpack_words words;
-    words.before = before;
-    words.between = between;
-    words.after = after;
-    words.number[0] = first;
-    words.number[1] = second;
-    return words;
+    if (!diag) return SEGUE_ERROR_ARGUMENT;
+    memset(diag, 0, sizeof *diag);
+    diag->code = SEGUE_ERROR_ARGUMENT;
+    diag->phase = SEGUE_PHASE_CALL;
+    segue_dlpack_put(diag->text, 0, sizeof diag->text, text);
+    return SEGUE_ERROR_ARGUMENT;
 }
 
 /* What can be read off the members alone: rank, dtype, shape. */
 static inline segue_status segue_dlpack_check(const DLTensor *from, segue_diag *diag)
 {
     if (from->ndim < 0 || from->ndim > SEGUE_MAX_RANK)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say("DLTensor: ndim is ", from->ndim, ", wanted 0 to ", SEGUE_MAX_RANK, ": merge axes"));
+        return segue_dlpack_refuse(diag, "DLTensor: ndim is ", from->ndim, ", wanted 0 to ", SEGUE_MAX_RANK,
+                                   ": merge axes");
     if (from->ndim && !from->shape)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say("DLTensor: shape is NULL, wanted ", from->ndim, " dimensions", 0, NULL));
+        return segue_dlpack_refuse(diag, "DLTensor: ndim is ", from->ndim, ", but shape is NULL; wanted ",
+                                   from->ndim, " sizes");
     if (from->dtype.lanes != 1)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say("DLTensor: dtype has ", from->dtype.lanes, " lanes, wanted ", 1, ": make them an axis"));
+        return segue_dlpack_refuse(diag, "DLTensor: dtype has ", from->dtype.lanes, " lanes, wanted ", 1,
+                                   ": make them an axis");
     if (!from->dtype.bits)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say("DLTensor: dtype has ", 0, " bits, wanted at least ", 1, ""));
+        return segue_dlpack_refuse_text(diag, "DLTensor: dtype has 0 bits, wanted at least 1");
     for (int i = 0; i < from->ndim; i++)
         if (from->shape[i] < 0)
-            return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                     segue_dlpack_say("DLTensor: dimension ", i, " is ", from->shape[i], ", wanted at least 0"));
+            return segue_dlpack_refuse(diag, "DLTensor: dimension ", i, " is ", from->shape[i],
+                                       ", wanted at least 0");
     return SEGUE_OK;
 }
 
-/* Fills offset and bytes of t, and moves data, so that all elements lie in [0, bytes) from data; reach: in elements
- * from the first one. Returns 0 when that leaves 63 bits. */
+/* Fills offset and bytes of t, and moves data back, so that all elements lie in [0, bytes) from data; *moved:
+ * by how many bytes. 0 = out of range of 63 bits. */
 static inline int segue_dlpack_place(segue_tensor *t, uint64_t byte_offset, int64_t *moved)
 {
-    int64_t low = 0, high = 1, reach, offset;
+    int64_t low = 0, high = 1, reach,
+            offset = (int64_t)byte_offset; /* low and high in elements, then bits, then bytes */
     *moved = 0;
     if (byte_offset > INT64_MAX) return 0;
-    offset = (int64_t)byte_offset;
     t->offset = t->bytes = byte_offset;
     for (int i = 0; i < t->rank; i++)
         if (!t->shape[i]) return 1;
     for (int i = 0; i < t->rank; i++) {
         int64_t *end = t->stride[i] < 0 ? &low : &high;
-        if (__builtin_mul_overflow(t->shape[i] - 1, t->stride[i], &reach) || __builtin_add_overflow(*end, reach, end)) return 0;
+        if (__builtin_mul_overflow(t->shape[i] - 1, t->stride[i], &reach) ||
+            __builtin_add_overflow(*end, reach, end))
+            return 0;
     }
-    if (__builtin_mul_overflow(low, (int64_t)t->dtype.bits, &low) || __builtin_mul_overflow(high, (int64_t)t->dtype.bits, &high) ||
-        high > INT64_MAX - 7)
+    if (__builtin_mul_overflow(low, (int64_t)t->dtype.bits, &low) ||
+        __builtin_mul_overflow(high, (int64_t)t->dtype.bits, &high))
         return 0;
-    low = -((-low + 7) / 8); /* from bits; sub-byte elements are counted up to whole bytes */
+    if (low < 7 - INT64_MAX || high > INT64_MAX - 7) return 0;
+    low = -((7 - low) / 8);
     high = (high + 7) / 8;
     if (low + offset < 0) {
         *moved = -(low + offset);
@@ -129,17 +121,30 @@ static inline int segue_dlpack_place(segue_tensor *t, uint64_t byte_offset, int6
     return 1;
 }
 
-/* The same tensor for Segue. NULL strides mean packed. bytes is what the elements span, since DLPack does not tell how
- * much there is. With negative strides data may come to lie before from->data: never with OpenCL, whose data is a
- * handle. More than SEGUE_MAX_RANK axes and vector dtypes are refused; dtypes are judged where an op takes them. */
+/* Shape and strides; 0 = packed, but with more than 2^63 elements. */
+static inline int segue_dlpack_axes(const DLTensor *from, segue_tensor *t)
+{
+    int64_t packed = 1;
+    t->rank = (uint16_t)from->ndim;
+    for (int i = from->ndim - 1; i >= 0; i--) {
+        t->shape[i] = from->shape[i];
+        t->stride[i] = from->strides ? from->strides[i] : packed;
+        if (!from->strides && __builtin_mul_overflow(packed, from->shape[i], &packed)) return 0;
+    }
+    return 1;
+}
+
+/* The same tensor for Segue. NULL strides mean packed. bytes is what the elements span, since DLPack does not
+ * tell how much there is. With negative strides data may come to lie before from->data: never with OpenCL,
+ * whose data is a handle. More than SEGUE_MAX_RANK axes and vector dtypes are refused; dtypes are judged where
+ * an op takes them. */
 static inline segue_status segue_tensor_from_dlpack(const DLTensor *from, segue_tensor *out, segue_diag *diag)
 {
     segue_tensor t;
-    int64_t packed = 1, moved = 0;
+    int64_t moved = 0;
     segue_status status;
-    if (!from || !out)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say(from ? "out is NULL, wanted a segue_tensor" : "from is NULL, wanted a DLTensor", 0, NULL, 0, NULL));
+    if (!from) return segue_dlpack_refuse_text(diag, "from is NULL, wanted a DLTensor");
+    if (!out) return segue_dlpack_refuse_text(diag, "out is NULL, wanted a segue_tensor");
     status = segue_dlpack_check(from, diag);
     if (status) return status;
     memset(&t, 0, sizeof t);
@@ -147,40 +152,33 @@ static inline segue_status segue_tensor_from_dlpack(const DLTensor *from, segue_
     t.dtype.code = from->dtype.code;
     t.dtype.bits = from->dtype.bits;
     t.dtype.lanes = from->dtype.lanes;
-    t.rank = (uint16_t)from->ndim;
-    for (int i = from->ndim - 1; i >= 0; i--) {
-        t.shape[i] = from->shape[i];
-        t.stride[i] = from->strides ? from->strides[i] : packed;
-        if (__builtin_mul_overflow(packed, from->shape[i] ? from->shape[i] : 1, &packed) && !from->strides)
-            return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                     segue_dlpack_say("DLTensor: more than 2^63 elements from dimension ", i, " on, wanted fewer", 0, NULL));
-    }
-    if (!segue_dlpack_place(&t, from->byte_offset, &moved))
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say("DLTensor: shape, strides and byte_offset reach beyond 2^63 bytes, wanted less", 0, NULL, 0, NULL));
+    if (!segue_dlpack_axes(from, &t) || !segue_dlpack_place(&t, from->byte_offset, &moved))
+        return segue_dlpack_refuse_text(
+            diag, "DLTensor: shape, strides and byte_offset reach beyond 2^63 bytes, wanted less");
     if (moved && from->device.device_type == kDLOpenCL)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say("DLTensor: negative strides reach ", moved,
-                                                  " bytes before an OpenCL buffer, wanted a byte_offset that much larger", 0, NULL));
+        return segue_dlpack_refuse(diag, "DLTensor: negative strides reach ", moved,
+                                   " bytes before an OpenCL buffer, wanted a byte_offset of ",
+                                   (int64_t)t.offset, "");
     if (!t.data && t.bytes > t.offset)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say("DLTensor: data is NULL, wanted ", (int64_t)t.bytes, " bytes", 0, NULL));
+        return segue_dlpack_refuse(diag, "DLTensor: data is NULL, wanted ", (int64_t)t.bytes,
+                                   " bytes, first element at ", (int64_t)t.offset, "");
     *out = t;
     return SEGUE_OK;
 }
 
-/* The same tensor for DLPack. out->shape and out->strides point into *from, which must stay as long as out is used. */
-static inline segue_status segue_tensor_to_dlpack(const segue_tensor *from, DLDevice device, DLTensor *out, segue_diag *diag)
+/* The same tensor for DLPack. out->shape and out->strides point into *from, which must stay as long as out is
+ * used. */
+static inline segue_status segue_tensor_to_dlpack(const segue_tensor *from, DLDevice device, DLTensor *out,
+                                                  segue_diag *diag)
 {
-    if (!from || !out)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say(from ? "out is NULL, wanted a DLTensor" : "from is NULL, wanted a segue_tensor", 0, NULL, 0, NULL));
+    if (!from) return segue_dlpack_refuse_text(diag, "from is NULL, wanted a segue_tensor");
+    if (!out) return segue_dlpack_refuse_text(diag, "out is NULL, wanted a DLTensor");
     if (!from->dtype.bits)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say("segue_tensor: absent (its dtype has 0 bits), wanted one that is there", 0, NULL, 0, NULL));
+        return segue_dlpack_refuse_text(
+            diag, "segue_tensor: absent (its dtype has 0 bits), wanted one that is there");
     if (from->rank > SEGUE_MAX_RANK)
-        return segue_dlpack_fail(diag, SEGUE_ERROR_ARGUMENT,
-                                 segue_dlpack_say("segue_tensor: rank is ", from->rank, ", wanted 0 to ", SEGUE_MAX_RANK, ""));
+        return segue_dlpack_refuse(diag, "segue_tensor: rank is ", from->rank, ", wanted 0 to ", SEGUE_MAX_RANK,
+                                   "");
     memset(out, 0, sizeof *out);
     out->data = from->data;
     out->device = device;

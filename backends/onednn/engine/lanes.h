@@ -2,8 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The lane layer: SEGUE_LANES floats at once, whatever the instruction set. Only files that are built once per
  * instruction set include it; SEGUE_ISA (base, avx2, avx512) is part of their symbols' names.
- * Products and sums are fused where lanes_fma says so and nowhere else (-ffp-contract=off): a kernel's bits must not
- * depend on how the compiler unrolled it. */
+ * Products and sums are fused where lanes_fma says so and nowhere else (-ffp-contract=off): a kernel's bits
+ * must not depend on how the compiler unrolled it. */
 #ifndef SEGUE_ENGINE_LANES_H
 #define SEGUE_ENGINE_LANES_H
 
@@ -44,30 +44,74 @@ INLINE int lanes_all(lanes_int mask)
     return all != 0;
 }
 
-/* lanes_fma: a * b + c, rounded once where the machine can. The unpacks work within each 128-bit quarter, as the
- * instructions do: lo and hi interleave its lower or upper two floats, front and back take its lower or upper pairs. */
+/* lanes_fma: a * b + c, rounded once where the machine can. The unpacks work within each 128-bit quarter, as
+ * the instructions do: lo and hi interleave its lower or upper two floats, front and back take its lower or
+ * upper pairs. lanes_quarters fills them from addresses pitch floats apart. stream: past the caches, to aligned
+ * addresses. */
 #if SEGUE_LANES == 16
-INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return (lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
+{
+    return (lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
 INLINE lanes lanes_lo(lanes a, lanes b) { return (lanes)_mm512_unpacklo_ps((__m512)a, (__m512)b); }
 INLINE lanes lanes_hi(lanes a, lanes b) { return (lanes)_mm512_unpackhi_ps((__m512)a, (__m512)b); }
 INLINE lanes lanes_front(lanes a, lanes b) { return (lanes)_mm512_unpacklo_pd((__m512d)a, (__m512d)b); }
 INLINE lanes lanes_back(lanes a, lanes b) { return (lanes)_mm512_unpackhi_pd((__m512d)a, (__m512d)b); }
+INLINE lanes lanes_quarters(const float *p, int64_t pitch)
+{
+    __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(p));
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(p + pitch), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(p + 2 * pitch), 2);
+    return (lanes)_mm512_insertf32x4(v, _mm_loadu_ps(p + 3 * pitch), 3);
+}
+INLINE void lanes_put_quarters(float *p, int64_t pitch, lanes v)
+{
+    _mm_storeu_ps(p, _mm512_castps512_ps128((__m512)v));
+    _mm_storeu_ps(p + pitch, _mm512_extractf32x4_ps((__m512)v, 1));
+    _mm_storeu_ps(p + 2 * pitch, _mm512_extractf32x4_ps((__m512)v, 2));
+    _mm_storeu_ps(p + 3 * pitch, _mm512_extractf32x4_ps((__m512)v, 3));
+}
+INLINE void lanes_stream(float *p, lanes v) { _mm512_stream_ps(p, (__m512)v); }
+INLINE void half_stream(uint16_t *p, lanes_half v) { _mm256_stream_si256((__m256i *)(void *)p, (__m256i)v); }
 INLINE lanes lanes_from_f16(lanes_half h) { return (lanes)_mm512_cvtph_ps((__m256i)h); }
-INLINE lanes_half lanes_to_f16(lanes x) { return (lanes_half)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT); }
+INLINE lanes_half lanes_to_f16(lanes x)
+{
+    return (lanes_half)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT);
+}
 #elif SEGUE_LANES == 8
-INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return (lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
+{
+    return (lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
 INLINE lanes lanes_lo(lanes a, lanes b) { return (lanes)_mm256_unpacklo_ps((__m256)a, (__m256)b); }
 INLINE lanes lanes_hi(lanes a, lanes b) { return (lanes)_mm256_unpackhi_ps((__m256)a, (__m256)b); }
 INLINE lanes lanes_front(lanes a, lanes b) { return (lanes)_mm256_unpacklo_pd((__m256d)a, (__m256d)b); }
 INLINE lanes lanes_back(lanes a, lanes b) { return (lanes)_mm256_unpackhi_pd((__m256d)a, (__m256d)b); }
+INLINE lanes lanes_quarters(const float *p, int64_t pitch) { return (lanes)_mm256_loadu2_m128(p + pitch, p); }
+INLINE void lanes_put_quarters(float *p, int64_t pitch, lanes v)
+{
+    _mm256_storeu2_m128(p + pitch, p, (__m256)v);
+}
+INLINE void lanes_stream(float *p, lanes v) { _mm256_stream_ps(p, (__m256)v); }
+INLINE void half_stream(uint16_t *p, lanes_half v) { _mm_stream_si128((__m128i *)(void *)p, (__m128i)v); }
 INLINE lanes lanes_from_f16(lanes_half h) { return (lanes)_mm256_cvtph_ps((__m128i)h); }
-INLINE lanes_half lanes_to_f16(lanes x) { return (lanes_half)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT); }
+INLINE lanes_half lanes_to_f16(lanes x)
+{
+    return (lanes_half)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT);
+}
 #else
 #ifdef __aarch64__
-INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return (lanes)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b); }
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
+{
+    return (lanes)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+}
 #else
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return a * b + c; }
 #endif
+INLINE lanes lanes_quarters(const float *p, int64_t pitch) { return (void)pitch, lanes_load(p); }
+INLINE void lanes_put_quarters(float *p, int64_t pitch, lanes v) { (void)pitch, lanes_store(p, v); }
+INLINE void lanes_stream(float *p, lanes v) { lanes_store(p, v); }
+INLINE void half_stream(uint16_t *p, lanes_half v) { *(half_anywhere *)p = v; }
 INLINE lanes lanes_lo(lanes a, lanes b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
 INLINE lanes lanes_hi(lanes a, lanes b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
 INLINE lanes lanes_front(lanes a, lanes b) { return __builtin_shufflevector(a, b, 0, 1, 4, 5); }
@@ -90,7 +134,8 @@ INLINE lanes_half lanes_to_f16(lanes x)
     lanes_bits tiny = (lanes_bits)((lanes)body + 0.5f) - 0x3f000000u;
     lanes_bits nan = 0x7e00 | ((body >> 13) & 0x3ff);
     lanes_bits r = (lanes_bits)lanes_select((lanes_int)(body < (113u << 23)), (lanes)tiny, (lanes)normal);
-    r = (lanes_bits)lanes_select((lanes_int)(body >= 0x477ff000u), (lanes)(lanes_bits){ 0x7c00, 0x7c00, 0x7c00, 0x7c00 }, (lanes)r);
+    r = (lanes_bits)lanes_select((lanes_int)(body >= 0x477ff000u),
+                                 (lanes)(lanes_bits){ 0x7c00, 0x7c00, 0x7c00, 0x7c00 }, (lanes)r);
     r = (lanes_bits)lanes_select((lanes_int)(body > 0x7f800000u), (lanes)nan, (lanes)r);
     return __builtin_convertvector(r | (sign >> 16), lanes_half);
 }
@@ -101,26 +146,29 @@ INLINE lanes_half lanes_to_bf16(lanes x)
 {
     lanes_bits w = (lanes_bits)x, rounded = (w + 0x7fff + ((w >> 16) & 1)) >> 16;
     lanes_bits quiet = (w >> 16) | 0x40;
-    return __builtin_convertvector((lanes_bits)lanes_select((lanes_int)(x != x), (lanes)quiet, (lanes)rounded), lanes_half);
+    return __builtin_convertvector((lanes_bits)lanes_select((lanes_int)(x != x), (lanes)quiet, (lanes)rounded),
+                                   lanes_half);
 }
 
 /* Within each quarter: row i of the four becomes column i. */
 INLINE void lanes_transpose4(lanes v[4])
 {
-    lanes a = lanes_lo(v[0], v[1]), b = lanes_hi(v[0], v[1]), c = lanes_lo(v[2], v[3]), d = lanes_hi(v[2], v[3]);
+    lanes a = lanes_lo(v[0], v[1]), b = lanes_hi(v[0], v[1]), c = lanes_lo(v[2], v[3]),
+          d = lanes_hi(v[2], v[3]);
     v[0] = lanes_front(a, c);
     v[1] = lanes_back(a, c);
     v[2] = lanes_front(b, d);
     v[3] = lanes_back(b, d);
 }
 
-/* ---- exp2, exp, softplus, silu ------------------------------------------------------------------------------------ */
+/* ---- exp2, exp, softplus, silu
+ * ------------------------------------------------------------------------------------ */
 
 #define LANES_MAGIC 0x1.8p23f /* x + magic has the nearest integer of x in its low bits */
 #define LANES_LOG2E 0x1.715476p0f
 
-/* 2^(n + r), |r| <= 1/2, n in the low bits of magic_n; right for -126 <= n + r < 128. Minimax with the constant term
- * held at 1, so that decays near 1 stay exact; 0.8 ulp before rounding. */
+/* 2^(n + r), |r| <= 1/2, n in the low bits of magic_n; right for -126 <= n + r < 128. Minimax with the constant
+ * term held at 1, so that decays near 1 stay exact; 0.8 ulp before rounding. */
 INLINE lanes lanes_exp2_near(lanes magic_n, lanes r)
 {
     lanes p = lanes_fma(lanes_splat(0.00132694072f), r, lanes_splat(0.00967129413f));
@@ -144,14 +192,17 @@ INLINE lanes lanes_exp2(lanes x)
     return lanes_exp2_guard(x, lanes_exp2_near(n, x - (n - LANES_MAGIC)));
 }
 
-/* 2^(a b) for |a b| < 126, the product unrounded where the machine can fuse. */
+/* 2^(a b) for |a b| < 126: additions rather than fused products, which the polynomial keeps busy. */
 INLINE lanes lanes_exp2_product(lanes a, lanes b)
 {
-    lanes n = lanes_fma(a, b, lanes_splat(LANES_MAGIC));
-    return lanes_exp2_near(n, lanes_fma(a, b, LANES_MAGIC - n));
+    lanes x = a * b, n = x + LANES_MAGIC;
+    return lanes_exp2_near(n, x - (n - LANES_MAGIC));
 }
 /* The same for any a b, with the same bits where both hold. */
-INLINE lanes lanes_exp2_product_any(lanes a, lanes b) { return lanes_exp2_guard(a * b, lanes_exp2_product(a, b)); }
+INLINE lanes lanes_exp2_product_any(lanes a, lanes b)
+{
+    return lanes_exp2_guard(a * b, lanes_exp2_product(a, b));
+}
 
 /* Cody and Waite: ln 2 in two parts, the first so short that its product with n is exact. */
 INLINE lanes lanes_exp(lanes x)

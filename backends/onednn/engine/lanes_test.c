@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Built once per instruction set: the lane layer's functions against double, in units of the last place. */
 #include "lanes.h"
-#include "../testing.h"
+#include "../row_testing.h"
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
@@ -33,12 +33,14 @@ static double worst(void (*f)(float *), double (*oracle)(double), double low, do
     double most = 0;
     for (int i = 0; i < 1 << 20; i += LANES) {
         float x[LANES], y[LANES];
-        for (int k = 0; k < LANES; k++) x[k] = (float)(low + (high - low) * (i + k + draw_real(0, 1)) / (1 << 20));
+        for (int k = 0; k < LANES; k++)
+            x[k] = (float)(low + (high - low) * (i + k + draw_real(0, 1)) / (1 << 20));
         memcpy(y, x, sizeof x);
         f(y);
         for (int k = 0; k < LANES; k++) {
             double want = oracle((double)x[k]);
-            if (fabs(want) > 0x1p-125 && fabs(want) < 0x1p127 && !(ulps(y[k], want) <= most)) most = ulps(y[k], want);
+            if (fabs(want) > 0x1p-125 && fabs(want) < 0x1p127 && !(ulps(y[k], want) <= most))
+                most = ulps(y[k], want);
         }
     }
     return most;
@@ -82,10 +84,12 @@ static void special_values(void **state)
     assert_true(one(lanes_exp2_of_all, -INFINITY) == 0 && one(lanes_exp2_of_all, -127) == 0);
     assert_true(one(lanes_exp2_of_all, 0) == 1 && one(lanes_exp2_of_all, -126) == 0x1p-126f);
     assert_true(isfinite(one(lanes_exp2_of_all, 127.99999f)));
-    assert_true(one(lanes_exp_of_all, INFINITY) == INFINITY && one(lanes_exp_of_all, -INFINITY) == 0 && one(lanes_exp_of_all, 0) == 1);
+    assert_true(one(lanes_exp_of_all, INFINITY) == INFINITY && one(lanes_exp_of_all, -INFINITY) == 0 &&
+                one(lanes_exp_of_all, 0) == 1);
     assert_true(one(lanes_softplus_of_all, INFINITY) == INFINITY && one(lanes_softplus_of_all, -INFINITY) == 0);
     assert_true(one(lanes_softplus_of_all, 20.5f) == 20.5f);
-    assert_true(one(lanes_silu_of_all, INFINITY) == INFINITY && one(lanes_silu_of_all, 0) == 0 && one(lanes_silu_of_all, -1000) == 0);
+    assert_true(one(lanes_silu_of_all, INFINITY) == INFINITY && one(lanes_silu_of_all, 0) == 0 &&
+                one(lanes_silu_of_all, -1000) == 0);
     for (int i = 0; i < 3; i++) {
         float x = i < 2 ? nans[i] : odd;
         assert_true(isnan(one(lanes_exp2_of_all, x)) && isnan(one(lanes_exp_of_all, x)));
@@ -124,8 +128,9 @@ static void transposes(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(functions_are_accurate), cmocka_unit_test(special_values),
-                                        cmocka_unit_test(both_products_agree), cmocka_unit_test(transposes) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(functions_are_accurate),
+                                        cmocka_unit_test(special_values), cmocka_unit_test(both_products_agree),
+                                        cmocka_unit_test(transposes) };
     enum segue_isa isa;
     if (segue_isa_choose(TEXT(SEGUE_ISA), &isa, NULL) != SEGUE_OK) return 77;
     return cmocka_run_group_tests(tests, NULL, NULL);

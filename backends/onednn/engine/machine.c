@@ -15,17 +15,15 @@
 
 static const char *const names[SEGUE_ISA_COUNT] = { "base", "avx2", "avx512" };
 
-const char *segue_isa_name(enum segue_isa isa)
-{
-    return names[isa];
-}
+const char *segue_isa_name(enum segue_isa isa) { return names[isa]; }
 
 static int supported(enum segue_isa isa)
 {
 #if defined(__x86_64__)
     unsigned a, b, c = 0, d;
     __builtin_cpu_init();
-    int avx2 = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    int avx2 = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C) && __builtin_cpu_supports("avx2") &&
+               __builtin_cpu_supports("fma");
     if (isa == SEGUE_ISA_AVX2) return avx2;
     if (isa == SEGUE_ISA_AVX512)
         return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -45,15 +43,18 @@ segue_status segue_isa_choose(const char *wanted, enum segue_isa *out, segue_dia
     if (!wanted || !*wanted) return SEGUE_OK;
     if (named < 0)
         return segue_kit_fail(diag, SEGUE_ERROR_NO_DEVICE, SEGUE_PHASE_OPEN, 0,
-                              "SEGUE_CPU_ISA is '%s', wanted base, avx2 or avx512: correct it or unset it", wanted);
+                              "SEGUE_CPU_ISA is '%s', wanted base, avx2 or avx512: correct it or unset it",
+                              wanted);
     if (!supported((enum segue_isa)named))
         return segue_kit_fail(diag, SEGUE_ERROR_NO_DEVICE, SEGUE_PHASE_OPEN, 0,
-                              "SEGUE_CPU_ISA is '%s', which this CPU lacks: its best is %s", wanted, names[best]);
+                              "SEGUE_CPU_ISA is '%s', which this CPU lacks: its best is %s", wanted,
+                              names[best]);
     *out = (enum segue_isa)named;
     return SEGUE_OK;
 }
 
-/* ---- threads ------------------------------------------------------------------------------------------------------- */
+/* ---- threads
+ * ------------------------------------------------------------------------------------------------------- */
 
 static int read_text(const char *path, char *out, size_t size)
 {
@@ -74,7 +75,8 @@ static uint32_t quota_at(const char *folder)
     char path[1400], text[128];
     long long quota = -1, period = -1;
     snprintf(path, sizeof path, "%s/cpu.max", folder); /* version 2: "max 100000" or "150000 100000" */
-    if (read_text(path, text, sizeof text)) return sscanf(text, "%lld %lld", &quota, &period) == 2 ? in_cpus(quota, period) : 0;
+    if (read_text(path, text, sizeof text))
+        return sscanf(text, "%lld %lld", &quota, &period) == 2 ? in_cpus(quota, period) : 0;
     snprintf(path, sizeof path, "%s/cpu.cfs_quota_us", folder);
     if (!read_text(path, text, sizeof text) || sscanf(text, "%lld", &quota) != 1) return 0;
     snprintf(path, sizeof path, "%s/cpu.cfs_period_us", folder);
@@ -82,7 +84,8 @@ static uint32_t quota_at(const char *folder)
     return in_cpus(quota, period);
 }
 
-/* The smallest quota of a group and its ancestors. A group that is not there (another namespace) says nothing. */
+/* The smallest quota of a group and its ancestors. A group that is not there (another namespace) says nothing.
+ */
 static uint32_t quota_of(const char *mount, const char *group)
 {
     char folder[1300];
@@ -103,9 +106,12 @@ uint32_t segue_cpu_quota(const char *groups, const char *root)
     uint32_t least = 0;
     for (const char *line = groups; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
         char controllers[256] = "", group[1024] = "", mount[256];
-        if (sscanf(line, "%*d::%1023[^\n]", group) == 1) controllers[0] = 0;
-        else if (sscanf(line, "%*d:%255[^:\n]:%1023[^\n]", controllers, group) != 2) continue;
-        if (controllers[0] && strcmp(controllers, "cpu") && strncmp(controllers, "cpu,", 4) && !strstr(controllers, ",cpu,") &&
+        if (sscanf(line, "%*d::%1023[^\n]", group) == 1)
+            controllers[0] = 0;
+        else if (sscanf(line, "%*d:%255[^:\n]:%1023[^\n]", controllers, group) != 2)
+            continue;
+        if (controllers[0] && strcmp(controllers, "cpu") && strncmp(controllers, "cpu,", 4) &&
+            !strstr(controllers, ",cpu,") &&
             !(strlen(controllers) > 4 && !strcmp(controllers + strlen(controllers) - 4, ",cpu")))
             continue;
         for (int i = 0; i < 2; i++) {
@@ -129,7 +135,8 @@ uint32_t segue_cpu_threads(void)
     return quota && quota < threads ? quota : threads;
 }
 
-/* ---- names --------------------------------------------------------------------------------------------------------- */
+/* ---- names
+ * --------------------------------------------------------------------------------------------------------- */
 
 void segue_cpu_model(char *out, size_t size)
 {

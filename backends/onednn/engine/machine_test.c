@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../testing.h"
+#include "../row_testing.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,7 +13,8 @@ static void instruction_sets(void **state)
     assert_int_equal(segue_isa_choose("base", &isa, &why), SEGUE_OK);
     assert_int_equal(isa, SEGUE_ISA_BASE);
     assert_int_equal(segue_isa_choose("avx1024", &isa, &why), SEGUE_ERROR_NO_DEVICE);
-    assert_string_equal(why.text, "SEGUE_CPU_ISA is 'avx1024', wanted base, avx2 or avx512: correct it or unset it");
+    assert_string_equal(why.text,
+                        "SEGUE_CPU_ISA is 'avx1024', wanted base, avx2 or avx512: correct it or unset it");
     assert_int_equal(segue_isa_choose("", &isa, &why), SEGUE_OK);
     assert_int_equal(segue_isa_choose(segue_isa_name(isa), &isa, &why), SEGUE_OK);
 }
@@ -72,19 +73,19 @@ static void float_mode(void **state)
 {
     volatile float tiny = 0x1p-130f, product;
     (void)state;
-    uint64_t before = segue_float_mode_enter();
+    uint64_t before = float_mode_enter();
     product = tiny * 2.0f;
 #if defined(__x86_64__) || defined(__aarch64__)
     assert_true(product == 0);
 #endif
-    segue_float_mode_leave(before);
+    float_mode_leave(before);
     product = tiny * 2.0f;
     assert_true(product != 0);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(instruction_sets), cmocka_unit_test(quotas), cmocka_unit_test(threads_and_names),
-                                        cmocka_unit_test(float_mode) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(instruction_sets), cmocka_unit_test(quotas),
+                                        cmocka_unit_test(threads_and_names), cmocka_unit_test(float_mode) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

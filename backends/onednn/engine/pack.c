@@ -1,11 +1,13 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Built once per instruction set. Three ways through a strip: columns contiguous (rows are copied as they are), rows
- * contiguous (transposed in registers), and neither (element by element). */
+/* Built once per instruction set. Three ways through a strip: columns contiguous (rows are copied as they are),
+ * rows contiguous (transposed in registers), and neither (element by element). */
 #include "lanes.h"
 #include "pack.h"
 
-enum { RUN = 16 }; /* contiguous elements of one column that the transposing way takes at once; a multiple of 4 */
+enum {
+    RUN = 16
+}; /* contiguous elements of one column that the transposing way takes at once; a multiple of 4 */
 
 /* LANES elements from consecutive addresses, and back. */
 INLINE lanes fetch(const char *p, uint32_t dtype)
@@ -17,8 +19,18 @@ INLINE lanes fetch(const char *p, uint32_t dtype)
 
 INLINE void put(char *p, lanes v, uint32_t dtype)
 {
-    if (dtype == SEGUE_F32) lanes_store((float *)p, v);
-    else *(half_anywhere *)p = dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v);
+    if (dtype == SEGUE_F32)
+        lanes_store((float *)p, v);
+    else
+        *(half_anywhere *)p = dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v);
+}
+
+INLINE void stream(char *p, lanes v, uint32_t dtype)
+{
+    if (dtype == SEGUE_F32)
+        lanes_stream((float *)p, v);
+    else
+        half_stream((uint16_t *)p, dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v));
 }
 
 /* count <= LANES elements at any stride (in bytes), and back. Elements are moved as bits. */
@@ -26,8 +38,10 @@ INLINE lanes gather(const char *p, int64_t stride, int64_t count, uint32_t dtype
 {
     _Alignas(64) char raw[4 * LANES] = { 0 };
     for (int64_t i = 0; i < count; i++) {
-        if (dtype == SEGUE_F32) memcpy(raw + 4 * i, p + i * stride, 4);
-        else memcpy(raw + 2 * i, p + i * stride, 2);
+        if (dtype == SEGUE_F32)
+            memcpy(raw + 4 * i, p + i * stride, 4);
+        else
+            memcpy(raw + 2 * i, p + i * stride, 2);
     }
     return fetch(raw, dtype);
 }
@@ -37,28 +51,29 @@ INLINE void scatter(char *p, int64_t stride, int64_t count, lanes v, uint32_t dt
     _Alignas(64) char raw[4 * LANES];
     put(raw, v, dtype);
     for (int64_t i = 0; i < count; i++) {
-        if (dtype == SEGUE_F32) memcpy(p + i * stride, raw + 4 * i, 4);
-        else memcpy(p + i * stride, raw + 2 * i, 2);
+        if (dtype == SEGUE_F32)
+            memcpy(p + i * stride, raw + 4 * i, 4);
+        else
+            memcpy(p + i * stride, raw + 2 * i, 2);
     }
 }
 
 /* Four floats of each of LANES columns, whose addresses lie pitch floats apart, to four rows; and back. */
 INLINE void load4(lanes out[4], const float *p, int64_t pitch)
 {
-    for (int i = 0; i < 4; i++)
-        for (int q = 0; q < LANES / 4; q++) memcpy((float *)&out[i] + 4 * q, p + (4 * q + i) * pitch, 16);
+    for (int i = 0; i < 4; i++) out[i] = lanes_quarters(p + i * pitch, 4 * pitch);
     lanes_transpose4(out);
 }
 
 INLINE void store4(float *p, int64_t pitch, lanes in[4])
 {
     lanes_transpose4(in);
-    for (int i = 0; i < 4; i++)
-        for (int q = 0; q < LANES / 4; q++) memcpy(p + (4 * q + i) * pitch, (float *)&in[i] + 4 * q, 16);
+    for (int i = 0; i < 4; i++) lanes_put_quarters(p + i * pitch, 4 * pitch, in[i]);
 }
 
 /* One block, rows contiguous in the tensor. 16-bit columns are widened in runs first. */
-INLINE void pack_transposed(float *tile, int64_t row_pitch, const struct segue_strip *s, const char *data, uint32_t dtype)
+INLINE void pack_transposed(float *tile, int64_t row_pitch, const struct segue_strip *s, const char *data,
+                            uint32_t dtype)
 {
     int64_t size = dtype == SEGUE_F32 ? 4 : 2, stride = s->column_stride * size;
     _Alignas(64) float wide[LANES * RUN];
@@ -73,7 +88,8 @@ INLINE void pack_transposed(float *tile, int64_t row_pitch, const struct segue_s
             for (int lane = 0; lane < LANES; lane++) {
                 const char *p = data + lane * stride + row * size;
                 for (int64_t i = 0; i < count; i += LANES) {
-                    lanes v = count - i < LANES ? gather(p + i * size, size, count - i, dtype) : fetch(p + i * size, dtype);
+                    lanes v = count - i < LANES ? gather(p + i * size, size, count - i, dtype)
+                                                : fetch(p + i * size, dtype);
                     lanes_store(wide + lane * RUN + i, v);
                 }
             }
@@ -81,12 +97,14 @@ INLINE void pack_transposed(float *tile, int64_t row_pitch, const struct segue_s
         for (int64_t i = 0; i < count; i += 4) {
             lanes four[4];
             load4(four, from + i, pitch);
-            for (int64_t k = 0; k < 4 && i + k < count; k++) lanes_store(tile + (row + i + k) * row_pitch, four[k]);
+            for (int64_t k = 0; k < 4 && i + k < count; k++)
+                lanes_store(tile + (row + i + k) * row_pitch, four[k]);
         }
     }
 }
 
-INLINE void unpack_transposed(const struct segue_strip *s, char *data, const float *tile, int64_t row_pitch, uint32_t dtype)
+INLINE void unpack_transposed(const struct segue_strip *s, char *data, const float *tile, int64_t row_pitch,
+                              uint32_t dtype)
 {
     int64_t size = dtype == SEGUE_F32 ? 4 : 2, stride = s->column_stride * size;
     _Alignas(64) float wide[LANES * RUN];
@@ -97,68 +115,91 @@ INLINE void unpack_transposed(const struct segue_strip *s, char *data, const flo
             lanes four[4];
             for (int64_t k = 0; k < 4; k++)
                 four[k] = i + k < count ? lanes_load(tile + (row + i + k) * row_pitch) : (lanes){ 0 };
-            if (direct) store4((float *)(data + (row + i) * size), s->column_stride, four);
-            else store4(wide + i, RUN, four);
+            if (direct)
+                store4((float *)(data + (row + i) * size), s->column_stride, four);
+            else
+                store4(wide + i, RUN, four);
         }
         for (int lane = 0; !direct && lane < LANES; lane++) {
             char *p = data + lane * stride + row * size;
             for (int64_t i = 0; i < count; i += LANES) {
                 lanes v = lanes_load(wide + lane * RUN + i);
-                if (count - i < LANES) scatter(p + i * size, size, count - i, v, dtype);
-                else put(p + i * size, v, dtype);
+                if (count - i < LANES)
+                    scatter(p + i * size, size, count - i, v, dtype);
+                else
+                    put(p + i * size, v, dtype);
             }
         }
     }
 }
 
-INLINE void pack_as(float *tile, int64_t row_pitch, int64_t block_pitch, const struct segue_strip *s, uint32_t dtype)
+INLINE void pack_as(float *tile, int64_t row_pitch, int64_t block_pitch, const struct segue_strip *s,
+                    uint32_t dtype)
 {
     int64_t size = dtype == SEGUE_F32 ? 4 : 2, whole = s->columns / LANES, rest = s->columns % LANES;
-    int transposed = s->row_stride == 1 && s->column_stride != 1 && s->rows > 1;
+    int transposed = s->row_stride == 1 && s->column_stride != 1 && s->rows >= 4;
     for (int64_t b = 0; transposed && b < whole; b++)
-        pack_transposed(tile + b * block_pitch, row_pitch, s, s->data + b * LANES * s->column_stride * size, dtype);
+        pack_transposed(tile + b * block_pitch, row_pitch, s, s->data + b * LANES * s->column_stride * size,
+                        dtype);
     for (int64_t row = 0; row < s->rows; row++) {
         const char *p = s->data + row * s->row_stride * size;
         float *to = tile + row * row_pitch;
         int64_t stride = s->column_stride * size;
         if (s->column_stride == 1)
-            for (int64_t b = 0; b < whole; b++) lanes_store(to + b * block_pitch, fetch(p + b * LANES * size, dtype));
+            for (int64_t b = 0; b < whole; b++)
+                lanes_store(to + b * block_pitch, fetch(p + b * LANES * size, dtype));
         else if (!transposed)
             for (int64_t b = 0; b < whole; b++)
                 lanes_store(to + b * block_pitch, gather(p + b * LANES * stride, stride, LANES, dtype));
-        if (rest) lanes_store(to + whole * block_pitch, gather(p + whole * LANES * stride, stride, rest, dtype));
+        if (rest)
+            lanes_store(to + whole * block_pitch, gather(p + whole * LANES * stride, stride, rest, dtype));
     }
 }
 
-INLINE void unpack_as(const struct segue_strip *s, const float *tile, int64_t row_pitch, int64_t block_pitch, uint32_t dtype)
+INLINE void unpack_as(const struct segue_strip *s, const float *tile, int64_t row_pitch, int64_t block_pitch,
+                      uint32_t dtype)
 {
     int64_t size = dtype == SEGUE_F32 ? 4 : 2, whole = s->columns / LANES, rest = s->columns % LANES;
-    int transposed = s->row_stride == 1 && s->column_stride != 1 && s->rows > 1;
+    int transposed = s->row_stride == 1 && s->column_stride != 1 && s->rows >= 4;
     for (int64_t b = 0; transposed && b < whole; b++)
-        unpack_transposed(s, s->data + b * LANES * s->column_stride * size, tile + b * block_pitch, row_pitch, dtype);
+        unpack_transposed(s, s->data + b * LANES * s->column_stride * size, tile + b * block_pitch, row_pitch,
+                          dtype);
     for (int64_t row = 0; row < s->rows; row++) {
         char *p = s->data + row * s->row_stride * size;
         const float *from = tile + row * row_pitch;
         int64_t stride = s->column_stride * size;
-        if (s->column_stride == 1)
-            for (int64_t b = 0; b < whole; b++) put(p + b * LANES * size, lanes_load(from + b * block_pitch), dtype);
+        if (s->column_stride == 1 && s->stream && (uintptr_t)p % (uintptr_t)(LANES * size) == 0)
+            for (int64_t b = 0; b < whole; b++)
+                stream(p + b * LANES * size, lanes_load(from + b * block_pitch), dtype);
+        else if (s->column_stride == 1)
+            for (int64_t b = 0; b < whole; b++)
+                put(p + b * LANES * size, lanes_load(from + b * block_pitch), dtype);
         else if (!transposed)
             for (int64_t b = 0; b < whole; b++)
                 scatter(p + b * LANES * stride, stride, LANES, lanes_load(from + b * block_pitch), dtype);
-        if (rest) scatter(p + whole * LANES * stride, stride, rest, lanes_load(from + whole * block_pitch), dtype);
+        if (rest)
+            scatter(p + whole * LANES * stride, stride, rest, lanes_load(from + whole * block_pitch), dtype);
     }
 }
 
-void SEGUE_ISA_NAME(segue_pack)(float *tile, int64_t row_pitch, int64_t block_pitch, const struct segue_strip *from)
+void SEGUE_ISA_NAME(segue_pack)(float *tile, int64_t row_pitch, int64_t block_pitch,
+                                const struct segue_strip *from)
 {
-    if (from->dtype == SEGUE_F32) pack_as(tile, row_pitch, block_pitch, from, SEGUE_F32);
-    else if (from->dtype == SEGUE_F16) pack_as(tile, row_pitch, block_pitch, from, SEGUE_F16);
-    else pack_as(tile, row_pitch, block_pitch, from, SEGUE_BF16);
+    if (from->dtype == SEGUE_F32)
+        pack_as(tile, row_pitch, block_pitch, from, SEGUE_F32);
+    else if (from->dtype == SEGUE_F16)
+        pack_as(tile, row_pitch, block_pitch, from, SEGUE_F16);
+    else
+        pack_as(tile, row_pitch, block_pitch, from, SEGUE_BF16);
 }
 
-void SEGUE_ISA_NAME(segue_unpack)(const struct segue_strip *to, const float *tile, int64_t row_pitch, int64_t block_pitch)
+void SEGUE_ISA_NAME(segue_unpack)(const struct segue_strip *to, const float *tile, int64_t row_pitch,
+                                  int64_t block_pitch)
 {
-    if (to->dtype == SEGUE_F32) unpack_as(to, tile, row_pitch, block_pitch, SEGUE_F32);
-    else if (to->dtype == SEGUE_F16) unpack_as(to, tile, row_pitch, block_pitch, SEGUE_F16);
-    else unpack_as(to, tile, row_pitch, block_pitch, SEGUE_BF16);
+    if (to->dtype == SEGUE_F32)
+        unpack_as(to, tile, row_pitch, block_pitch, SEGUE_F32);
+    else if (to->dtype == SEGUE_F16)
+        unpack_as(to, tile, row_pitch, block_pitch, SEGUE_F16);
+    else
+        unpack_as(to, tile, row_pitch, block_pitch, SEGUE_BF16);
 }

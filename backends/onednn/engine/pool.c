@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A job is published by raising epoch. Part i is worker i's, so that it finds its data in its own cache; whoever is
- * done first takes what is left, so that nobody waits for a worker that still sleeps (or, after fork, is not there).
- * A part is taken by moving its claim from the last epoch to this one: an old epoch takes nothing. */
+/* A job is published by raising epoch. Part i is worker i's, so that it finds its data in its own cache;
+ * whoever is done first takes what is left, so that nobody waits for a worker that still sleeps (or, after
+ * fork, is not there). A part is taken by moving its claim from the last epoch to this one: an old epoch takes
+ * nothing. */
 #include "pool.h"
 
 #include <linux/futex.h>
@@ -75,7 +76,8 @@ static unsigned wait_for_job(struct segue_pool *p, unsigned seen)
         }
     } while (now() < until);
     atomic_fetch_add(&p->parked, 1);
-    while ((epoch = atomic_load(&p->epoch)) == seen) syscall(SYS_futex, &p->epoch, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+    while ((epoch = atomic_load(&p->epoch)) == seen)
+        syscall(SYS_futex, &p->epoch, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
     atomic_fetch_sub(&p->parked, 1);
     return epoch;
 }

@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "../testing.h"
+#include "../row_testing.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -90,7 +90,7 @@ static void survives_fork(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_part_once), cmocka_unit_test(callers_at_once), cmocka_unit_test(closes_at_once),
-                                        cmocka_unit_test(survives_fork) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_part_once), cmocka_unit_test(callers_at_once),
+                                        cmocka_unit_test(closes_at_once), cmocka_unit_test(survives_fork) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,16 +9,14 @@ enum {
     ALONE_BELOW = 1 << 14 /* operations; less is done before a worker has woken up */
 };
 
-static int64_t clamp(int64_t x, int64_t low, int64_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
+static int64_t clamp(int64_t x, int64_t low, int64_t high) { return x < low ? low : x > high ? high : x; }
 
 static int32_t index_at(const segue_tensor *t, int64_t i, int64_t k)
 {
     const char *p = (const char *)t->data + t->offset;
     int32_t value;
-    memcpy(&value, p + (i * t->stride[0] + (t->rank > 1 ? k * t->stride[1] : 0)) * (int64_t)sizeof value, sizeof value);
+    memcpy(&value, p + (i * t->stride[0] + (t->rank > 1 ? k * t->stride[1] : 0)) * (int64_t)sizeof value,
+           sizeof value);
     return value;
 }
 
@@ -43,12 +41,13 @@ struct segue_sequence segue_sequence_at(const struct segue_sequences *all, int64
 
 static void zero(const struct segue_tile *t)
 {
-    struct segue_strip s = segue_tile_strip(t, t->job->y);
+    struct segue_strip s = tile_strip(t, t->job->y);
     int64_t size = s.element_bytes;
     for (int64_t i = 0; i < s.rows; i++) {
         char *row = s.data + i * s.row_stride * size;
         if (s.column_stride == 1) memset(row, 0, (size_t)(s.columns * size));
-        for (int64_t k = 0; s.column_stride != 1 && k < s.columns; k++) memset(row + k * s.column_stride * size, 0, (size_t)size);
+        for (int64_t k = 0; s.column_stride != 1 && k < s.columns; k++)
+            memset(row + k * s.column_stride * size, 0, (size_t)size);
     }
 }
 
@@ -76,7 +75,8 @@ static void walk(struct segue_tile *t)
 static void panels(struct segue_tile *t, int64_t first, int64_t last)
 {
     const struct segue_tile_job *job = t->job;
-    int64_t count = (last - first + job->panel_blocks - 1) / job->panel_blocks, size = (last - first + count - 1) / count;
+    int64_t count = (last - first + job->panel_blocks - 1) / job->panel_blocks,
+            size = (last - first + count - 1) / count;
     for (int64_t b = first; b < last; b += size) {
         int64_t lanes = job->kernel->lanes, channel = b * lanes, blocks = last - b < size ? last - b : size;
         int same = t->channel == channel && t->blocks == blocks;
@@ -88,10 +88,7 @@ static void panels(struct segue_tile *t, int64_t first, int64_t last)
     }
 }
 
-static int64_t cost_of(const struct segue_sequence *q)
-{
-    return q->length + STATE_COST;
-}
+static int64_t cost_of(const struct segue_sequence *q) { return q->length + STATE_COST; }
 
 static int64_t up_to(int64_t cost, int64_t each, int64_t blocks)
 {
@@ -102,9 +99,11 @@ static int64_t up_to(int64_t cost, int64_t each, int64_t blocks)
 static void part(void *arg, int32_t index, int32_t parts)
 {
     const struct segue_tile_job *job = arg;
-    struct segue_tile t = { .job = job, .channel = -1, .scratch = job->scratch + (uint64_t)index * job->scratch_floats };
-    int64_t blocks = segue_blocks(job->channels, job->kernel->lanes), total = 0, before = 0;
-    uint64_t mode = segue_float_mode_enter();
+    struct segue_tile t = { .job = job,
+                            .channel = -1,
+                            .scratch = job->scratch + (uint64_t)index * job->scratch_floats };
+    int64_t blocks = blocks_of(job->channels, job->kernel->lanes), total = 0, before = 0;
+    uint64_t mode = float_mode_enter();
     for (int64_t s = 0; s < job->sequences.count; s++) {
         struct segue_sequence q = segue_sequence_at(&job->sequences, s);
         total += cost_of(&q) * blocks;
@@ -118,7 +117,8 @@ static void part(void *arg, int32_t index, int32_t parts)
         if (first < last) panels(&t, first, last);
         before += each * blocks;
     }
-    segue_float_mode_leave(mode);
+    if (job->stream) stream_fence();
+    float_mode_leave(mode);
 }
 
 struct foreign { /* for the engine's parallel_for, whose bodies do not hear how many there are */
@@ -138,7 +138,10 @@ void segue_tile_run(const struct segue_cpu *cpu, struct segue_tile_job *job, seg
     int64_t tokens = job->sequences.tokens + STATE_COST, batches = job->y->shape[0];
     if (!job->channels || !job->sequences.count) return;
     job->scratch = (float *)((char *)workspace.data + workspace.offset);
-    if (cpu->threads == 1 || job->channels * job->channel_work < ALONE_BELOW / tokens / (batches + 1)) part(job, 0, 1);
-    else if (cpu->pool) segue_pool_run(cpu->pool, part, job);
-    else cpu->parallel_for(cpu->parallel_user, f.parts, foreign_part, &f);
+    if (cpu->threads == 1 || job->channels * job->channel_work < ALONE_BELOW / tokens / (batches + 1))
+        part(job, 0, 1);
+    else if (cpu->pool)
+        segue_pool_run(cpu->pool, part, job);
+    else
+        cpu->parallel_for(cpu->parallel_user, f.parts, foreign_part, &f);
 }

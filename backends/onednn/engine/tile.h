@@ -1,9 +1,10 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loop that every recurrence of this backend runs in. Work is a list of (sequence, block of LANES channels), split
- * statically over the threads by cost; a worker walks its share panel by panel (as many blocks as the cache holds), and
- * each panel token tile by token tile. The kernel sees whole tiles only: it packs what it needs, computes, unpacks.
- * Time is never split, and a channel's arithmetic never depends on where panels and tiles begin. */
+/* The loop that every recurrence of this backend runs in. Work is a list of (sequence, block of LANES
+ * channels), split statically over the threads by cost; a worker walks its share panel by panel (as many blocks
+ * as the cache holds), and each panel token tile by token tile. The kernel sees whole tiles only: it packs what
+ * it needs, computes, unpacks. Time is never split, and a channel's arithmetic never depends on where panels
+ * and tiles begin. */
 #ifndef SEGUE_ENGINE_TILE_H
 #define SEGUE_ENGINE_TILE_H
 
@@ -53,25 +54,24 @@ struct segue_tile_kernel { /* one instruction set's; lanes that the tiles are cu
 struct segue_tile_job { /* first member of a row's own job */
     const struct segue_tile_kernel *kernel;
     struct segue_sequences sequences;
-    const segue_tensor *y;         /* [b t d]; zeroed here for padding */
+    const segue_tensor *y; /* [b t d]; zeroed here for padding */
     int64_t channels;
-    int64_t panel_blocks;          /* at most, in one panel */
-    int64_t tile_tokens;           /* at most, in one tile */
-    int64_t channel_work;          /* operations a channel and token, roughly: small calls stay on one thread */
-    uint64_t scratch_floats;       /* a worker's; a multiple of 16 */
-    float *scratch;                /* all workers' */
+    int64_t panel_blocks;    /* at most, in one panel */
+    int64_t tile_tokens;     /* at most, in one tile */
+    int64_t stream;          /* 1 = y is too large to stay in a cache: it is written past them */
+    int64_t channel_work;    /* operations a channel and token, roughly: small calls stay on one thread */
+    uint64_t scratch_floats; /* a worker's; a multiple of 16 */
+    float *scratch;          /* all workers' */
 };
 
-static inline int64_t segue_blocks(int64_t channels, int lanes)
-{
-    return (channels + lanes - 1) / lanes;
-}
+static inline int64_t blocks_of(int64_t channels, int lanes) { return (channels + lanes - 1) / lanes; }
 
-/* Which tokens and states belong to sequence s; offsets are clamped, so that nothing outside is ever touched. */
+/* Which tokens and states belong to sequence s; offsets are clamped, so that nothing outside is ever touched.
+ */
 struct segue_sequence segue_sequence_at(const struct segue_sequences *all, int64_t s);
 
 /* Workspace of a job whose scratch_floats is set; the same for every thread count of a run. */
-static inline uint64_t segue_tile_workspace(const struct segue_cpu *cpu, const struct segue_tile_job *job)
+static inline uint64_t tile_workspace(const struct segue_cpu *cpu, const struct segue_tile_job *job)
 {
     return job->scratch_floats * sizeof(float) * cpu->threads;
 }
@@ -79,29 +79,41 @@ static inline uint64_t segue_tile_workspace(const struct segue_cpu *cpu, const s
 void segue_tile_run(const struct segue_cpu *cpu, struct segue_tile_job *job, segue_buffer workspace);
 
 /* The tile's tokens x the panel's channels of a [b t d] tensor. */
-static inline struct segue_strip segue_tile_strip(const struct segue_tile *tile, const segue_tensor *t)
+static inline struct segue_strip tile_strip(const struct segue_tile *tile, const segue_tensor *t)
 {
-    struct segue_strip s = segue_strip_of(t, 1, 2);
-    segue_strip_move(&s, tile->sequence.batch * t->stride[0]);
-    segue_strip_cut_rows(&s, tile->sequence.first + tile->first, tile->tokens);
-    segue_strip_cut_columns(&s, tile->channel, tile->channels);
+    struct segue_strip s = strip_of(t, 1, 2);
+    strip_move(&s, tile->sequence.batch * t->stride[0]);
+    strip_cut_rows(&s, tile->sequence.first + tile->first, tile->tokens);
+    strip_cut_columns(&s, tile->channel, tile->channels);
+    s.stream = tile->job->stream;
     return s;
 }
 
-/* Axis 2 x the panel's channels of row row of a [p d x] state. */
-static inline struct segue_strip segue_state_strip(const struct segue_tile *tile, const segue_tensor *t, int64_t row)
+/* For prefetching while this tile is computed: where the next tile has the panel's column, and the bytes from
+ * token to token. Without a whole next tile: this tile's first token, again and again. */
+static inline const char *tile_ahead(const struct segue_tile *tile, const struct segue_strip *s, int64_t column,
+                                     int64_t *step)
 {
-    struct segue_strip s = segue_strip_of(t, 2, 1);
-    segue_strip_move(&s, row * t->stride[0]);
-    segue_strip_cut_columns(&s, tile->channel, tile->channels);
+    int64_t row = s->row_stride * (int64_t)s->element_bytes,
+            more = tile->first + 2 * tile->tokens <= tile->sequence.length;
+    *step = more ? row : 0;
+    return s->data + column * s->column_stride * (int64_t)s->element_bytes + *step * tile->tokens;
+}
+
+/* Axis 2 x the panel's channels of row row of a [p d x] state. */
+static inline struct segue_strip state_strip(const struct segue_tile *tile, const segue_tensor *t, int64_t row)
+{
+    struct segue_strip s = strip_of(t, 2, 1);
+    strip_move(&s, row * t->stride[0]);
+    strip_cut_columns(&s, tile->channel, tile->channels);
     return s;
 }
 
 /* The panel's channels of a weight: [d], or [d x] with x along the rows. */
-static inline struct segue_strip segue_weight_strip(const struct segue_tile *tile, const segue_tensor *t)
+static inline struct segue_strip weight_strip(const struct segue_tile *tile, const segue_tensor *t)
 {
-    struct segue_strip s = segue_strip_of(t, t->rank > 1 ? 1 : -1, 0);
-    segue_strip_cut_columns(&s, tile->channel, tile->channels);
+    struct segue_strip s = strip_of(t, t->rank > 1 ? 1 : -1, 0);
+    strip_cut_columns(&s, tile->channel, tile->channels);
     return s;
 }
 

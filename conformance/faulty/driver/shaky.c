@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plugin with one row that fails by the length of the call: 1 token crashes, 7 end the process, 19 return an error,
- * any other writes nothing. It has no convolution. */
+/* A plugin with one row that fails by the length of the call: 1 token crashes, 7 end the process, 19 return an
+ * error, any other writes nothing. It has no convolution. */
 #include <segue/kit.h>
 
 #include <signal.h>
@@ -44,7 +44,8 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
     if (tokens == 1) raise(SIGKILL);
     if (tokens == 7) exit(0);
     if (tokens == 19)
-        return segue_kit_fail(call->why, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_RUN, 0, "the driver lost 19 tokens");
+        return segue_kit_fail(call->why, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_RUN, 0,
+                              "the driver lost 19 tokens");
     return SEGUE_OK;
 }
 
@@ -57,5 +58,6 @@ static const segue_row row = {
     .run = run,
 };
 
-SEGUE_KIT_PLUGIN(shaky, .vendor = "The Segue authors", .version = "0", .uuid = "7f3d1a90-52c6-4e0b-8a7d-0c9be8f6d211",
-                 .device = &adapter, .rows = (const segue_row *const[]){ &row, NULL })
+SEGUE_KIT_PLUGIN(shaky, .vendor = "The Segue authors", .version = "0",
+                 .uuid = "7f3d1a90-52c6-4e0b-8a7d-0c9be8f6d211", .device = &adapter,
+                 .rows = (const segue_row *const[]){ &row, NULL })

@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* hostile_test FOLDER BENIGN: each hostile plugin below FOLDER is tried in a child with a time limit. Those that are merely
- * rejected are then loaded again in this very process, before and together with the plugin BENIGN, which must still be
- * found and compute a scan with right numbers. One line a plugin: status, phase, words. */
+/* hostile_test FOLDER BENIGN: each hostile plugin below FOLDER is tried in a child with a time limit. Those
+ * that are merely rejected are then loaded again in this very process, before and together with the plugin
+ * BENIGN, which must still be found and compute a scan with right numbers. One line a plugin: status, phase,
+ * words. */
 #include <segue/segue.h>
 
 #include <fnmatch.h>
@@ -31,10 +32,14 @@ static const struct fate { /* what must become of each */
     { "null_entry", REJECTED, SEGUE_PHASE_VET, LIMIT_MS, "table entry plan_run is NULL" },
     { "wrong_epoch", REJECTED, SEGUE_PHASE_NOTE, LIMIT_MS, "built for plugin epoch 7, this host speaks 0*" },
     { "lying_epoch", REJECTED, SEGUE_PHASE_VET, LIMIT_MS, "table is of epoch 7, *, this host speaks epoch 0*" },
-    { "absurd_devices", REJECTED, SEGUE_PHASE_ENUMERATE, LIMIT_MS, "device_count counted 4000000000, wanted at most 256" },
-    { "absurd_primitives", REJECTED, SEGUE_PHASE_VET, LIMIT_MS, "primitive_count is 4000000000, wanted at most 256" },
-    { "unterminated_note", REJECTED, SEGUE_PHASE_NOTE, LIMIT_MS, "the note's version does not end within its 32 bytes*" },
-    { "unterminated_facts", REJECTED, SEGUE_PHASE_ENUMERATE, LIMIT_MS, "device 0: its description does not end within its 128 bytes" },
+    { "absurd_devices", REJECTED, SEGUE_PHASE_ENUMERATE, LIMIT_MS,
+      "device_count counted 4000000000, wanted at most 256" },
+    { "absurd_primitives", REJECTED, SEGUE_PHASE_VET, LIMIT_MS,
+      "primitive_count is 4000000000, wanted at most 256" },
+    { "unterminated_note", REJECTED, SEGUE_PHASE_NOTE, LIMIT_MS,
+      "the note's version does not end within its 32 bytes*" },
+    { "unterminated_facts", REJECTED, SEGUE_PHASE_ENUMERATE, LIMIT_MS,
+      "device 0: its description does not end within its 128 bytes" },
     { "unterminated_words", REJECTED, SEGUE_PHASE_ENTRY, LIMIT_MS, "its entry answered unknown status: xxx*" },
     { "crash_in_entry", DIED, 0, LIMIT_MS, "" },
     { "hang_in_enumerate", HUNG, 0, 2000, "" },
@@ -53,7 +58,9 @@ static void check(int truth, const char *what, const char *detail)
 
 static segue_context *context_of(const char *const *paths)
 {
-    const segue_context_options options = { .size = sizeof options, .flags = SEGUE_CONTEXT_NO_DISCOVERY, .plugins = paths };
+    const segue_context_options options = { .size = sizeof options,
+                                            .flags = SEGUE_CONTEXT_NO_DISCOVERY,
+                                            .plugins = paths };
     segue_context *ctx = NULL;
     segue_diag why = { 0 };
     check(!segue_context_create(&options, &ctx, &why), "context", why.text);
@@ -116,7 +123,8 @@ static enum outcome probe(const char *path, int limit_ms, segue_plugin_facts *fa
     if (!ended) kill(child, SIGKILL);
     waitpid(child, &status, 0);
     if (!ended) return HUNG;
-    if (got == sizeof *facts && WIFEXITED(status) && !WEXITSTATUS(status)) return facts->state == SEGUE_PLUGIN_REJECTED ? REJECTED : ACCEPTED;
+    if (got == sizeof *facts && WIFEXITED(status) && !WEXITSTATUS(status))
+        return facts->state == SEGUE_PLUGIN_REJECTED ? REJECTED : ACCEPTED;
     return WIFSIGNALED(status) ? DIED : EXITED;
 }
 
@@ -124,7 +132,8 @@ static void judge(const struct fate *fate, enum outcome outcome, const segue_plu
 {
     if (outcome == REJECTED)
         printf("%s: %s, %s, %s\n", fate->id, segue_status_name(facts->code),
-               facts->phase < sizeof phase_names / sizeof *phase_names ? phase_names[facts->phase] : "?", facts->text);
+               facts->phase < sizeof phase_names / sizeof *phase_names ? phase_names[facts->phase] : "?",
+               facts->text);
     else
         printf("%s: %s, in the child\n", fate->id, outcome_names[outcome]);
     check(outcome == fate->outcome, fate->id, outcome_names[outcome]);
@@ -136,7 +145,8 @@ static void judge(const struct fate *fate, enum outcome outcome, const segue_plu
 /* A scan small enough to be written out: batch 1, T tokens, D channels, N states, f32, softplus on. */
 enum { T = 5, D = 3, N = 4 };
 
-static void expect(const float *u, const float *delta, const float *A, const float *B, const float *C, double *y)
+static void expect(const float *u, const float *delta, const float *A, const float *B, const float *C,
+                   double *y)
 {
     for (int d = 0; d < D; d++) {
         double h[N] = { 0 };
@@ -144,7 +154,8 @@ static void expect(const float *u, const float *delta, const float *A, const flo
             const double step = log1p(exp((double)delta[t * D + d]));
             y[t * D + d] = 0;
             for (int n = 0; n < N; n++) {
-                h[n] = exp(step * (double)A[d * N + n]) * h[n] + step * (double)u[t * D + d] * (double)B[t * N + n];
+                h[n] = exp(step * (double)A[d * N + n]) * h[n] +
+                       step * (double)u[t * D + d] * (double)B[t * N + n];
                 y[t * D + d] += (double)C[t * N + n] * h[n];
             }
         }

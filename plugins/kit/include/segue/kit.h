@@ -19,9 +19,9 @@ extern "C" {
 
 struct segue_kit_device;
 
-/* What a device can do apart from computing. The kit calls these; a NULL among the required ones is reported when the
- * plugin is loaded. "device" is what open() gave; options are never NULL. The kit fills backend, index, api, the flags below and,
- * where it is empty, name ("acme:0") into device facts. Texts go to diag by segue_kit_fail(). */
+/* What a device can do apart from computing. The kit calls these; a NULL among the required ones is reported when
+ * the plugin is loaded. "device" is what open() gave; options are never NULL. The kit fills backend, index, api, the
+ * flags below and, where it is empty, name ("acme:0") into device facts. Texts go to diag by segue_kit_fail(). */
 typedef struct segue_kit_adapter {
     uint32_t api; /* of its streams and events: SEGUE_API_... */
     uint32_t flags; /* SEGUE_DEVICE_... that hold for every device of the plugin */
@@ -29,7 +29,7 @@ typedef struct segue_kit_adapter {
     segue_status (*info)(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag);
     segue_status (*open)(const segue_host *host, uint32_t index, const segue_device_options *options, void **device, segue_diag *diag);
     void (*close)(void *device);
-    void (*facts)(void *device, segue_device_facts *facts); /* corrects what opening changed of info()'s; NULL: nothing */
+    void (*facts)(void *device, segue_device_facts *facts); /* corrects info()'s after opening; NULL: nothing to */
     segue_status (*status)(void *device, segue_diag *diag); /* NULL: never lost */
     segue_status (*alloc)(void *device, uint64_t bytes, segue_buffer *out, segue_diag *diag);
     void (*free)(void *device, segue_buffer buffer);

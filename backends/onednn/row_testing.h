@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For the tests of this folder: devices by hand, and tensors of random layout whose surroundings are watched. */
-#ifndef SEGUE_ONEDNN_TESTING_H
-#define SEGUE_ONEDNN_TESTING_H
+/* For the tests of this folder: devices by hand, and tensors of random layout whose surroundings are watched.
+ */
+#ifndef SEGUE_ONEDNN_ROW_TESTING_H
+#define SEGUE_ONEDNN_ROW_TESTING_H
 
 #include "engine/tile.h"
 
@@ -24,9 +25,13 @@ static inline uint32_t draw(uint32_t below) /* splitmix64 */
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
     return (uint32_t)((z ^ z >> 31) >> 32) % below;
 }
-static inline double draw_real(double low, double high) { return low + (high - low) * (draw(1u << 30) / (double)(1 << 30)); }
+static inline double draw_real(double low, double high)
+{
+    return low + (high - low) * (draw(1u << 30) / (double)(1 << 30));
+}
 
-/* ---- devices ---------------------------------------------------------------------------------------------------------- */
+/* ---- devices
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static inline void *host_alloc(void *user, uint64_t bytes, uint64_t alignment)
 {
@@ -59,8 +64,10 @@ static inline int test_open(struct test_device *d, int isa, uint32_t threads)
     enum segue_isa chosen;
     if (segue_isa_choose(segue_isa_name((enum segue_isa)isa), &chosen, NULL) != SEGUE_OK) return 0;
     *d = (struct test_device){ .cpu = { .host = &test_host, .isa = chosen, .threads = threads } };
-    if (threads) d->cpu.pool = segue_pool_create(&test_host, threads);
-    else d->cpu.threads = 2, d->cpu.parallel_for = backwards;
+    if (threads)
+        d->cpu.pool = segue_pool_create(&test_host, threads);
+    else
+        d->cpu.threads = 2, d->cpu.parallel_for = backwards;
     d->kit = (segue_kit_device){ .handle = &d->cpu, .host = &test_host };
     return 1;
 }
@@ -69,7 +76,8 @@ static inline void test_close(struct test_device *d)
     if (d->cpu.pool) segue_pool_destroy(d->cpu.pool);
 }
 
-/* ---- elements --------------------------------------------------------------------------------------------------------- */
+/* ---- elements
+ * --------------------------------------------------------------------------------------------------------- */
 
 static inline double f16_value(uint16_t h)
 {
@@ -111,29 +119,36 @@ static inline void set_at(const segue_tensor *t, const int64_t *i, double v)
     char *p = element(t, i);
     float f = (float)v;
     int32_t n = (int32_t)(id == SEGUE_I32 ? v : 0);
-    if (id == SEGUE_F32) memcpy(p, &f, 4);
-    else if (id == SEGUE_I32) memcpy(p, &n, 4);
+    if (id == SEGUE_F32)
+        memcpy(p, &f, 4);
+    else if (id == SEGUE_I32)
+        memcpy(p, &n, 4);
     else {
         memcpy(&w, &f, 4);
         uint16_t h = (uint16_t)(w >> 16);
         if (id == SEGUE_F16) {
             int e = (int)(w >> 23 & 255) - 112;
             uint32_t m = (w & 0x7fffff) | 0x800000;
-            uint16_t body = (uint16_t)(e >= 31 ? 0x7c00 | (isnan(v) ? 0x200 : 0) : e > 0 ? e << 10 | (m >> 13 & 1023) : e > -11 ? m >> (14 - e) : 0);
+            uint16_t body = (uint16_t)(e >= 31   ? 0x7c00 | (isnan(v) ? 0x200 : 0)
+                                       : e > 0   ? e << 10 | (m >> 13 & 1023)
+                                       : e > -11 ? m >> (14 - e)
+                                                 : 0);
             h = (uint16_t)((w >> 16 & 0x8000) | body);
         }
         memcpy(p, &h, 2);
     }
 }
 
-/* How far a value may be from its double, once rounded to dtype: share of the value, plus half the smallest step. */
+/* How far a value may be from its double, once rounded to dtype: share of the value, plus half the smallest
+ * step. */
 static inline double rounding(uint32_t dtype, double v)
 {
     if (dtype == SEGUE_F16) return fabs(v) * 0x1p-11 + 0x1p-25;
     return dtype == SEGUE_BF16 ? fabs(v) * 0x1p-8 + 1e-38 : 1e-37;
 }
 
-/* ---- tensors ---------------------------------------------------------------------------------------------------------- */
+/* ---- tensors
+ * ---------------------------------------------------------------------------------------------------------- */
 
 struct watched {
     segue_tensor t;
@@ -144,7 +159,8 @@ struct watched {
 
 enum { MAY_REPEAT = 1 }; /* axes of stride 0: inputs only */
 
-static inline void each(const segue_tensor *t, void (*f)(const segue_tensor *t, const int64_t *i, void *arg), void *arg)
+static inline void each(const segue_tensor *t, void (*f)(const segue_tensor *t, const int64_t *i, void *arg),
+                        void *arg)
 {
     int64_t i[SEGUE_MAX_RANK] = { 0 }, count = 1;
     for (int k = 0; k < t->rank; k++) count *= t->shape[k];
@@ -167,7 +183,8 @@ static inline void set_range(const segue_tensor *t, const int64_t *i, void *arg)
 }
 
 /* Axes in random order, with gaps, some backwards, some (inputs) repeated; or, every third time, packed. */
-static inline void make(struct watched *w, uint32_t dtype, int rank, const int64_t *shape, unsigned flags, double low, double high)
+static inline void make(struct watched *w, uint32_t dtype, int rank, const int64_t *shape, unsigned flags,
+                        double low, double high)
 {
     segue_tensor t = segue_tensor_of(NULL, dtype, rank, shape);
     int64_t extent = 1, start = 0, size = t.dtype.bits / 8;
@@ -201,8 +218,9 @@ static inline void make(struct watched *w, uint32_t dtype, int rank, const int64
     each(&w->t, own, w);
     each(&w->t, set_range, (double[]){ low, high });
 }
-#define MAKE(w, dtype, flags, low, high, ...)                                                                \
-    make(w, dtype, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), (const int64_t[]){ __VA_ARGS__ }, flags, low, high)
+#define MAKE(w, dtype, flags, low, high, ...) \
+    make(w, dtype, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), \
+         (const int64_t[]){ __VA_ARGS__ }, flags, low, high)
 
 static inline void snapshot(struct watched *w)
 {
@@ -217,7 +235,8 @@ static inline void check_outside(const struct watched *w, int written)
 {
     for (size_t i = 0; w->memory && i < w->size; i++)
         if ((!written || !w->owned[i]) && w->memory[i] != w->copy[i])
-            fail_msg("byte %zu of %zu was written, %s", i, w->size, written ? "outside the elements" : "in an input");
+            fail_msg("byte %zu of %zu was written, %s", i, w->size,
+                     written ? "outside the elements" : "in an input");
 }
 static inline void drop(struct watched *w)
 {
@@ -234,7 +253,8 @@ static inline uint32_t draw_dtype(void)
 }
 
 /* Plans for the bounds of plan_op, runs op in exactly that workspace, and looks at what lies around it. */
-static inline void run_row(const segue_row *row, struct test_device *d, const segue_op_header *plan_op, const segue_op_header *op)
+static inline void run_row(const segue_row *row, struct test_device *d, const segue_op_header *plan_op,
+                           const segue_op_header *op)
 {
     segue_kit_plan plan = { 0 }, smaller = { 0 };
     segue_kit_call call = { .device = &d->kit };

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* segue devices: what can compute here. A device that is there but refused is the commonest first hour, so every plugin
- * has its line, with the reason and what to do. */
+/* segue devices: what can compute here. A device that is there but refused is the commonest first hour, so
+ * every plugin has its line, with the reason and what to do. */
 #include "probe.h"
 #include "survey.h"
 #include "tool.h"
@@ -30,7 +30,7 @@ static const char *name_of(const segue_device_facts *d)
 static void add_device(struct table *t, const segue_device_facts *d)
 {
     char memory[32], status[sizeof d->text + 16];
-    const int ready = (d->flags & SEGUE_DEVICE_READY) != 0, reference = (d->flags & SEGUE_DEVICE_REFERENCE) != 0;
+    const uint32_t ready = d->flags & SEGUE_DEVICE_READY, reference = d->flags & SEGUE_DEVICE_REFERENCE;
     print_size(memory, sizeof memory, d->memory_bytes);
     if (ready) snprintf(status, sizeof status, "ready%s%s", d->text[0] ? "; " : "", d->text);
     else snprintf(status, sizeof status, "not ready: %s", d->text[0] ? d->text : "the plugin does not say why");
@@ -44,28 +44,32 @@ static void add_plugin(struct table *t, const segue_plugin_facts *p)
 {
     char status[sizeof p->path + sizeof p->text + 64];
     const int rejected = p->state == SEGUE_PLUGIN_REJECTED;
-    if (rejected) snprintf(status, sizeof status, "rejected (%s): %s; not loaded: %s", phase_name(p->phase), p->text, p->path);
+    if (rejected)
+        snprintf(status, sizeof status, "rejected (%s): %s; not loaded: %s", phase_name(p->phase), p->text,
+                 p->path);
     else snprintf(status, sizeof status, "no device: %s", p->text[0] ? p->text : "the plugin does not say why");
-    const char *slash = strrchr(p->path, '/');
-    const char *const cells[TABLE_COLUMNS] = { p->id[0] ? p->id : slash ? slash + 1 : p->path, "-", "-",
-                                               p->id[0] ? p->id : "-", status };
+    const char *slash = strrchr(p->path, '/'), *file = slash ? slash + 1 : p->path;
+    const char *const cells[TABLE_COLUMNS] = { p->id[0] ? p->id : file, "-", "-", p->id[0] ? p->id : "-",
+                                               status };
     table_add(t, rejected ? TONE_BAD : TONE_WARNING, cells);
 }
 
 /* One object a device. */
 static json_t *device_json(const segue_device_facts *d)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:i, s:s}", "name", d->name, "alias", d->alias, "backend", d->backend,
-                     "description", d->description, "ready", (d->flags & SEGUE_DEVICE_READY) != 0, "reference",
-                     (d->flags & SEGUE_DEVICE_REFERENCE) != 0, "memory_bytes", (json_int_t)d->memory_bytes, "threads",
-                     (int)d->threads, "text", d->text);
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:i, s:s}", "name", d->name, "alias", d->alias,
+                     "backend", d->backend, "description", d->description, "ready",
+                     (d->flags & SEGUE_DEVICE_READY) != 0, "reference",
+                     (d->flags & SEGUE_DEVICE_REFERENCE) != 0, "memory_bytes", (json_int_t)d->memory_bytes,
+                     "threads", (int)d->threads, "text", d->text);
 }
 
 static json_t *plugin_json(const segue_plugin_facts *p)
 {
     static const char *const states[] = { "found", "loaded", "rejected" };
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s}", "id", p->id, "alias", p->alias, "path", p->path, "state",
-                     states[p->state], "phase", p->state == SEGUE_PLUGIN_REJECTED ? phase_name(p->phase) : "", "vendor", p->vendor,
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s}", "id", p->id, "alias", p->alias,
+                     "path", p->path, "state", states[p->state], "phase",
+                     p->state == SEGUE_PLUGIN_REJECTED ? phase_name(p->phase) : "", "vendor", p->vendor,
                      "version", p->version, "uuid", p->uuid, "devices", (int)p->device_count, "text", p->text);
 }
 
@@ -94,7 +98,8 @@ static void print_table(const struct survey *s, const struct found *f, const str
     for (uint32_t p = 0; p < s->count; p++) {
         uint32_t own = 0;
         for (uint32_t i = 0; i < f->count; i++)
-            if (s->plugins[p].state == SEGUE_PLUGIN_LOADED && !strcmp(f->devices[i].backend, s->plugins[p].id)) {
+            if (s->plugins[p].state == SEGUE_PLUGIN_LOADED &&
+                !strcmp(f->devices[i].backend, s->plugins[p].id)) {
                 add_device(&t, &f->devices[i]);
                 own++;
             }
@@ -125,7 +130,7 @@ static void print_warnings(const struct survey *s)
 {
     for (uint32_t i = 0; i < s->count; i++)
         if (s->plugins[i].state == SEGUE_PLUGIN_LOADED && s->plugins[i].device_count && s->plugins[i].text[0])
-            fprintf(stderr, "segue devices: %s: %s\n", s->plugins[i].path[0] ? s->plugins[i].path : s->plugins[i].id, s->plugins[i].text);
+            fprintf(stderr, "segue devices: %s: %s\n", s->plugins[i].path, s->plugins[i].text);
 }
 
 int main(int argc, char **argv)

@@ -9,15 +9,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct word {
+struct word {
     uint32_t bit;
     const char *text;
-} accuracies[] = { { SEGUE_ACCURACY_F64, "f64" },       { SEGUE_ACCURACY_F32, "f32" },
-                   { SEGUE_ACCURACY_CHUNK_LOG, "chunk-log" }, { SEGUE_ACCURACY_FAST, "fast" },
-                   { SEGUE_ACCURACY_TRANSFORM, "transform" }, { SEGUE_ACCURACY_BF16_PRODUCT, "bf16-product" },
-                   { 0, NULL } },
-  determinisms[] = { { SEGUE_RUN_TO_RUN, "run-to-run" }, { SEGUE_BATCH_INVARIANT, "batch-invariant" },
-                     { SEGUE_THREAD_INVARIANT, "thread-invariant" }, { SEGUE_STEP_EXACT, "step-exact" }, { 0, NULL } };
+};
+
+static const struct word accuracies[] = {
+    { SEGUE_ACCURACY_F64, "f64" },
+    { SEGUE_ACCURACY_F32, "f32" },
+    { SEGUE_ACCURACY_CHUNK_LOG, "chunk-log" },
+    { SEGUE_ACCURACY_FAST, "fast" },
+    { SEGUE_ACCURACY_TRANSFORM, "transform" },
+    { SEGUE_ACCURACY_BF16_PRODUCT, "bf16-product" },
+    { 0, NULL },
+};
+
+static const struct word determinisms[] = {
+    { SEGUE_RUN_TO_RUN, "run-to-run" },
+    { SEGUE_BATCH_INVARIANT, "batch-invariant" },
+    { SEGUE_THREAD_INVARIANT, "thread-invariant" },
+    { SEGUE_STEP_EXACT, "step-exact" },
+    { 0, NULL },
+};
 
 static int usage(FILE *to)
 {
@@ -25,20 +38,22 @@ static int usage(FILE *to)
           "Prints every kernel that the device (cpu) has for a call: chosen, accepts, or why it declines.\n"
           "  DESCRIPTOR  primitive/variant/dtypes/shape[/layout[/distribution]]\n"
           "              variant: fwd, then .operand for each optional one, .parameter=value\n"
-          "              dtypes:  of the activations, then -operand.dtype where it differs; shape: axes in capitals\n"
-          "              layout:  btd, bdt, pad3 or packed\n"
+          "              dtypes:  of the activations, then -operand.dtype where it differs\n"
+          "              shape:   axes in capitals; layout: btd, bdt, pad3 or packed\n"
           "Exit: 0 a kernel was chosen, 1 all decline, 2 the descriptor is wrong, 3 no such device.\n"
           "Examples: segue explain selective_scan/fwd/bf16/B1.T2048.D1536.N16 --device opencl:0\n"
-          "          segue explain causal_conv1d/fwd.h_in.h_out.activation=1/f32/B2.T64.D8.W4\n",
+          "          segue explain causal_conv1d/fwd.h_in.h_out.activation=silu/f32/B2.T64.D8.W4\n",
           to);
     return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
-static void join(char *to, size_t room, const struct word *words, uint32_t bits, const char *between, const char *none)
+static void join(char *to, size_t room, const struct word *words, uint32_t bits, const char *between,
+                 const char *none)
 {
     *to = 0;
     for (; words->text; words++)
-        if (bits & words->bit) snprintf(to + strlen(to), room - strlen(to), "%s%s", *to ? between : "", words->text);
+        if (bits & words->bit)
+            snprintf(to + strlen(to), room - strlen(to), "%s%s", *to ? between : "", words->text);
     if (!*to) snprintf(to, room, "%s", none);
 }
 
@@ -63,10 +78,11 @@ static const char *verdict(const segue_row_facts *f)
 static json_t *row_json(const struct row *r)
 {
     const segue_row_facts *f = &r->facts;
-    json_t *o = json_pack("{s:s, s:s, s:b, s:i, s:o, s:o, s:b, s:s}", "row", f->name, "verdict", verdict(f), "delegated",
-                          (f->flags & SEGUE_ROW_DELEGATED) != 0, "priority", (int)f->priority, "accuracy",
-                          words_json(accuracies, f->accuracy), "determinism", words_json(determinisms, f->determinism), "capture",
-                          f->capture != SEGUE_CAPTURE_NONE, "reason", f->reason);
+    json_t *o =
+        json_pack("{s:s, s:s, s:b, s:i, s:o, s:o, s:b, s:s}", "row", f->name, "verdict", verdict(f),
+                  "delegated", (f->flags & SEGUE_ROW_DELEGATED) != 0, "priority", (int)f->priority, "accuracy",
+                  words_json(accuracies, f->accuracy), "determinism", words_json(determinisms, f->determinism),
+                  "capture", f->capture != SEGUE_CAPTURE_NONE, "reason", f->reason);
     json_object_set_new(o, "workspace_bytes", r->workspace < 0 ? json_null() : json_integer(r->workspace));
     return o;
 }
@@ -79,8 +95,9 @@ static void add_row(struct table *t, const struct row *r)
     join(accuracy, sizeof accuracy, accuracies, f->accuracy, "+", "no");
     join(determinism, sizeof determinism, determinisms, f->determinism, ", ", "not deterministic");
     if (accepts)
-        snprintf(text, sizeof text, "%s%s class, %s, workspace %lld, %s", f->flags & SEGUE_ROW_DELEGATED ? "delegated to the reference, " : "",
-                 accuracy, determinism, (long long)r->workspace, f->capture == SEGUE_CAPTURE_NONE ? "no capture" : "capture");
+        snprintf(text, sizeof text, "%s%s class, %s, workspace %lld, %s",
+                 f->flags & SEGUE_ROW_DELEGATED ? "delegated to the reference, " : "", accuracy, determinism,
+                 (long long)r->workspace, f->capture == SEGUE_CAPTURE_NONE ? "no capture" : "capture");
     else snprintf(text, sizeof text, "%s", f->reason[0] ? f->reason : "it does not say why");
     const char *const cells[TABLE_COLUMNS] = { f->name, verdict(f), text };
     table_add(t, f->flags & SEGUE_ROW_CHOSEN ? TONE_GOOD : accepts ? TONE_PLAIN : TONE_WARNING, cells);
@@ -97,7 +114,8 @@ static int64_t workspace_of(segue_device *dev, const segue_op_header *op, const 
     return status == SEGUE_OK ? (int64_t)facts.workspace_bytes : -1;
 }
 
-static int ask(segue_device *dev, const segue_op_header *op, struct row **rows, uint32_t *count, segue_diag *why)
+static int ask(segue_device *dev, const segue_op_header *op, struct row **rows, uint32_t *count,
+               segue_diag *why)
 {
     *count = 0;
     if (segue_explain(dev, op, NULL, count, why) != SEGUE_OK) return -1;
@@ -107,13 +125,15 @@ static int ask(segue_device *dev, const segue_op_header *op, struct row **rows, 
     const int failed = !facts || !*rows || segue_explain(dev, op, facts, count, why) != SEGUE_OK;
     for (uint32_t i = 0; !failed && i < *count; i++) {
         (*rows)[i].facts = facts[i];
-        (*rows)[i].workspace = facts[i].flags & (SEGUE_ROW_CHOSEN | SEGUE_ROW_ACCEPTS) ? workspace_of(dev, op, facts[i].name) : -1;
+        (*rows)[i].workspace =
+            facts[i].flags & (SEGUE_ROW_CHOSEN | SEGUE_ROW_ACCEPTS) ? workspace_of(dev, op, facts[i].name) : -1;
     }
     free(facts);
     return failed ? -1 : 0;
 }
 
-static int print(const char *descriptor, const char *device, const struct row *rows, uint32_t count, const struct manners *m)
+static int print(const char *descriptor, const char *device, const struct row *rows, uint32_t count,
+                 const struct manners *m)
 {
     int chosen = 0;
     struct table t = { 0 };
@@ -174,7 +194,9 @@ static int explain(const char *descriptor, const char *device, const struct mann
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = { { "device", required_argument, NULL, 'd' }, SHARED_OPTIONS, { NULL, 0, NULL, 0 } };
+    static const struct option options[] = { { "device", required_argument, NULL, 'd' },
+                                             SHARED_OPTIONS,
+                                             { NULL, 0, NULL, 0 } };
     struct manners m = manners();
     const char *device = "cpu";
     for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {

@@ -1,0 +1,196 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Plans: bounds, growth of op structs, named rows, destruction, errors of each thread. */
+#include "core_testing.h"
+
+#include <pthread.h>
+
+struct rig {
+    struct bench bench;
+    struct small_scan scan;
+    segue_plan *plan;
+    segue_buffer workspace;
+};
+
+static int set_up(void **state)
+{
+    struct rig *r = calloc(1, sizeof *r);
+    segue_plan_facts need = { .size = sizeof need };
+    r->bench = open_bench("reference");
+    make_scan(&r->scan, SCAN_T);
+    assert_ok(segue_plan_create(r->bench.dev, &r->scan.op.header, &r->plan, why));
+    assert_ok(segue_plan_info(r->plan, &need, why));
+    assert_ok(segue_memory_alloc(r->bench.dev, need.workspace_bytes, &r->workspace, why));
+    *state = r;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct rig *r = *state;
+    segue_plan_destroy(r->plan);
+    segue_memory_free(r->bench.dev, r->workspace);
+    close_bench(&r->bench);
+    free(r);
+    return 0;
+}
+
+static segue_status run(struct rig *r, const segue_op_header *op, segue_diag *why)
+{
+    return segue_plan_run(r->plan, op, r->bench.stream, r->workspace, why);
+}
+
+/* One plan for any t up to its own; the state goes on from call to call. */
+static void fewer_tokens(void **state)
+{
+    struct rig *r = *state;
+    int64_t done = 0;
+    struct small_scan *s = &r->scan;
+    make_scan(s, SCAN_T);
+    for (int64_t t = SCAN_T; t >= 0; done += t, t--) {
+        struct small_scan part;
+        make_scan(&part, t);
+        part.op.h_in = part.op.h_out = s->op.h_in;
+        assert_ok(run(r, &part.op.header, why));
+        memcpy(part.h, s->h, sizeof part.h);
+        check_scan(&part, done, t);
+    }
+    assert_true(s->h[0] == SCAN_T * (SCAN_T + 1) / 2);
+}
+
+/* Other strides than the plan's: a channel-first output, and time backwards. */
+static void other_strides(void **state)
+{
+    struct rig *r = *state;
+    struct small_scan *s = &r->scan;
+    make_scan(s, SCAN_T);
+    s->op.y.stride[1] = 1, s->op.y.stride[2] = SCAN_T;
+    s->op.u.stride[1] = -SCAN_D, s->op.u.offset = (SCAN_T - 1) * SCAN_D * 4;
+    assert_ok(run(r, &s->op.header, why));
+    for (int64_t t = 0; t < SCAN_T; t++)
+        for (int64_t d = 0; d < SCAN_D; d++) assert_true(s->y[d * SCAN_T + t] == (float)(SCAN_N * (t + 1)));
+}
+
+/* A caller of a newer header: what it adds is zero, or refused. Of a trusted call only the checks are skipped.
+ */
+static void longer_and_trusted(void **state)
+{
+    struct rig *r = *state;
+    union {
+        segue_selective_scan op;
+        char bytes[sizeof(segue_selective_scan) + 128];
+    } longer = { 0 };
+    make_scan(&r->scan, SCAN_T);
+    longer.op = r->scan.op;
+    longer.op.header.size = sizeof longer;
+    assert_ok(run(r, &longer.op.header, why));
+    check_scan(&r->scan, 0, SCAN_T);
+    longer.bytes[sizeof longer - 1] = 1;
+    assert_refused(SEGUE_ERROR_FIELD, "byte 1823 is set", "1696", run(r, &longer.op.header, why));
+    r->scan.op.header.flags = SEGUE_RUN_TRUSTED;
+    assert_ok(run(r, &r->scan.op.header, why));
+    check_scan(&r->scan, SCAN_T, SCAN_T);
+    r->scan.op.header.flags = 0;
+}
+
+static void named_rows(void **state)
+{
+    struct rig *r = *state;
+    segue_plan *plan = NULL;
+    segue_plan_facts facts = { .size = sizeof facts };
+    segue_row_facts rows[8];
+    uint32_t count = 8;
+    for (int i = 0; i < 8; i++) rows[i].size = sizeof *rows;
+    assert_ok(segue_explain(r->bench.dev, &r->scan.op.header, rows, &count, why));
+    assert_in_range(count, 1, 8);
+    assert_int_equal(rows[0].flags & SEGUE_ROW_CHOSEN, SEGUE_ROW_CHOSEN);
+    assert_ok(segue_plan_create_row(r->bench.dev, &r->scan.op.header, rows[0].name, &plan, why));
+    assert_ok(segue_plan_info(plan, &facts, why));
+    assert_string_equal(facts.row, rows[0].name);
+    assert_int_equal(facts.primitive, SEGUE_SELECTIVE_SCAN);
+    segue_plan_destroy(plan);
+    plan = NULL;
+    assert_refused(SEGUE_ERROR_ARGUMENT, "no_such_row", rows[0].name,
+                   segue_plan_create_row(r->bench.dev, &r->scan.op.header, "no_such_row", &plan, why));
+    assert_null(plan);
+    count = 0;
+    assert_ok(segue_explain(r->bench.dev, &r->scan.op.header, NULL, &count, why));
+    assert_true(count >= 1);
+}
+
+/* A caller that knows only the beginning of a struct gets only that. */
+static void short_answers(void **state)
+{
+    struct rig *r = *state;
+    segue_plan_facts facts;
+    memset(&facts, 0x5a, sizeof facts);
+    facts.size = 16;
+    assert_ok(segue_plan_info(r->plan, &facts, why));
+    assert_int_equal(facts.size, 16);
+    assert_int_equal(facts.primitive, SEGUE_SELECTIVE_SCAN);
+    assert_int_equal(facts.workspace_bytes, 0x5a5a5a5a5a5a5a5a);
+    facts.size = 3;
+    assert_refused(SEGUE_ERROR_ARGUMENT, "size is 3", "wanted", segue_plan_info(r->plan, &facts, why));
+    assert_refused(SEGUE_ERROR_ARGUMENT, "NULL", "wanted", segue_plan_info(r->plan, NULL, why));
+}
+
+/* Plan, device and context go in any order, and what is still held keeps working. */
+static void any_order(void **state)
+{
+    static const char *const orders[] = { "pdc", "pcd", "dpc", "dcp", "cpd", "cdp" };
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct rig *r;
+        assert_int_equal(set_up((void **)&r), 0);
+        segue_memory_free(r->bench.dev, r->workspace);
+        static char workspace[4096] __attribute__((aligned(256)));
+        r->workspace = (segue_buffer){ workspace, 0, sizeof workspace };
+        for (const char *p = orders[i]; *p; p++) {
+            if (*p == 'c') segue_context_destroy(r->bench.ctx);
+            if (*p == 'd') segue_device_close(r->bench.dev);
+            if (*p == 'p') segue_plan_destroy(r->plan);
+            if (strchr(p + 1, 'p')) assert_ok(run(r, &r->scan.op.header, why));
+        }
+        free(r);
+    }
+}
+
+static void *fail_once(void *arg)
+{
+    segue_context *ctx = NULL;
+    uint32_t count = 0;
+    (void)arg;
+    if (segue_last_error()[0]) return "another thread's error was seen";
+    segue_device_count(ctx, &count, NULL);
+    return strstr(segue_last_error(), "NULL") ? NULL : "no text";
+}
+
+static void last_error_is_the_threads_own(void **state)
+{
+    segue_device *dev = NULL;
+    struct rig *r = *state;
+    pthread_t thread;
+    void *problem = NULL;
+    char mine[600];
+    assert_int_equal(segue_device_open(r->bench.ctx, "toaster", NULL, &dev, NULL), SEGUE_ERROR_NO_DEVICE);
+    assert_non_null(strstr(segue_last_error(), "toaster"));
+    strcpy(mine, segue_last_error());
+    assert_int_equal(pthread_create(&thread, NULL, fail_once, NULL), 0);
+    pthread_join(thread, &problem);
+    if (problem) fail_msg("%s", (char *)problem);
+    assert_string_equal(segue_last_error(), mine);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fewer_tokens),
+        cmocka_unit_test(other_strides),
+        cmocka_unit_test(longer_and_trusted),
+        cmocka_unit_test(named_rows),
+        cmocka_unit_test(short_answers),
+        cmocka_unit_test(any_order),
+        cmocka_unit_test(last_error_is_the_threads_own),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

@@ -1,0 +1,200 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* segue_run keeps 64 plans a device: watched through a plugin that counts its plans. */
+#include "../core/core_testing.h"
+
+#include <segue/kit.h>
+
+static int made, gone, ran;
+static uint32_t captured;
+
+static segue_status count(const segue_host *host, uint32_t *out, segue_diag *diag)
+{
+    (void)host, (void)diag;
+    *out = 1;
+    return SEGUE_OK;
+}
+
+static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
+{
+    (void)host, (void)index, (void)diag;
+    out->flags = SEGUE_DEVICE_READY | SEGUE_DEVICE_HOST_MEMORY | SEGUE_DEVICE_SYNCHRONOUS;
+    out->api = SEGUE_API_CPU;
+    return SEGUE_OK;
+}
+
+static segue_status open_device(const segue_host *host, uint32_t index, const segue_device_options *options,
+                                void **device, segue_diag *diag)
+{
+    (void)host, (void)index, (void)options, (void)diag;
+    *device = &made;
+    return SEGUE_OK;
+}
+
+static void close_device(void *device)
+{
+    (void)device;
+}
+
+static segue_status capturing(void *device, segue_stream stream, uint32_t *out, segue_diag *diag)
+{
+    (void)device, (void)stream, (void)diag;
+    *out = captured;
+    return SEGUE_OK;
+}
+
+static void release(void *data, const segue_kit_device *dev)
+{
+    (void)data, (void)dev;
+    gone++;
+}
+
+static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
+                            segue_diag *why)
+{
+    (void)dev;
+    const segue_selective_scan *s = (const segue_selective_scan *)op;
+    if (s->u.shape[1] == 77)
+        return segue_kit_fail(why, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, 1,
+                              "u: t is 77, wanted anything else");
+    plan->workspace_bytes = (uint64_t)s->u.shape[1] * 1000;
+    plan->data = &made;
+    plan->release = release;
+    made++;
+    return SEGUE_OK;
+}
+
+static segue_status run(const segue_op_header *op, const segue_kit_call *call)
+{
+    const segue_selective_scan *s = (const segue_selective_scan *)op;
+    memset((char *)call->workspace.data + call->workspace.offset, 1, (size_t)s->u.shape[1] * 1000);
+    ran++;
+    return SEGUE_OK;
+}
+
+static const segue_row row = { .name = "selective_scan_count",
+                               .primitive = SEGUE_SELECTIVE_SCAN,
+                               .since = 1,
+                               .priority = 1,
+                               .prepare = prepare,
+                               .run = run };
+static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count,
+                                           .info = info,          .open = open_device,
+                                           .close = close_device, .stream_capturing = capturing };
+
+SEGUE_KIT_PLUGIN(counting, .vendor = "Segue", .version = "0", .uuid = "d5a5b4f6-98a5-4b5f-9a58-0c1d2e3f4a5b",
+                 .device = &adapter, .rows = (const segue_row *const[]){ &row, NULL })
+
+static float memory[1 << 16];
+
+/* A scan of t tokens over memory that nobody reads. */
+static segue_selective_scan scan(int64_t t)
+{
+    segue_selective_scan s = segue_selective_scan_init();
+    s.u = segue_tensor_of(memory, F32(1, t, 2));
+    s.delta = segue_tensor_of(memory + 1000, F32(1, t, 2));
+    s.A = segue_tensor_of(memory + 2000, F32(2, 3));
+    s.B = segue_tensor_of(memory + 3000, F32(1, t, 1, 3));
+    s.C = segue_tensor_of(memory + 4000, F32(1, t, 1, 3));
+    s.y = segue_tensor_of(memory + 5000, F32(1, t, 2));
+    return s;
+}
+
+static int set_up(void **state)
+{
+    static struct bench b;
+    const segue_plugin_entry entries[] = { SEGUE_PLUGIN_ENTRY(counting), NULL };
+    const segue_context_options options = { .size = sizeof options,
+                                            .flags = SEGUE_CONTEXT_NO_DISCOVERY,
+                                            .entries = entries };
+    assert_ok(segue_context_create(&options, &b.ctx, why));
+    assert_ok(segue_device_open(b.ctx, "counting", NULL, &b.dev, why));
+    assert_ok(segue_stream_create(b.dev, &b.stream, why));
+    made = gone = ran = 0;
+    captured = 0;
+    *state = &b;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    close_bench(*state);
+    assert_int_equal(made, gone); /* the cache kept no plan, and the plans did not keep the device */
+    return 0;
+}
+
+static void run_t(const struct bench *b, int64_t t)
+{
+    const segue_selective_scan op = scan(t);
+    assert_ok(segue_run(b->dev, &op.header, b->stream, why));
+}
+
+static void same_plan_again(void **state)
+{
+    const struct bench *b = *state;
+    segue_selective_scan op = scan(5);
+    run_t(b, 5), run_t(b, 5);
+    op.u.data = memory + 9000, op.u.bytes = 50, op.u.stride[1] = 3; /* other memory, other strides */
+    op.u.bytes = 4 * (4 * 3 + 2);
+    assert_ok(segue_run(b->dev, &op.header, b->stream, why));
+    assert_int_equal(made, 1);
+    assert_int_equal(ran, 3);
+    op.softplus = 0; /* another plan */
+    assert_ok(segue_run(b->dev, &op.header, b->stream, why));
+    assert_int_equal(made, 2);
+    run_t(b, 4); /* the row is chosen for the bound: a plan of its own */
+    assert_int_equal(made, 3);
+}
+
+static void the_oldest_goes(void **state)
+{
+    const struct bench *b = *state;
+    for (int64_t t = 1; t <= 64; t++) run_t(b, t);
+    assert_int_equal(made, 64);
+    assert_int_equal(gone, 0);
+    run_t(b, 1); /* now 2 is the oldest */
+    run_t(b, 65);
+    assert_int_equal(made, 65);
+    assert_int_equal(gone, 1);
+    run_t(b, 1);
+    assert_int_equal(made, 65);
+    run_t(b, 2);
+    assert_int_equal(made, 66);
+    assert_int_equal(gone, 2);
+    assert_int_equal(ran, 68);
+}
+
+static void a_failure_keeps_the_cache(void **state)
+{
+    const struct bench *b = *state;
+    const segue_selective_scan bad = scan(77);
+    for (int64_t t = 1; t <= 64; t++) run_t(b, t);
+    assert_refused(SEGUE_ERROR_UNSUPPORTED, "t is 77", "wanted anything else",
+                   segue_run(b->dev, &bad.header, b->stream, why));
+    for (int64_t t = 1; t <= 64; t++) run_t(b, t);
+    assert_int_equal(made, 64);
+    assert_int_equal(gone, 0);
+}
+
+static void not_under_capture(void **state)
+{
+    const struct bench *b = *state;
+    const segue_selective_scan op = scan(3);
+    captured = 1;
+    assert_refused(SEGUE_ERROR_CAPTURE, "captured", "segue_plan_run",
+                   segue_run(b->dev, &op.header, b->stream, why));
+    assert_int_equal(made, 0);
+    captured = 0;
+    run_t(b, 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(same_plan_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_oldest_goes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failure_keeps_the_cache, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(not_under_capture, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
