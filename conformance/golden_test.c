@@ -14,9 +14,9 @@
 static const char *folder; /* the golden vectors, from the command line */
 static char scratch[] = "golden_test.XXXXXX";
 
-#define META(rtol, dims)                                                                                       \
-    "\"__metadata__\":{\"primitive\":\"toy\",\"case\":\"one\",\"rtol\":\"" rtol                                \
-    "\",\"params\":\"{\\\"w\\\": 3}\","                                                                        \
+#define META(rtol, dims)                                                        \
+    "\"__metadata__\":{\"primitive\":\"toy\",\"case\":\"one\",\"rtol\":\"" rtol \
+    "\",\"params\":\"{\\\"w\\\": 3}\","                                         \
     "\"dims\":\"" dims "\"}"
 #define DIMS "{\\\"x\\\": \\\"b t\\\", \\\"n\\\": \\\"b\\\"}"
 #define GOOD META("1e-11", DIMS)

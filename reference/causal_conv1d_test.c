@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "testing.h"
+#include "reference_testing.h"
 
 extern const segue_row segue_row_causal_conv1d_reference;
 

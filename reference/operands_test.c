@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operands.h"
-#include "testing.h"
+#include "reference_testing.h"
 
 static double back(uint32_t dtype, double x)
 {

@@ -19,9 +19,7 @@
 
 typedef double real;
 
-static inline void step(void)
-{
-}
+static inline void step(void) {}
 
 static inline real mac(real s, real a, real b)
 {

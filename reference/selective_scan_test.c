@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operands.h"
-#include "testing.h"
+#include "reference_testing.h"
 
 extern const segue_row segue_row_selective_scan_reference;
 

@@ -30,16 +30,19 @@ static inline int64_t load_word(const segue_tensor *t)
     return word;
 }
 
-static void compile_tensor(const struct shapes *shapes, const struct form *form, const segue_op_header *op, uint32_t i, struct check *out,
-                           int index_of[MAX_FIELDS])
+static void compile_tensor(const struct shapes *shapes, const struct form *form, const segue_op_header *op,
+                           uint32_t i, struct check *out, int index_of[MAX_FIELDS])
 {
     const segue_field_facts *f = &shapes->facts->fields[i];
     struct check_tensor *c = &out->tensors[out->tensor_count];
     const int partner = segue_state_partner(shapes->facts, i);
     index_of[i] = (int)out->tensor_count++;
     if (is_written(f)) out->written[out->written_count++] = (uint32_t)index_of[i];
-    *c = (struct check_tensor){ .offset = f->offset, .dtype = word_of(tensor_at(op, f)->dtype), .rank = shapes->rank[i],
-                                .written = (uint8_t)is_written(f), .bytes = tensor_at(op, f)->dtype.bits / 8,
+    *c = (struct check_tensor){ .offset = f->offset,
+                                .dtype = word_of(tensor_at(op, f)->dtype),
+                                .rank = shapes->rank[i],
+                                .written = (uint8_t)is_written(f),
+                                .bytes = tensor_at(op, f)->dtype.bits / 8,
                                 .misaligned = tensor_at(op, f)->dtype.bits / 8u - 1u };
     memcpy(c->axes, shapes->axes[i], sizeof c->axes);
     c->geometry.word = load_word(tensor_at(op, f));
@@ -65,16 +68,20 @@ static void compile_rules(const struct shapes *shapes, const struct form *form, 
         if (form->dims[rule->left.letter] == UNBOUND) continue;
         if (rule->right.letter >= 0 && form->dims[rule->right.letter] == UNBOUND) continue;
         if (rule->right.field >= 0) continue;
-        const uint32_t letters = 1u << rule->left.letter | (rule->right.letter >= 0 ? 1u << rule->right.letter : 0);
+        const uint32_t letters =
+            1u << rule->left.letter | (rule->right.letter >= 0 ? 1u << rule->right.letter : 0);
         if (!(letters & shapes->dynamic)) continue;
-        out->relations[out->relation_count++] = (struct check_relation){
-            .kind = (uint8_t)rule->kind, .left = (uint8_t)rule->left.letter,
-            .right = (uint8_t)(rule->right.letter >= 0 ? rule->right.letter : CONSTANT), .plus = (int32_t)(rule->right.plus - rule->left.plus)
-        };
+        out->relations[out->relation_count++] =
+            (struct check_relation){ .kind = (uint8_t)rule->kind,
+                                     .left = (uint8_t)rule->left.letter,
+                                     .right =
+                                         (uint8_t)(rule->right.letter >= 0 ? rule->right.letter : CONSTANT),
+                                     .plus = (int32_t)(rule->right.plus - rule->left.plus) };
     }
 }
 
-void segue_check_compile(const struct shapes *shapes, const struct form *form, const segue_op_header *op, int handles, struct check *out)
+void segue_check_compile(const struct shapes *shapes, const struct form *form, const segue_op_header *op,
+                         int handles, struct check *out)
 {
     int index_of[MAX_FIELDS] = { 0 };
     memset(out, 0, sizeof *out);
@@ -125,11 +132,12 @@ struct doubts { /* found in any tensor; the top bit of outside counts */
 };
 
 /* Where a tensor of that reach (from its first element) lies, and whether it must not. */
-static inline void place(uint64_t address_mask, const struct check_tensor *c, const segue_tensor *t, struct extent reach,
-                         struct places *places, size_t i, struct doubts *doubts)
+static inline void place(uint64_t address_mask, const struct check_tensor *c, const segue_tensor *t,
+                         struct extent reach, struct places *places, size_t i, struct doubts *doubts)
 {
     const uint64_t data = (uint64_t)(uintptr_t)t->data, first = (data & address_mask) + t->offset;
-    const uint64_t before = t->offset + (uint64_t)reach.low, slack = t->bytes - t->offset - (uint64_t)reach.high;
+    const uint64_t before = t->offset + (uint64_t)reach.low,
+                   slack = t->bytes - t->offset - (uint64_t)reach.high;
     doubts->outside |= before | slack | (data - 1);
     doubts->misaligned |= first & c->misaligned;
     set_place(places, i, (int64_t)first + reach.low, (int64_t)first + reach.high);
@@ -140,9 +148,15 @@ static inline int doubtful(struct doubts doubts)
     return (doubts.outside >> 63 | doubts.misaligned) != 0;
 }
 
+/* Strides that were fine for the plan are fine for any smaller shape. */
+static inline int same_strides(const struct check_tensor *c, const segue_tensor *t)
+{
+    return c->rank <= 4 && !memcmp(c->geometry.stride, t->stride, c->rank * sizeof *t->stride);
+}
+
 /* Binds or compares the axes, and finds the place; 0 = look closer. */
-static inline int quick_tensor(const struct check *check, const struct check_tensor *c, const segue_tensor *t, int64_t *dims, struct places *places,
-                               uint32_t i)
+static inline int quick_tensor(const struct check *check, const struct check_tensor *c, const segue_tensor *t,
+                               int64_t *dims, struct places *places, uint32_t i)
 {
     struct extent reach = { 0, 0 };
     uint32_t word;
@@ -163,10 +177,10 @@ static inline int quick_tensor(const struct check *check, const struct check_ten
         if (size < 0 || __builtin_mul_overflow(size - 1, t->stride[d], &step)) return 0;
         if (step < 0) reach.low += step;
         else reach.high += step;
-        if ((reach.high | -reach.low) >> 50) return 0; /* far from overflow below */
+        if ((reach.high | (reach.low ^ reach.low >> 63)) >> 50) return 0; /* far from overflow below */
     }
     if (empty) return set_place(places, i, 0, 0), 1;
-    if (c->written && segue_overlaps_itself(t)) return 0;
+    if (c->written && !same_strides(c, t) && segue_overlaps_itself(t)) return 0;
     reach.low = reach.low * c->bytes;
     reach.high = (reach.high + 1) * c->bytes;
     struct doubts doubts = { 0, 0 };
@@ -183,13 +197,16 @@ static inline int quick_relation(const struct check_relation *r, int64_t *dims)
 }
 
 /* The outgoing state t lies exactly where the incoming one does. */
-static inline int in_its_place(const struct check_tensor *c, const segue_tensor *t, const segue_tensor *partner, int repeat)
+static inline int in_its_place(const struct check_tensor *c, const segue_tensor *t, const segue_tensor *partner,
+                               int repeat)
 {
-    return t->data == partner->data && t->offset == partner->offset && (repeat ? c->twin : segue_same_place(t, partner));
+    return t->data == partner->data && t->offset == partner->offset &&
+           (repeat ? c->twin : segue_same_place(t, partner));
 }
 
 /* Written tensor i meets no other, except a state in its own place. */
-static inline int quick_aliases(const struct check *check, const segue_op_header *op, struct places *places, uint32_t i, int repeat)
+static inline int quick_aliases(const struct check *check, const segue_op_header *op, struct places *places,
+                                uint32_t i, int repeat)
 {
     const struct check_tensor *c = &check->tensors[i];
     const int64_t low = ((int64_t *)places->low)[i], high = ((int64_t *)places->high)[i];
@@ -237,7 +254,8 @@ static inline int quick_general(const struct check *check, const segue_op_header
     int64_t dims[LETTERS + 1];
     memcpy(dims, check->dims, sizeof dims);
     for (uint32_t i = 0; i < check->tensor_count; i++)
-        if (!quick_tensor(check, &check->tensors[i], tensor_of(op, &check->tensors[i]), dims, places, i)) return 0;
+        if (!quick_tensor(check, &check->tensors[i], tensor_of(op, &check->tensors[i]), dims, places, i))
+            return 0;
     for (uint32_t i = 0; i < check->relation_count; i++)
         if (!quick_relation(&check->relations[i], dims)) return 0;
     return 1;
@@ -251,10 +269,12 @@ int segue_check_quickly(const struct check *check, const segue_op_header *op)
         if (((const segue_tensor *)((const char *)op + check->absent[i]))->dtype.bits) return 0;
     for (uint32_t i = 0; i < check->parameter_count; i++)
         if (memcmp((const char *)op + check->parameters[i].offset, &check->parameters[i].value, 8)) return 0;
-    for (size_t i = 0; i < 3; i++) set_place(&places, check->tensor_count + i, 0, 0); /* the rest of the last four */
+    for (size_t i = 0; i < 3; i++)
+        set_place(&places, check->tensor_count + i, 0, 0); /* the rest of the last four */
     if (!check->no_repeat) repeat = quick_repeat(check, op, &places);
     good = repeat < 0 ? quick_general(check, op, &places) : repeat;
-    for (uint32_t i = 0; i < check->written_count && good; i++) good = quick_aliases(check, op, &places, check->written[i], repeat > 0);
+    for (uint32_t i = 0; i < check->written_count && good; i++)
+        good = quick_aliases(check, op, &places, check->written[i], repeat > 0);
     return good;
 }
 
@@ -264,22 +284,27 @@ static segue_status slow_presence(const struct check *check, const struct form *
     if (!differ) return SEGUE_OK;
     const int i = __builtin_ctzll(differ);
     const int given = (int)(now->present >> i & 1);
-    return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: %s in this run, wanted it %s as in the plan", check->shapes.facts->fields[i].name,
+    return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                      "%s: %s in this run, wanted it %s as in the plan", check->shapes.facts->fields[i].name,
                       given ? "present" : "absent", given ? "absent" : "present");
 }
 
-static segue_status slow_parameter(const segue_field_facts *f, uint32_t i, const char *given, const char *want, segue_diag *diag)
+static segue_status slow_parameter(const segue_field_facts *f, uint32_t i, const char *given, const char *want,
+                                   segue_diag *diag)
 {
     int64_t whole[2];
     double real[2];
     memcpy(&whole[0], given, 8), memcpy(&whole[1], want, 8);
     memcpy(&real[0], given, 8), memcpy(&real[1], want, 8);
     if (f->role == SEGUE_ROLE_REAL)
-        return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: %.17g, wanted %.17g as in the plan", f->name, real[0], real[1]);
-    return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: %" PRId64 ", wanted %" PRId64 " as in the plan", f->name, whole[0], whole[1]);
+        return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: %.17g, wanted %.17g as in the plan",
+                          f->name, real[0], real[1]);
+    return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                      "%s: %" PRId64 ", wanted %" PRId64 " as in the plan", f->name, whole[0], whole[1]);
 }
 
-static segue_status slow_field(const struct check *check, const struct form *now, const segue_op_header *op, uint32_t i, segue_diag *diag)
+static segue_status slow_field(const struct check *check, const struct form *now, const segue_op_header *op,
+                               uint32_t i, segue_diag *diag)
 {
     const segue_field_facts *f = &check->shapes.facts->fields[i];
     const segue_op_header *planned = (const segue_op_header *)check->planned->bytes;
@@ -291,12 +316,15 @@ static segue_status slow_field(const struct check *check, const struct form *now
     if (!(now->present >> i & 1)) return SEGUE_OK;
     const segue_dtype given = tensor_at(op, f)->dtype, want = tensor_at(planned, f)->dtype;
     if (segue_dtype_id(given) != segue_dtype_id(want))
-        return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dtype is %s, wanted %s as in the plan", f->name, segue_dtype_text(given, text),
-                          segue_dtype_text(want, other));
-    if (check->form.alias[i] == ALIAS_EITHER || now->alias[i] == ALIAS_EITHER || now->alias[i] == check->form.alias[i]) return SEGUE_OK;
-    return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: lies %s, wanted it %s as in the plan", f->name,
-                      now->alias[i] == ALIAS_SAME ? "in the place of the incoming state" : "apart from the incoming state",
-                      now->alias[i] == ALIAS_SAME ? "apart" : "in its place");
+        return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dtype is %s, wanted %s as in the plan",
+                          f->name, segue_dtype_text(given, text), segue_dtype_text(want, other));
+    if (check->form.alias[i] == ALIAS_EITHER || now->alias[i] == ALIAS_EITHER ||
+        now->alias[i] == check->form.alias[i])
+        return SEGUE_OK;
+    return segue_fail(
+        diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: lies %s, wanted it %s as in the plan", f->name,
+        now->alias[i] == ALIAS_SAME ? "in the place of the incoming state" : "apart from the incoming state",
+        now->alias[i] == ALIAS_SAME ? "apart" : "in its place");
 }
 
 segue_status segue_check_slowly(const struct check *check, const segue_op_header *op, segue_diag *diag)
@@ -309,12 +337,15 @@ segue_status segue_check_slowly(const struct check *check, const segue_op_header
         return status;
     }
     if ((status = slow_presence(check, &now, diag))) return status;
-    for (uint32_t i = 0; i < shapes->facts->field_count && !status; i++) status = slow_field(check, &now, op, i, diag);
+    for (uint32_t i = 0; i < shapes->facts->field_count && !status; i++)
+        status = slow_field(check, &now, op, i, diag);
     for (int k = 0; k < LETTERS && !status; k++) {
         const int dynamic = shapes->dynamic >> k & 1, i = now.origin[k];
         if (dynamic ? now.dims[k] <= check->form.dims[k] : now.dims[k] == check->form.dims[k]) continue;
-        status = segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: axis %c is %" PRId64 ", wanted %s%" PRId64 " as in the plan",
-                            shapes->facts->fields[i].name, 'a' + k, now.dims[k], dynamic ? "at most " : "", check->form.dims[k]);
+        status = segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                            "%s: axis %c is %" PRId64 ", wanted %s%" PRId64 " as in the plan",
+                            shapes->facts->fields[i].name, 'a' + k, now.dims[k], dynamic ? "at most " : "",
+                            check->form.dims[k]);
     }
     return status;
 }

@@ -16,17 +16,17 @@ struct geometry {
 };
 
 struct check_tensor {
-    uint32_t offset;    /* in the op */
-    uint32_t dtype;     /* as a 32-bit word in memory; 0 = must be absent */
+    uint32_t offset;              /* in the op */
+    uint32_t dtype;               /* as a 32-bit word in memory; 0 = must be absent */
     uint8_t rank, written, bytes; /* bytes: of an element */
-    uint8_t partner;    /* of an outgoing state: 1 + index of the incoming one, whose place it may take */
-    uint8_t alias;      /* enum alias, as planned */
-    uint8_t twin;       /* planned with the same geometry as its partner */
+    uint8_t partner; /* of an outgoing state: 1 + index of the incoming one, whose place it may take */
+    uint8_t alias;   /* enum alias, as planned */
+    uint8_t twin;    /* planned with the same geometry as its partner */
     uint8_t reserved[2];
     struct axis axes[SEGUE_MAX_RANK];
-    struct extent reach;       /* of the planned tensor, counted from its first element */
-    uint64_t misaligned;       /* bits of the first element's address that must be 0 */
-    struct geometry geometry;  /* as planned */
+    struct extent reach;      /* of the planned tensor, counted from its first element */
+    uint64_t misaligned;      /* bits of the first element's address that must be 0 */
+    struct geometry geometry; /* as planned */
 };
 
 struct check_relation { /* dims[left] (== or >= or %) dims[right] + plus */
@@ -42,8 +42,8 @@ struct check_parameter {
 struct check {
     uint32_t tensor_count, absent_count, relation_count, parameter_count;
     int handles, reserved;
-    uint64_t address_mask; /* 0: data are handles */
-    uint64_t no_repeat;    /* handles, an operand without elements or of rank above 4: the general path */
+    uint64_t address_mask;      /* 0: data are handles */
+    uint64_t no_repeat;         /* handles, an operand without elements or of rank above 4: the general path */
     int64_t dims[LETTERS + 1];  /* frozen values; UNBOUND for dynamic axes; [CONSTANT] = 0 */
     int64_t bound[LETTERS + 1]; /* of dynamic axes */
     uint32_t absent[MAX_FIELDS];
@@ -52,12 +52,13 @@ struct check {
     struct check_relation relations[MAX_RULES];
     struct check_parameter parameters[MAX_FIELDS];
     struct shapes shapes;
-    struct form form; /* of the op that was planned */
+    struct form form;           /* of the op that was planned */
     struct op_storage *planned; /* its copy */
 };
 
 /* Freezes what the plan freezes. op is full and valid; form is what segue_validate made of it. */
-void segue_check_compile(const struct shapes *shapes, const struct form *form, const segue_op_header *op, int handles, struct check *out);
+void segue_check_compile(const struct shapes *shapes, const struct form *form, const segue_op_header *op,
+                         int handles, struct check *out);
 /* 1: op may run; 0: look closer. */
 int segue_check_quickly(const struct check *check, const segue_op_header *op);
 segue_status segue_check_slowly(const struct check *check, const segue_op_header *op, segue_diag *diag);

@@ -22,21 +22,25 @@ static void host_log(void *user, int32_t level, const char *text)
     if (ctx->log && text) ctx->log(ctx->log_user, level, text);
 }
 
-static segue_status read_options(const segue_context_options *given, segue_context_options *out, segue_diag *diag)
+static segue_status read_options(const segue_context_options *given, segue_context_options *out,
+                                 segue_diag *diag)
 {
     memset(out, 0, sizeof *out);
     out->size = sizeof *out;
     if (!given) return SEGUE_OK;
     if (given->size < 8 || given->size > 65536)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "options->size is %u, wanted sizeof (segue_context_options), %zu",
-                          given->size, sizeof *out);
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "options->size is %u, wanted sizeof (segue_context_options), %zu", given->size,
+                          sizeof *out);
     for (uint32_t at = sizeof *out; at < given->size; at++)
         if (((const char *)given)[at])
-            return segue_fail(diag, SEGUE_ERROR_FIELD, SEGUE_PHASE_CALL, 0, "options: byte %u is set, but this library knows %zu bytes", at, sizeof *out);
+            return segue_fail(diag, SEGUE_ERROR_FIELD, SEGUE_PHASE_CALL, 0,
+                              "options: byte %u is set, but this library knows %zu bytes", at, sizeof *out);
     memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
     if (out->flags & ~(uint32_t)SEGUE_CONTEXT_NO_DISCOVERY)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "options->flags is %#x, wanted 0 or SEGUE_CONTEXT_NO_DISCOVERY (%#x)",
-                          out->flags, SEGUE_CONTEXT_NO_DISCOVERY);
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "options->flags is %#x, wanted 0 or SEGUE_CONTEXT_NO_DISCOVERY (%#x)", out->flags,
+                          SEGUE_CONTEXT_NO_DISCOVERY);
     return SEGUE_OK;
 }
 
@@ -45,18 +49,29 @@ segue_status segue_context_create(const segue_context_options *options, segue_co
     segue_context_options known;
     segue_status status = read_options(options, &known, diag);
     if (status) return status;
-    if (!out) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "out is NULL, wanted where to put the context");
+    if (!out)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "out is NULL, wanted where to put the context");
     segue_context *ctx = os_alloc(sizeof *ctx, 64);
     if (!ctx || !(ctx->lock = os_mutex_create())) {
         os_free(ctx);
-        return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no memory for a context of %zu bytes", sizeof *ctx);
+        return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no memory for a context of %zu bytes",
+                          sizeof *ctx);
     }
     const char *check = os_environment("SEGUE_CHECK");
     if (check && !strcmp(check, "1")) segue_checking = 1;
     ctx->log = known.log;
     ctx->log_user = known.log_user;
-    ctx->host = (segue_host){ .size = sizeof ctx->host, .epoch = SEGUE_PLUGIN_EPOCH, .minor_min = SEGUE_PLUGIN_MINOR, .minor_max = SEGUE_PLUGIN_MINOR,
-                              .user = ctx, .alloc = host_alloc, .free = host_free, .log = host_log, .describe = segue_describe, .plugin_dir = "" };
+    ctx->host = (segue_host){ .size = sizeof ctx->host,
+                              .epoch = SEGUE_PLUGIN_EPOCH,
+                              .minor_min = SEGUE_PLUGIN_MINOR,
+                              .minor_max = SEGUE_PLUGIN_MINOR,
+                              .user = ctx,
+                              .alloc = host_alloc,
+                              .free = host_free,
+                              .log = host_log,
+                              .describe = segue_describe,
+                              .plugin_dir = "" };
     status = segue_find_plugins(&known, &ctx->host, &ctx->candidates, diag);
     if (status) {
         os_mutex_destroy(ctx->lock);
@@ -86,7 +101,8 @@ segue_status segue_plugin_report(segue_context *ctx, segue_plugin_facts *out, ui
     segue_status status = segue_object_check(ctx, KIND_CONTEXT, diag);
     if (status) return status;
     if (!count || (!out && *count))
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s", count ? "out" : "count",
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s",
+                          count ? "out" : "count",
                           count ? "an array of *count entries" : "the capacity of out");
     os_mutex_lock(ctx->lock);
     const uint32_t room = *count;

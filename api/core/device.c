@@ -14,12 +14,14 @@ static int ends(const char *text, size_t size)
 }
 
 /* A plugin's word on a device, vetted: every string must end. */
-static segue_status vet_facts(const struct candidate *c, uint32_t index, segue_device_facts *facts, segue_diag *diag)
+static segue_status vet_facts(const struct candidate *c, uint32_t index, segue_device_facts *facts,
+                              segue_diag *diag)
 {
-    if (!ends(facts->name, sizeof facts->name) || !ends(facts->alias, sizeof facts->alias) || !ends(facts->backend, sizeof facts->backend) ||
-        !ends(facts->description, sizeof facts->description) || !ends(facts->text, sizeof facts->text))
-        return segue_fail(diag, SEGUE_ERROR_PLUGIN, SEGUE_PHASE_ENUMERATE, 0, "plugin %s: device %u: a string does not end within its array",
-                          c->facts.id, index);
+    if (!ends(facts->name, sizeof facts->name) || !ends(facts->alias, sizeof facts->alias) ||
+        !ends(facts->backend, sizeof facts->backend) || !ends(facts->description, sizeof facts->description) ||
+        !ends(facts->text, sizeof facts->text))
+        return segue_fail(diag, SEGUE_ERROR_PLUGIN, SEGUE_PHASE_ENUMERATE, 0,
+                          "plugin %s: device %u: a string does not end within its array", c->facts.id, index);
     const size_t id = strlen(c->facts.id);
     if (!facts->name[0] || strncmp(facts->name, c->facts.id, id) || (facts->name[id] && facts->name[id] != ':'))
         snprintf(facts->name, sizeof facts->name, "%.20s:%u", c->facts.id, index);
@@ -30,7 +32,8 @@ static segue_status vet_facts(const struct candidate *c, uint32_t index, segue_d
     return SEGUE_OK;
 }
 
-static segue_status ask_facts(const struct candidate *c, uint32_t index, segue_device_facts *out, segue_diag *diag)
+static segue_status ask_facts(const struct candidate *c, uint32_t index, segue_device_facts *out,
+                              segue_diag *diag)
 {
     segue_diag said = { 0 };
     memset(out, 0, sizeof *out);
@@ -43,7 +46,8 @@ static segue_status ask_facts(const struct candidate *c, uint32_t index, segue_d
 static const segue_plugin *reference_of(segue_context *ctx)
 {
     for (uint32_t i = 0; i < ctx->candidates.count; i++)
-        if (ctx->candidates.list[i].builtin && ctx->candidates.list[i].facts.state == SEGUE_PLUGIN_LOADED) return &ctx->candidates.list[i].plugin;
+        if (ctx->candidates.list[i].builtin && ctx->candidates.list[i].facts.state == SEGUE_PLUGIN_LOADED)
+            return &ctx->candidates.list[i].plugin;
     return NULL;
 }
 
@@ -51,7 +55,9 @@ segue_status segue_device_count(segue_context *ctx, uint32_t *count, segue_diag 
 {
     const segue_status status = segue_object_check(ctx, KIND_CONTEXT, diag);
     if (status) return status;
-    if (!count) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "count is NULL, wanted where to put the count");
+    if (!count)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "count is NULL, wanted where to put the count");
     os_mutex_lock(ctx->lock);
     segue_load_all(&ctx->candidates);
     *count = 0;
@@ -66,7 +72,9 @@ segue_status segue_device_info(segue_context *ctx, uint32_t index, segue_device_
     uint32_t left = index, all = 0;
     segue_status status = segue_device_count(ctx, &all, diag);
     if (status) return status;
-    if (index >= all) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "index is %u, wanted less than %u", index, all);
+    if (index >= all)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "index is %u, wanted less than %u",
+                          index, all);
     os_mutex_lock(ctx->lock);
     struct candidate *c = ctx->candidates.list;
     while (left >= c->facts.device_count) left -= c++->facts.device_count;
@@ -84,7 +92,8 @@ static struct candidate *find_candidate(segue_context *ctx, const char *name, ui
     *index = 0;
     if (colon) {
         unsigned long number = 0;
-        for (end = (char *)colon + 1; *end >= '0' && *end <= '9' && number < 1000; end++) number = number * 10 + (unsigned long)(*end - '0');
+        for (end = (char *)colon + 1; *end >= '0' && *end <= '9' && number < 1000; end++)
+            number = number * 10 + (unsigned long)(*end - '0');
         if (end == colon + 1 || *end) return NULL;
         *index = (uint32_t)number;
     }
@@ -107,15 +116,19 @@ static segue_status fail_unknown(segue_context *ctx, const char *name, segue_dia
     for (uint32_t i = 0; i < ctx->candidates.count && n < sizeof known; i++) {
         const segue_plugin_facts *f = &ctx->candidates.list[i].facts;
         if (f->state == SEGUE_PLUGIN_REJECTED || !f->id[0]) continue;
-        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s%s%s%s", n ? ", " : "", f->alias[0] ? f->alias : f->id, f->alias[0] ? " (" : "",
-                              f->alias[0] ? f->id : "", f->alias[0] ? ":0)" : "");
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s%s%s%s%s", n ? ", " : "",
+                              f->alias[0] ? f->alias : f->id, f->alias[0] ? " (" : "", f->alias[0] ? f->id : "",
+                              f->alias[0] ? ":0)" : "");
     }
-    return segue_fail(diag, SEGUE_ERROR_NO_DEVICE, PHASE, 0, "no device \"%.64s\"; there is %s. Plugins are looked for in SEGUE_PLUGIN_PATH and in "
-                      "the library's own plugin folder; segue_plugin_report lists every candidate", name, known);
+    return segue_fail(diag, SEGUE_ERROR_NO_DEVICE, PHASE, 0,
+                      "no device \"%.64s\"; there is %s. Plugins are looked for in SEGUE_PLUGIN_PATH and in "
+                      "the library's own plugin folder; segue_plugin_report lists every candidate",
+                      name, known);
 }
 
 /* The candidate behind name, loaded, with at least index + 1 devices. Called with the context's lock. */
-static segue_status load_named(segue_context *ctx, const char *name, struct candidate **out, uint32_t *index, segue_diag *diag)
+static segue_status load_named(segue_context *ctx, const char *name, struct candidate **out, uint32_t *index,
+                               segue_diag *diag)
 {
     struct candidate *c = find_candidate(ctx, name, index);
     if (!c) return fail_unknown(ctx, name, diag);
@@ -125,41 +138,53 @@ static segue_status load_named(segue_context *ctx, const char *name, struct cand
     const segue_status status = segue_load_plugin(c, c->builtin ? NULL : reference_of(ctx), &said);
     if (status) return segue_pass_on(diag, status, said.phase, &said);
     if (*index >= c->facts.device_count && !c->facts.device_count)
-        return segue_fail(diag, SEGUE_ERROR_NO_DEVICE, PHASE, 0, "no device \"%.64s\": %s", name, c->facts.text[0] ? c->facts.text : "the plugin found none");
+        return segue_fail(diag, SEGUE_ERROR_NO_DEVICE, PHASE, 0, "no device \"%.64s\": %s", name,
+                          c->facts.text[0] ? c->facts.text : "the plugin found none");
     if (*index >= c->facts.device_count)
-        return segue_fail(diag, SEGUE_ERROR_NO_DEVICE, PHASE, 0, "no device \"%.64s\": plugin %s has %u (0 to %u)", name, c->facts.id,
+        return segue_fail(diag, SEGUE_ERROR_NO_DEVICE, PHASE, 0,
+                          "no device \"%.64s\": plugin %s has %u (0 to %u)", name, c->facts.id,
                           c->facts.device_count, c->facts.device_count - 1);
     *out = c;
     return SEGUE_OK;
 }
 
-static segue_status check_options(const segue_device_options *given, segue_device_options *out, segue_diag *diag)
+static segue_status check_options(const segue_device_options *given, segue_device_options *out,
+                                  segue_diag *diag)
 {
     memset(out, 0, sizeof *out);
     out->size = sizeof *out;
     if (!given) return SEGUE_OK;
     if (given->size < 8 || given->size > 65536)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "options->size is %u, wanted sizeof (segue_device_options), %zu", given->size, sizeof *out);
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
+                          "options->size is %u, wanted sizeof (segue_device_options), %zu", given->size,
+                          sizeof *out);
     for (uint32_t at = sizeof *out; at < given->size; at++)
         if (((const char *)given)[at])
-            return segue_fail(diag, SEGUE_ERROR_FIELD, PHASE, 0, "options: byte %u is set, but this library knows %zu bytes", at, sizeof *out);
+            return segue_fail(diag, SEGUE_ERROR_FIELD, PHASE, 0,
+                              "options: byte %u is set, but this library knows %zu bytes", at, sizeof *out);
     memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
     out->size = sizeof *out;
-    if (out->flags || out->reserved) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "options: flags are %#x, wanted 0", out->flags | out->reserved);
-    if (out->threads > 4096) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "options: threads is %u, wanted at most 4096", out->threads);
+    if (out->flags || out->reserved)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "options: flags are %#x, wanted 0",
+                          out->flags | out->reserved);
+    if (out->threads > 4096)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "options: threads is %u, wanted at most 4096",
+                          out->threads);
     if (out->parallel_for && !out->threads)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "options: threads is 0, wanted how many parallel_for runs at once");
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
+                          "options: threads is 0, wanted how many parallel_for runs at once");
     return SEGUE_OK;
 }
 
-static segue_status open_candidate(segue_context *ctx, struct candidate *c, uint32_t index, const segue_device_options *options, segue_device *dev,
-                                   segue_diag *diag)
+static segue_status open_candidate(segue_context *ctx, struct candidate *c, uint32_t index,
+                                   const segue_device_options *options, segue_device *dev, segue_diag *diag)
 {
     segue_diag said = { 0 };
     segue_status status = ask_facts(c, index, &dev->facts, diag);
     if (status) return status;
     if (!(dev->facts.flags & SEGUE_DEVICE_READY))
-        return segue_fail(diag, SEGUE_ERROR_NO_DEVICE, PHASE, 0, "%s is not ready: %s", dev->facts.name, dev->facts.text);
+        return segue_fail(diag, SEGUE_ERROR_NO_DEVICE, PHASE, 0, "%s is not ready: %s", dev->facts.name,
+                          dev->facts.text);
     status = c->plugin.device_open(c->plugin.self, index, options, &dev->handle, &said);
     if (status) return segue_pass_on(diag, status, PHASE, &said);
     status = c->plugin.device_facts(dev->handle, &dev->facts, &said);
@@ -175,7 +200,8 @@ static segue_status open_candidate(segue_context *ctx, struct candidate *c, uint
     return SEGUE_OK;
 }
 
-segue_status segue_device_open(segue_context *ctx, const char *name, const segue_device_options *options, segue_device **out, segue_diag *diag)
+segue_status segue_device_open(segue_context *ctx, const char *name, const segue_device_options *options,
+                               segue_device **out, segue_diag *diag)
 {
     segue_device_options known;
     struct candidate *candidate = NULL;
@@ -184,12 +210,14 @@ segue_status segue_device_open(segue_context *ctx, const char *name, const segue
     if (!status) status = check_options(options, &known, diag);
     if (status) return status;
     if (!name || !out)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s", name ? "out" : "name",
-                          name ? "where to put the device" : "a device's name such as \"cpu\" or \"opencl:0\"");
+        return segue_fail(
+            diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s", name ? "out" : "name",
+            name ? "where to put the device" : "a device's name such as \"cpu\" or \"reference\"");
     segue_device *dev = os_alloc(sizeof *dev, 64);
     if (!dev || !(dev->cache.lock = os_mutex_create())) {
         os_free(dev);
-        return segue_fail(diag, SEGUE_ERROR_MEMORY, PHASE, 0, "no memory for a device of %zu bytes", sizeof *dev);
+        return segue_fail(diag, SEGUE_ERROR_MEMORY, PHASE, 0, "no memory for a device of %zu bytes",
+                          sizeof *dev);
     }
     os_mutex_lock(ctx->lock);
     status = load_named(ctx, name, &candidate, &index, diag);

@@ -44,7 +44,8 @@ uint32_t segue_version(void)
     return SEGUE_VERSION_NUMBER;
 }
 
-segue_status segue_fail(segue_diag *diag, segue_status code, uint32_t phase, uint32_t field, const char *format, ...)
+segue_status segue_fail(segue_diag *diag, segue_status code, uint32_t phase, uint32_t field, const char *format,
+                        ...)
 {
     va_list args;
     va_start(args, format);

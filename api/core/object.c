@@ -9,6 +9,7 @@ atomic_int segue_checking;
 /* The live set: an open-addressed table of handles, used with SEGUE_CHECK=1 only. */
 static struct {
     atomic_flag busy;
+    atomic_int full; /* once it was: a handle that is not here may be live all the same */
     const void *slots[4096];
 } live = { .busy = ATOMIC_FLAG_INIT };
 
@@ -47,7 +48,7 @@ void segue_object_open(void *object, enum object_kind kind)
     struct object *o = object;
     o->kind = kind;
     atomic_init(&o->holders, 1);
-    if (segue_checking) live_replace(object, NULL, object);
+    if (segue_checking && !live_replace(object, NULL, object)) live.full = 1;
 }
 
 void segue_object_hold(void *object)
@@ -63,11 +64,15 @@ int segue_object_release(void *object)
 segue_status segue_object_check(const void *object, enum object_kind kind, segue_diag *diag)
 {
     const struct object *o = object;
-    if (!o) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "handle is NULL, wanted %s", kind_name(kind));
-    if (segue_checking && !live_replace(object, object, object))
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "handle %p is stale or was never made, wanted %s", object, kind_name(kind));
+    if (!o)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "handle is NULL, wanted %s",
+                          kind_name(kind));
+    if (segue_checking && !live_replace(object, object, object) && !live.full)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "handle %p is stale or was never made, wanted %s", object, kind_name(kind));
     if (o->kind != (uint32_t)kind)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "handle is %s, wanted %s", kind_name(o->kind), kind_name(kind));
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "handle is %s, wanted %s",
+                          kind_name(o->kind), kind_name(kind));
     return SEGUE_OK;
 }
 
@@ -75,17 +80,20 @@ int segue_object_close(void *object, enum object_kind kind)
 {
     if (!object || segue_object_check(object, kind, NULL)) return 0;
     ((struct object *)object)->kind = KIND_CLOSED;
-    if (segue_checking) live_replace(object, object, (const void *)&live); /* a tombstone, so that probe paths stay whole */
+    if (segue_checking) live_replace(object, object, NULL); /* probing never stops at a gap */
     return 1;
 }
 
 segue_status segue_answer(void *out, const void *facts, uint32_t known, segue_diag *diag)
 {
     uint32_t size;
-    if (!out) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "out is NULL, wanted a struct to fill");
+    if (!out)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "out is NULL, wanted a struct to fill");
     memcpy(&size, out, sizeof size);
     if (size < 8 || size > 65536 || size % 4)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "out->size is %u, wanted the struct's own size (%u here)", size, known);
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "out->size is %u, wanted the struct's own size (%u here)", size, known);
     if (size > known) memset((char *)out + known, 0, size - known);
     else known = size;
     memcpy((char *)out + sizeof size, (const char *)facts + sizeof size, known - sizeof size);

@@ -12,7 +12,12 @@
 
 #include <stdatomic.h>
 
-enum object_kind { KIND_CONTEXT = 0x53474301, KIND_DEVICE = 0x53474402, KIND_PLAN = 0x53475003, KIND_CLOSED = 0x534758ff };
+enum object_kind {
+    KIND_CONTEXT = 0x53474301,
+    KIND_DEVICE = 0x53474402,
+    KIND_PLAN = 0x53475003,
+    KIND_CLOSED = 0x534758ff
+};
 
 struct object {
     uint32_t kind;
@@ -23,7 +28,7 @@ struct segue_context {
     struct object object;
     struct os_mutex *lock; /* of candidates */
     struct candidates candidates;
-    segue_host host;       /* template of what plugins get */
+    segue_host host; /* template of what plugins get */
     void (*log)(void *user, int32_t level, const char *text);
     void *log_user;
 };
@@ -51,7 +56,8 @@ struct segue_plan {
     struct object object;
     uint32_t op_size; /* that the plugin expects */
     uint32_t api;     /* of streams */
-    segue_status (*run)(const void *plan, const segue_op_header *op, segue_stream stream, segue_buffer workspace, segue_diag *diag);
+    segue_status (*run)(const void *plan, const segue_op_header *op, segue_stream stream,
+                        segue_buffer workspace, segue_diag *diag);
     void *handle; /* the plugin's */
     segue_device *device;
     uint64_t workspace_bytes, workspace_mask; /* mask = alignment - 1 */

@@ -27,8 +27,9 @@ struct layout {
 
 #define TENSOR(role, name, kind, dims, since, doc) \
     { #name, dims, doc, 0, 0, 0, SEGUE_ROLE_##role, SEGUE_KIND_##kind, offsetof(struct layout, name), since },
-#define PARAM(type, name, initial, min, max, since, doc) \
-    { #name, "", doc, initial, min, max, SEGUE_ROLE_##type, SEGUE_KIND_NONE, offsetof(struct layout, name), since },
+#define PARAM(type, name, initial, min, max, since, doc)                                                    \
+    { #name, "", doc, initial, min, max, SEGUE_ROLE_##type, SEGUE_KIND_NONE, offsetof(struct layout, name), \
+      since },
 static const segue_field_facts fields[] = {
 #include DESCRIPTION
 };
@@ -46,11 +47,12 @@ static const segue_enum_facts enums[] = {
 #undef OP
 #undef ENUM
 
-#define OP(revision, title, source, dynamic, rules)                                             \
+#define OP(revision, title, source, dynamic, rules)                                              \
     title, source, dynamic, rules, fields, enums, ID, revision, (uint32_t)sizeof(struct layout), \
         sizeof fields / sizeof *fields, sizeof enums / sizeof *enums - 1, 0
 #define ENUM(param, name, value, doc)
-const segue_primitive_facts JOIN(segue_facts_, NAME) = { TEXT(NAME),
+const segue_primitive_facts JOIN(segue_facts_, NAME) = {
+    TEXT(NAME),
 #include DESCRIPTION
 };
 #undef OP
@@ -60,8 +62,9 @@ const segue_primitive_facts JOIN(segue_facts_, NAME) = { TEXT(NAME),
 #ifdef SEGUE_CHECK_OPS_H /* the library's build: ops.h, which was printed from these rows, must agree with them */
 #define PUBLIC JOIN(segue_, NAME)
 #define OP(revision, title, source, dynamic, rules)
-#define TENSOR(role, name, kind, dims, since, doc) \
-    _Static_assert(offsetof(struct layout, name) == offsetof(PUBLIC, name), "ops.h is stale: run tools/dev/emit");
+#define TENSOR(role, name, kind, dims, since, doc)                          \
+    _Static_assert(offsetof(struct layout, name) == offsetof(PUBLIC, name), \
+                   "ops.h is stale: run tools/dev/emit");
 #define PARAM(type, name, initial, min, max, since, doc) TENSOR(0, name, 0, 0, 0, 0)
 #include DESCRIPTION
 _Static_assert(sizeof(struct layout) == sizeof(PUBLIC), "ops.h is stale: run tools/dev/emit");

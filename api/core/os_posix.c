@@ -106,7 +106,7 @@ int os_real_path(const char *path, char *out)
 {
     char *found = realpath(path, NULL);
     const int code = !found ? errno : strlen(found) >= OS_PATH_BYTES ? ENAMETOOLONG : 0;
-    if (!code) strcpy(out, found);
+    if (!code) memcpy(out, found, strlen(found) + 1);
     free(found);
     return code;
 }

@@ -31,7 +31,9 @@ int segue_overlaps_itself(const segue_tensor *t)
 
 int segue_same_place(const segue_tensor *a, const segue_tensor *b)
 {
-    if (a->data != b->data || a->offset != b->offset || segue_dtype_id(a->dtype) != segue_dtype_id(b->dtype) || a->rank != b->rank) return 0;
+    if (a->data != b->data || a->offset != b->offset || segue_dtype_id(a->dtype) != segue_dtype_id(b->dtype) ||
+        a->rank != b->rank)
+        return 0;
     for (int d = 0; d < a->rank; d++)
         if (a->shape[d] != b->shape[d] || (a->shape[d] > 1 && a->stride[d] != b->stride[d])) return 0;
     return 1;

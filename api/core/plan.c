@@ -25,36 +25,45 @@ static const segue_plugin_primitive *declared(const segue_plugin *plugin, uint32
 }
 
 /* Fields that the plugin was built without must be absent or zero. */
-static segue_status check_tail(const segue_device *dev, const struct request *r, uint32_t known, segue_diag *diag)
+static segue_status check_tail(const segue_device *dev, const struct request *r, uint32_t known,
+                               segue_diag *diag)
 {
     static const char zeros[sizeof(segue_tensor)];
     for (uint32_t i = 0; i < r->facts->field_count; i++) {
         const segue_field_facts *f = &r->facts->fields[i];
-        const int set = is_tensor(f) ? tensor_at(r->op, f)->dtype.bits != 0 : memcmp((const char *)r->op + f->offset, zeros, 8) != 0;
+        const int set = is_tensor(f) ? tensor_at(r->op, f)->dtype.bits != 0
+                                     : memcmp((const char *)r->op + f->offset, zeros, 8) != 0;
         if (f->offset >= known && set)
-            return segue_fail(diag, SEGUE_ERROR_FIELD, SEGUE_PHASE_PLAN, i + 1, "%s: plugin %s predates it (knows %u bytes of %s); leave it unset or update the plugin",
-                              f->name, dev->facts.backend, known, r->facts->name);
+            return segue_fail(
+                diag, SEGUE_ERROR_FIELD, SEGUE_PHASE_PLAN, i + 1,
+                "%s: plugin %s predates it (knows %u bytes of %s); leave it unset or update the plugin",
+                f->name, dev->facts.backend, known, r->facts->name);
     }
     return SEGUE_OK;
 }
 
-static segue_status check_declared(const segue_device *dev, struct request *r, uint32_t *reasons, segue_diag *diag)
+static segue_status check_declared(const segue_device *dev, struct request *r, struct op_storage *storage,
+                                   uint32_t *reasons, segue_diag *diag)
 {
     const segue_plugin_primitive *p = declared(dev->plugin, r->facts->id);
     *reasons = SEGUE_REASON_PRIMITIVE;
     if (!p)
-        return segue_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, 0, "%s has no kernel for %s", dev->facts.name, r->facts->name);
+        return segue_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, 0, "%s has no kernel for %s",
+                          dev->facts.name, r->facts->name);
     *reasons = SEGUE_REASON_REVISION;
     if (r->op->revision < p->revision_min || r->op->revision > p->revision_max)
-        return segue_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, 0, "%s: revision is %u, plugin %s offers %u to %u", r->facts->name,
-                          r->op->revision, dev->facts.backend, p->revision_min, p->revision_max);
+        return segue_fail(diag, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, 0,
+                          "%s: revision is %u, plugin %s offers %u to %u", r->facts->name, r->op->revision,
+                          dev->facts.backend, p->revision_min, p->revision_max);
     r->op_size = p->op_size;
+    r->op = segue_full_op(r->op, p->op_size,
+                          storage); /* the plugin may know, and read, more fields than this library */
     return check_tail(dev, r, p->op_size, diag);
 }
 
 /* Storage must outlive the request. *reasons says what kind of failure it was. */
-static segue_status make_request(const segue_device *dev, const segue_op_header *op, struct op_storage *storage, struct request *out,
-                                 uint32_t *reasons, segue_diag *diag)
+static segue_status make_request(const segue_device *dev, const segue_op_header *op, struct op_storage *storage,
+                                 struct request *out, uint32_t *reasons, segue_diag *diag)
 {
     const int handles = (dev->facts.flags & SEGUE_DEVICE_HANDLE_MEMORY) != 0;
     segue_status status = segue_validate_header(op, &out->facts, diag);
@@ -63,10 +72,11 @@ static segue_status make_request(const segue_device *dev, const segue_op_header 
     out->op = segue_full_op(op, out->facts->op_size, storage);
     if ((status = segue_parse_shapes(out->facts, &out->shapes, diag))) return status;
     if ((status = segue_validate(&out->shapes, out->op, FOR_PLAN, handles, &out->form, diag))) return status;
-    return check_declared(dev, out, reasons, diag);
+    return check_declared(dev, out, storage, reasons, diag);
 }
 
-segue_status segue_support(segue_device *dev, const segue_op_header *op, segue_support_facts *out, segue_diag *diag)
+segue_status segue_support(segue_device *dev, const segue_op_header *op, segue_support_facts *out,
+                           segue_diag *diag)
 {
     segue_support_facts facts = { .size = sizeof facts };
     struct op_storage storage;
@@ -86,12 +96,14 @@ segue_status segue_support(segue_device *dev, const segue_op_header *op, segue_s
     facts.reasons = 0;
     status = dev->plugin->support(dev->handle, request.op, &facts, &said);
     facts.text[sizeof facts.text - 1] = 0;
-    return status ? segue_pass_on(diag, status, SEGUE_PHASE_PLAN, &said) : segue_answer(out, &facts, sizeof facts, diag);
+    return status ? segue_pass_on(diag, status, SEGUE_PHASE_PLAN, &said)
+                  : segue_answer(out, &facts, sizeof facts, diag);
 }
 
 enum { MAX_ROWS = 256 };
 
-segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_row_facts *out, uint32_t *count, segue_diag *diag)
+segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_row_facts *out, uint32_t *count,
+                           segue_diag *diag)
 {
     struct op_storage storage;
     struct request request;
@@ -101,10 +113,12 @@ segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_r
     if (!status) status = make_request(dev, op, &storage, &request, &reasons, diag);
     if (status) return status;
     if (!count || (!out && *count))
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s", count ? "out" : "count",
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s",
+                          count ? "out" : "count",
                           count ? "an array of *count entries" : "the capacity of out");
     segue_row_facts *rows = os_alloc(MAX_ROWS * sizeof *rows, 64);
-    if (!rows) return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for %d rows", MAX_ROWS);
+    if (!rows)
+        return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for %d rows", MAX_ROWS);
     for (uint32_t i = 0; i < MAX_ROWS; i++) rows[i].size = sizeof *rows;
     status = dev->plugin->explain(dev->handle, request.op, rows, &found, &said);
     if (status) status = segue_pass_on(diag, status, SEGUE_PHASE_PLAN, &said);
@@ -131,15 +145,19 @@ static segue_status ask_plan(struct segue_plan *plan, const segue_plugin *plugin
     facts->revision = plan->revision;
     facts->row[sizeof facts->row - 1] = 0;
     if (!facts->workspace_alignment) facts->workspace_alignment = 1;
-    if (facts->workspace_alignment & (facts->workspace_alignment - 1) || facts->workspace_alignment > 256 || facts->workspace_bytes >> 62)
-        return segue_fail(diag, SEGUE_ERROR_PLUGIN, SEGUE_PHASE_PLAN, 0, "plugin %s: row %s asks for %" PRIu64 " bytes of workspace aligned to %" PRIu64,
-                          plan->device->facts.backend, facts->row, facts->workspace_bytes, facts->workspace_alignment);
+    if (facts->workspace_alignment & (facts->workspace_alignment - 1) || facts->workspace_alignment > 256 ||
+        facts->workspace_bytes >> 62)
+        return segue_fail(diag, SEGUE_ERROR_PLUGIN, SEGUE_PHASE_PLAN, 0,
+                          "plugin %s: row %s asks for %" PRIu64 " bytes of workspace aligned to %" PRIu64,
+                          plan->device->facts.backend, facts->row, facts->workspace_bytes,
+                          facts->workspace_alignment);
     plan->workspace_bytes = facts->workspace_bytes;
     plan->workspace_mask = facts->workspace_alignment - 1;
     return SEGUE_OK;
 }
 
-static segue_status fill_plan(struct segue_plan *plan, const struct request *r, const char *row, segue_diag *diag)
+static segue_status fill_plan(struct segue_plan *plan, const struct request *r, const char *row,
+                              segue_diag *diag)
 {
     const segue_plugin *plugin = plan->device->plugin;
     const int handles = (plan->device->facts.flags & SEGUE_DEVICE_HANDLE_MEMORY) != 0;
@@ -162,18 +180,23 @@ static segue_status fill_plan(struct segue_plan *plan, const struct request *r, 
     return status;
 }
 
-segue_status segue_plan_create_row(segue_device *dev, const segue_op_header *op, const char *row, segue_plan **out, segue_diag *diag)
+segue_status segue_plan_create_row(segue_device *dev, const segue_op_header *op, const char *row,
+                                   segue_plan **out, segue_diag *diag)
 {
     struct op_storage storage;
     struct request request;
     uint32_t reasons;
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (status) return status;
-    if (!out) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "out is NULL, wanted where to put the plan");
+    if (!out)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "out is NULL, wanted where to put the plan");
     if ((status = segue_device_status(dev, diag))) return status;
     if ((status = make_request(dev, op, &storage, &request, &reasons, diag))) return status;
     segue_plan *plan = os_alloc(sizeof *plan, 64);
-    if (!plan) return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for a plan of %zu bytes", sizeof *plan);
+    if (!plan)
+        return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for a plan of %zu bytes",
+                          sizeof *plan);
     plan->device = dev;
     if ((status = fill_plan(plan, &request, row, diag))) {
         os_free(plan);
@@ -212,30 +235,37 @@ static segue_status check_header(const segue_plan *plan, const segue_op_header *
     const segue_status status = segue_validate_header(op, &facts, diag);
     if (status) return status;
     if (op->primitive == plan->primitive && op->revision == plan->revision) return SEGUE_OK;
-    return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_RUN, 0, "op is %s revision %u, wanted %s revision %u as in the plan", facts->name,
-                      op->revision, plan->check.shapes.facts->name, plan->revision);
+    return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_RUN, 0,
+                      "op is %s revision %u, wanted %s revision %u as in the plan", facts->name, op->revision,
+                      plan->check.shapes.facts->name, plan->revision);
 }
 
-static segue_status fail_surroundings(const segue_plan *plan, segue_stream stream, segue_buffer workspace, segue_diag *diag)
+static segue_status fail_surroundings(const segue_plan *plan, segue_stream stream, segue_buffer workspace,
+                                      segue_diag *diag)
 {
     if (stream.api != plan->api)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_RUN, 0, "stream is of API %u, wanted one of %s (API %u): segue_stream_create or segue_stream_wrap",
-                          stream.api, plan->device->facts.name, plan->api);
-    if (!workspace.data || workspace.offset > workspace.bytes || workspace.bytes - workspace.offset < plan->workspace_bytes)
-        return segue_fail(diag, SEGUE_ERROR_WORKSPACE, SEGUE_PHASE_RUN, 0, "workspace: wanted %" PRIu64 " bytes (segue_plan_info), given %s%" PRIu64,
+        return segue_fail(
+            diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_RUN, 0,
+            "stream is of API %u, wanted one of %s (API %u): segue_stream_create or segue_stream_wrap",
+            stream.api, plan->device->facts.name, plan->api);
+    if (!workspace.data || workspace.offset > workspace.bytes ||
+        workspace.bytes - workspace.offset < plan->workspace_bytes)
+        return segue_fail(diag, SEGUE_ERROR_WORKSPACE, SEGUE_PHASE_RUN, 0,
+                          "workspace: wanted %" PRIu64 " bytes (segue_plan_info), given %s%" PRIu64,
                           plan->workspace_bytes, workspace.data ? "" : "NULL and ",
                           workspace.offset > workspace.bytes ? 0 : workspace.bytes - workspace.offset);
-    return segue_fail(diag, SEGUE_ERROR_WORKSPACE, SEGUE_PHASE_RUN, 0, "workspace: wanted an address that is a multiple of %" PRIu64,
-                      plan->workspace_mask + 1);
+    return segue_fail(diag, SEGUE_ERROR_WORKSPACE, SEGUE_PHASE_RUN, 0,
+                      "workspace: wanted an address that is a multiple of %" PRIu64, plan->workspace_mask + 1);
 }
 
 static inline int surroundings_fit(const segue_plan *plan, segue_stream stream, segue_buffer workspace)
 {
     if (stream.api != plan->api) return 0;
     if (!plan->workspace_bytes) return 1;
-    const uint64_t address = plan->check.handles ? workspace.offset : (uint64_t)(uintptr_t)workspace.data + workspace.offset;
-    return workspace.data && workspace.offset <= workspace.bytes && workspace.bytes - workspace.offset >= plan->workspace_bytes &&
-           !(address & plan->workspace_mask);
+    const uint64_t address =
+        plan->check.handles ? workspace.offset : (uint64_t)(uintptr_t)workspace.data + workspace.offset;
+    return workspace.data && workspace.offset <= workspace.bytes &&
+           workspace.bytes - workspace.offset >= plan->workspace_bytes && !(address & plan->workspace_mask);
 }
 
 /* size, primitive and revision as planned, no unknown flag: two words. */
@@ -248,21 +278,26 @@ static inline int usual_header(const segue_plan *plan, const segue_op_header *op
 }
 
 /* An op that is shorter than the plugin's, or that carries a tail. */
-static __attribute__((noinline)) segue_status run_unusual(const segue_plan *plan, const segue_op_header *op, segue_stream stream,
-                                                          segue_buffer workspace, segue_diag *said)
+static __attribute__((noinline)) segue_status run_unusual(const segue_plan *plan, const segue_op_header *op,
+                                                          segue_stream stream, segue_buffer workspace,
+                                                          segue_diag *said)
 {
     struct op_storage storage;
     return plan->run(plan->handle, segue_full_op(op, plan->op_size, &storage), stream, workspace, said);
 }
 
-static __attribute__((noinline)) segue_status look_closer(const segue_plan *plan, const segue_op_header *op, segue_diag *diag)
+static __attribute__((noinline)) segue_status look_closer(const segue_plan *plan, const segue_op_header *op,
+                                                          segue_diag *diag)
 {
     struct op_storage storage;
     const segue_status status = check_header(plan, op, diag);
-    return status ? status : segue_check_slowly(&plan->check, segue_full_op(op, plan->check.shapes.facts->op_size, &storage), diag);
+    return status ? status
+                  : segue_check_slowly(&plan->check,
+                                       segue_full_op(op, plan->check.shapes.facts->op_size, &storage), diag);
 }
 
-segue_status segue_plan_run(const segue_plan *plan, const segue_op_header *op, segue_stream stream, segue_buffer workspace, segue_diag *diag)
+segue_status segue_plan_run(const segue_plan *plan, const segue_op_header *op, segue_stream stream,
+                            segue_buffer workspace, segue_diag *diag)
 {
     const int checking = atomic_load_explicit(&segue_checking, memory_order_relaxed);
     segue_diag said;
@@ -278,6 +313,7 @@ segue_status segue_plan_run(const segue_plan *plan, const segue_op_header *op, s
         if (!surroundings_fit(plan, stream, workspace)) return fail_surroundings(plan, stream, workspace, diag);
     }
     said.native_code = 0, said.field = 0, said.text[0] = 0;
-    status = op->size >= plan->op_size ? plan->run(plan->handle, op, stream, workspace, &said) : run_unusual(plan, op, stream, workspace, &said);
+    status = op->size >= plan->op_size ? plan->run(plan->handle, op, stream, workspace, &said)
+                                       : run_unusual(plan, op, stream, workspace, &said);
     return status ? segue_pass_on(diag, status, SEGUE_PHASE_RUN, &said) : SEGUE_OK;
 }

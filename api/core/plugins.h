@@ -7,13 +7,14 @@
 #include <segue/plugin.h>
 
 struct candidate { /* one plugin file, or one linked-in entry */
-    segue_plugin_facts facts;  /* id and alias come from the note; state, code, phase and text from what became of it */
-    segue_plugin_entry entry;  /* linked in; NULL = facts.path is a file */
-    segue_plugin plugin;       /* the vetted table; valid once facts.state is SEGUE_PLUGIN_LOADED */
-    segue_host host;           /* what the plugin was given; stays put for the life of the context */
+    segue_plugin_facts
+        facts; /* id and alias come from the note; state, code, phase and text from what became of it */
+    segue_plugin_entry entry; /* linked in; NULL = facts.path is a file */
+    segue_plugin plugin;      /* the vetted table; valid once facts.state is SEGUE_PLUGIN_LOADED */
+    segue_host host;          /* what the plugin was given; stays put for the life of the context */
     uint64_t inode, file_device;
     char directory[1024];
-    int builtin;               /* the reference */
+    int builtin; /* the reference */
 };
 
 struct candidates {
@@ -24,7 +25,8 @@ struct candidates {
 /* Lists all candidates: paths and trust checked, identity notes read, none of their code run. Rejected ones stay in the
  * list with their reason. An id that came earlier rejects a later one. host: what each plugin will get (plugin_dir and
  * reference are filled in per candidate). */
-segue_status segue_find_plugins(const segue_context_options *options, const segue_host *host, struct candidates *out, segue_diag *diag);
+segue_status segue_find_plugins(const segue_context_options *options, const segue_host *host,
+                                struct candidates *out, segue_diag *diag);
 void segue_free_plugins(struct candidates *all);
 
 /* Loads one candidate, vets its answer and asks for its device count; fills facts. Already loaded: OK; already rejected:

@@ -18,7 +18,8 @@ static int plan_fits(const segue_plan *plan, const segue_op_header *op)
             continue;
         }
         if (segue_dtype_id(a->dtype) != segue_dtype_id(b->dtype)) return 0;
-        if (a->dtype.bits && (a->rank != b->rank || memcmp(a->shape, b->shape, a->rank * sizeof *a->shape))) return 0;
+        if (a->dtype.bits && (a->rank != b->rank || memcmp(a->shape, b->shape, a->rank * sizeof *a->shape)))
+            return 0;
     }
     struct form form;
     if (segue_validate(&plan->check.shapes, op, FOR_PLAN, plan->check.handles, &form, NULL)) return 0;
@@ -75,7 +76,8 @@ static segue_status check_capture(segue_device *dev, segue_stream stream, segue_
     const segue_status status = dev->plugin->stream_capturing(dev->handle, stream, &capturing, &said);
     if (status) return segue_pass_on(diag, status, SEGUE_PHASE_RUN, &said);
     if (!capturing) return SEGUE_OK;
-    return segue_fail(diag, SEGUE_ERROR_CAPTURE, SEGUE_PHASE_RUN, 0, "segue_run may allocate and synchronises: wanted a stream that is not being captured; "
+    return segue_fail(diag, SEGUE_ERROR_CAPTURE, SEGUE_PHASE_RUN, 0,
+                      "segue_run may allocate and synchronises: wanted a stream that is not being captured; "
                       "make a plan and use segue_plan_run");
 }
 

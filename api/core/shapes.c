@@ -10,7 +10,8 @@
 int segue_field_index(const segue_primitive_facts *facts, const char *name, size_t length)
 {
     for (uint32_t i = 0; i < facts->field_count; i++)
-        if (strlen(facts->fields[i].name) == length && !memcmp(facts->fields[i].name, name, length)) return (int)i;
+        if (strlen(facts->fields[i].name) == length && !memcmp(facts->fields[i].name, name, length))
+            return (int)i;
     return -1;
 }
 
@@ -57,7 +58,9 @@ static const char *parse_term(const segue_primitive_facts *facts, const char *p,
     if (!n) return NULL;
     if (isdigit((unsigned char)*p)) out->plus = strtoll(p, NULL, 10);
     else if (n == 1 && islower((unsigned char)*p)) out->letter = *p - 'a';
-    else if ((out->field = segue_field_index(facts, p, n)) < 0 || facts->fields[out->field].role != SEGUE_ROLE_INT) return NULL;
+    else if ((out->field = segue_field_index(facts, p, n)) < 0 ||
+             facts->fields[out->field].role != SEGUE_ROLE_INT)
+        return NULL;
     p = skip_spaces(p + n);
     if (*p == '+' || *p == '-') {
         const int64_t sign = *p == '-' ? -1 : 1;
@@ -127,21 +130,26 @@ segue_status segue_parse_shapes(const segue_primitive_facts *facts, struct shape
     out->facts = facts;
     out->first_size = sizeof(segue_op_header);
     if (facts->field_count > MAX_FIELDS)
-        return segue_fail(diag, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_VALIDATE, 0, "%s: %u fields, at most %d", facts->name, facts->field_count, MAX_FIELDS);
+        return segue_fail(diag, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_VALIDATE, 0, "%s: %u fields, at most %d",
+                          facts->name, facts->field_count, MAX_FIELDS);
     for (uint32_t i = 0; i < facts->field_count; i++) {
         const segue_field_facts *f = &facts->fields[i];
         const int rank = is_tensor(f) ? parse_axes(f->dims, out->axes[i]) : 0;
         const uint32_t end = f->offset + (is_tensor(f) ? sizeof(segue_tensor) : 8);
         if (rank < 0)
-            return segue_fail(diag, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_VALIDATE, i + 1, "%s: axes \"%s\" do not parse", f->name, f->dims);
+            return segue_fail(diag, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_VALIDATE, i + 1,
+                              "%s: axes \"%s\" do not parse", f->name, f->dims);
         out->rank[i] = (uint8_t)rank;
         if (f->since == 1 && end > out->first_size) out->first_size = end;
     }
     for (const char *d = facts->dynamic; *d; d++)
         if (*d != ' ') out->dynamic |= 1u << (*d - 'a');
     while (*skip_spaces(p)) {
-        const char *next = out->rule_count < MAX_RULES ? parse_rule(facts, p, &out->rules[out->rule_count++]) : NULL;
-        if (!next) return segue_fail(diag, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_VALIDATE, 0, "%s: rule does not parse: %s", facts->name, p);
+        const char *next =
+            out->rule_count < MAX_RULES ? parse_rule(facts, p, &out->rules[out->rule_count++]) : NULL;
+        if (!next)
+            return segue_fail(diag, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_VALIDATE, 0,
+                              "%s: rule does not parse: %s", facts->name, p);
         p = next;
     }
     return SEGUE_OK;

@@ -15,7 +15,7 @@ struct axis { /* size = dims[letter] + plus; letter CONSTANT: just plus */
     int8_t plus;
 };
 
-struct term { /* dims[letter] + plus, or the value of parameter field + plus, or just plus */
+struct term {          /* dims[letter] + plus, or the value of parameter field + plus, or just plus */
     int letter, field; /* field: index into fields, -1 = none */
     int64_t plus;
 };
@@ -25,10 +25,10 @@ enum rule_kind { RULE_EQUAL, RULE_AT_LEAST, RULE_DIVIDES, RULE_NEEDS, RULE_FORBI
 struct rule {
     enum rule_kind kind;
     struct term left, right;
-    uint64_t operands;  /* NEEDS: any of these fields; FORBIDS: none of them (bit = index) */
-    int condition;      /* field that must be present (or absent), -1 = always */
+    uint64_t operands; /* NEEDS: any of these fields; FORBIDS: none of them (bit = index) */
+    int condition;     /* field that must be present (or absent), -1 = always */
     int unless;
-    const char *text;   /* in the description */
+    const char *text; /* in the description */
     int text_length;
 };
 
@@ -45,6 +45,7 @@ struct shapes {
 /* SEGUE_ERROR_INTERNAL with words when the description itself does not parse. */
 segue_status segue_parse_shapes(const segue_primitive_facts *facts, struct shapes *out, segue_diag *diag);
 
-int segue_field_index(const segue_primitive_facts *facts, const char *name, size_t length); /* -1 = no such field */
+int segue_field_index(const segue_primitive_facts *facts, const char *name,
+                      size_t length); /* -1 = no such field */
 
 #endif

@@ -49,8 +49,8 @@ static void axes(void **state)
 
 static void relations(void **state)
 {
-    const segue_primitive_facts facts = facts_with(
-        "d % g == 0; t >= size - 1; p == s unless ids ;b==1 if ids; size == d + 2");
+    const segue_primitive_facts facts =
+        facts_with("d % g == 0; t >= size - 1; p == s unless ids ;b==1 if ids; size == d + 2");
     struct shapes s;
     (void)state;
     assert_ok(segue_parse_shapes(&facts, &s, why));

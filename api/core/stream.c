@@ -18,8 +18,8 @@ static segue_status check_api(segue_device *dev, const char *what, uint32_t api,
     const segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (status) return status;
     if (api == dev->facts.api) return SEGUE_OK;
-    return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is of %s, wanted one of %s for %s", what, api_name(api),
-                      api_name(dev->facts.api), dev->facts.name);
+    return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is of %s, wanted one of %s for %s",
+                      what, api_name(api), api_name(dev->facts.api), dev->facts.name);
 }
 
 static segue_status passed(segue_status status, segue_diag *said, segue_diag *diag)
@@ -33,9 +33,12 @@ segue_status segue_memory_alloc(segue_device *dev, uint64_t bytes, segue_buffer 
     segue_buffer buffer = { NULL, 0, 0 };
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (status) return status;
-    if (!out) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "out is NULL, wanted where to put the buffer");
+    if (!out)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "out is NULL, wanted where to put the buffer");
     if (bytes >> 62)
-        return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "%s: wanted %" PRIu64 " bytes, more than any device has", dev->facts.name, bytes);
+        return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0,
+                          "%s: wanted %" PRIu64 " bytes, more than any device has", dev->facts.name, bytes);
     if (bytes) status = passed(dev->plugin->memory_alloc(dev->handle, bytes, &buffer, &said), &said, diag);
     if (!status) *out = buffer;
     return status;
@@ -43,31 +46,37 @@ segue_status segue_memory_alloc(segue_device *dev, uint64_t bytes, segue_buffer 
 
 void segue_memory_free(segue_device *dev, segue_buffer buffer)
 {
-    if (buffer.data && !segue_object_check(dev, KIND_DEVICE, NULL)) dev->plugin->memory_free(dev->handle, buffer);
+    if (buffer.data && !segue_object_check(dev, KIND_DEVICE, NULL))
+        dev->plugin->memory_free(dev->handle, buffer);
 }
 
 /* bytes from buffer's offset must lie within it. */
 static segue_status check_range(const char *what, segue_buffer buffer, uint64_t bytes, segue_diag *diag)
 {
     if (buffer.data && buffer.offset <= buffer.bytes && bytes <= buffer.bytes - buffer.offset) return SEGUE_OK;
-    return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s: wanted %" PRIu64 " bytes from offset %" PRIu64 ", given %s of %" PRIu64 " bytes",
+    return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                      "%s: wanted %" PRIu64 " bytes from offset %" PRIu64 ", given %s of %" PRIu64 " bytes",
                       what, bytes, buffer.offset, buffer.data ? "a buffer" : "NULL", buffer.bytes);
 }
 
-segue_status segue_memory_copy(segue_device *dev, segue_stream stream, uint32_t direction, segue_buffer to, segue_buffer from, uint64_t bytes,
-                               segue_diag *diag)
+segue_status segue_memory_copy(segue_device *dev, segue_stream stream, uint32_t direction, segue_buffer to,
+                               segue_buffer from, uint64_t bytes, segue_diag *diag)
 {
     segue_diag said = { 0 };
     segue_status status = check_api(dev, "stream", stream.api, diag);
     if (status || !bytes) return status;
     if (direction < SEGUE_COPY_TO_DEVICE || direction > SEGUE_COPY_ON_DEVICE)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "direction is %u, wanted SEGUE_COPY_TO_DEVICE (1), FROM_DEVICE (2) or ON_DEVICE (3)", direction);
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "direction is %u, wanted SEGUE_COPY_TO_DEVICE (1), FROM_DEVICE (2) or ON_DEVICE (3)",
+                          direction);
     if ((status = check_range("to", to, bytes, diag))) return status;
     if ((status = check_range("from", from, bytes, diag))) return status;
-    return passed(dev->plugin->memory_copy(dev->handle, stream, direction, to, from, bytes, &said), &said, diag);
+    return passed(dev->plugin->memory_copy(dev->handle, stream, direction, to, from, bytes, &said), &said,
+                  diag);
 }
 
-segue_status segue_memory_fill(segue_device *dev, segue_stream stream, segue_buffer to, uint8_t value, uint64_t bytes, segue_diag *diag)
+segue_status segue_memory_fill(segue_device *dev, segue_stream stream, segue_buffer to, uint8_t value,
+                               uint64_t bytes, segue_diag *diag)
 {
     segue_diag said = { 0 };
     segue_status status = check_api(dev, "stream", stream.api, diag);
@@ -82,7 +91,9 @@ segue_status segue_stream_create(segue_device *dev, segue_stream *out, segue_dia
     segue_stream stream = { 0 };
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (status) return status;
-    if (!out) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "out is NULL, wanted where to put the stream");
+    if (!out)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "out is NULL, wanted where to put the stream");
     status = passed(dev->plugin->stream_create(dev->handle, &stream, &said), &said, diag);
     if (status) return status;
     stream.flags |= SEGUE_STREAM_OWNED;
@@ -90,18 +101,25 @@ segue_status segue_stream_create(segue_device *dev, segue_stream *out, segue_dia
     return SEGUE_OK;
 }
 
-segue_status segue_stream_wrap(segue_device *dev, uint32_t api, void *handle, uint32_t flags, segue_stream *out, segue_diag *diag)
+segue_status segue_stream_wrap(segue_device *dev, uint32_t api, void *handle, uint32_t flags, segue_stream *out,
+                               segue_diag *diag)
 {
     const uint32_t defaults = SEGUE_STREAM_LEGACY_DEFAULT | SEGUE_STREAM_PER_THREAD_DEFAULT;
     const segue_stream stream = { api, flags, handle };
     segue_diag said = { 0 };
     segue_status status = check_api(dev, "stream", api, diag);
     if (status) return status;
-    if (!out) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "out is NULL, wanted where to put the stream");
+    if (!out)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "out is NULL, wanted where to put the stream");
     if (flags & ~defaults || flags == defaults)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "flags are %#x, wanted 0, SEGUE_STREAM_LEGACY_DEFAULT or SEGUE_STREAM_PER_THREAD_DEFAULT", flags);
+        return segue_fail(
+            diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+            "flags are %#x, wanted 0, SEGUE_STREAM_LEGACY_DEFAULT or SEGUE_STREAM_PER_THREAD_DEFAULT", flags);
     if (!handle && !flags && api != SEGUE_API_CPU)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "handle is NULL, wanted a stream, or one of the default flags to mean the default stream");
+        return segue_fail(
+            diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+            "handle is NULL, wanted a stream, or one of the default flags to mean the default stream");
     status = passed(dev->plugin->stream_wrap(dev->handle, stream, &said), &said, diag);
     if (!status) *out = stream;
     return status;
@@ -116,7 +134,8 @@ segue_status segue_stream_sync(segue_device *dev, segue_stream stream, segue_dia
 
 void segue_stream_destroy(segue_device *dev, segue_stream stream)
 {
-    if (stream.flags & SEGUE_STREAM_OWNED && !check_api(dev, "stream", stream.api, NULL)) dev->plugin->stream_destroy(dev->handle, stream);
+    if (stream.flags & SEGUE_STREAM_OWNED && !check_api(dev, "stream", stream.api, NULL))
+        dev->plugin->stream_destroy(dev->handle, stream);
 }
 
 segue_status segue_event_create(segue_device *dev, segue_event *out, segue_diag *diag)
@@ -125,7 +144,9 @@ segue_status segue_event_create(segue_device *dev, segue_event *out, segue_diag 
     segue_event event = { 0 };
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (status) return status;
-    if (!out) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "out is NULL, wanted where to put the event");
+    if (!out)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                          "out is NULL, wanted where to put the event");
     status = passed(dev->plugin->event_create(dev->handle, &event, &said), &said, diag);
     if (!status) *out = event;
     return status;

@@ -23,8 +23,9 @@ static const struct {
     uint32_t id;
     const char *name;
 } dtype_names[] = {
-    { SEGUE_F64, "f64" }, { SEGUE_F32, "f32" }, { SEGUE_F16, "f16" }, { SEGUE_BF16, "bf16" }, { SEGUE_I64, "i64" },
-    { SEGUE_I32, "i32" }, { SEGUE_I8, "i8" },   { SEGUE_I4, "i4" },   { SEGUE_U8, "u8" },     { SEGUE_C64, "complex64" },
+    { SEGUE_F64, "f64" }, { SEGUE_F32, "f32" },       { SEGUE_F16, "f16" }, { SEGUE_BF16, "bf16" },
+    { SEGUE_I64, "i64" }, { SEGUE_I32, "i32" },       { SEGUE_I8, "i8" },   { SEGUE_I4, "i4" },
+    { SEGUE_U8, "u8" },   { SEGUE_C64, "complex64" },
 };
 
 const char *segue_dtype_text(segue_dtype dtype, char text[32])
@@ -39,8 +40,10 @@ static const struct kind_rule { /* what a kind admits, and whether all operands 
     const char *words;
     int integer, shared;
 } kinds[] = {
-    [SEGUE_KIND_ACT] = { "f32, f16, bf16 or f64", 0, 1 },    [SEGUE_KIND_GATE] = { "f32, f16, bf16 or f64", 0, 0 },
-    [SEGUE_KIND_WEIGHT] = { "f32, f16, bf16 or f64", 0, 0 }, [SEGUE_KIND_STATE] = { "f32, f16, bf16 or f64", 0, 1 },
+    [SEGUE_KIND_ACT] = { "f32, f16, bf16 or f64", 0, 1 },
+    [SEGUE_KIND_GATE] = { "f32, f16, bf16 or f64", 0, 0 },
+    [SEGUE_KIND_WEIGHT] = { "f32, f16, bf16 or f64", 0, 0 },
+    [SEGUE_KIND_STATE] = { "f32, f16, bf16 or f64", 0, 1 },
     [SEGUE_KIND_I32] = { "i32", 1, 0 },
 };
 
@@ -61,15 +64,16 @@ static segue_status check_dtype(struct job *job, int i, const segue_tensor *t, i
     const uint32_t id = segue_dtype_id(t->dtype);
     char text[32], other[32];
     if (kind->integer ? id != SEGUE_I32 : !is_float(id))
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dtype is %s, wanted %s%s", f->name, segue_dtype_text(t->dtype, text),
-                          kind->words, t->dtype.code == SEGUE_CODE_COMPLEX ? "; complex operands are not supported" : "");
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dtype is %s, wanted %s%s", f->name,
+                          segue_dtype_text(t->dtype, text), kind->words,
+                          t->dtype.code == SEGUE_CODE_COMPLEX ? "; complex operands are not supported" : "");
     if (!kind->shared) return SEGUE_OK;
     if (first_of_kind[f->kind] < 0) first_of_kind[f->kind] = i;
     const segue_field_facts *first = field(job, first_of_kind[f->kind]);
     const segue_dtype want = tensor_at(job->op, first)->dtype;
     if (id == segue_dtype_id(want)) return SEGUE_OK;
-    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dtype is %s, wanted %s as %s has", f->name, segue_dtype_text(t->dtype, text),
-                      segue_dtype_text(want, other), first->name);
+    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dtype is %s, wanted %s as %s has",
+                      f->name, segue_dtype_text(t->dtype, text), segue_dtype_text(want, other), first->name);
 }
 
 static void axis_text(struct axis axis, char text[16])
@@ -89,8 +93,9 @@ static segue_status check_axis(struct job *job, int i, int d, int64_t size)
     if (axis.letter != CONSTANT) {
         const int64_t least = job->shapes->dynamic >> axis.letter & 1 ? 0 : 1;
         if (size < least + axis.plus)
-            return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dimension %d is %" PRId64 ", wanted at least %" PRId64 " (%s)", f->name,
-                              d, size, least + axis.plus, text);
+            return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                              "%s: dimension %d is %" PRId64 ", wanted at least %" PRId64 " (%s)", f->name, d,
+                              size, least + axis.plus, text);
         if (dims[axis.letter] == UNBOUND) {
             dims[axis.letter] = size - axis.plus;
             job->form->origin[axis.letter] = i;
@@ -99,9 +104,11 @@ static segue_status check_axis(struct job *job, int i, int d, int64_t size)
     }
     if (size == want) return SEGUE_OK;
     if (axis.letter == CONSTANT)
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dimension %d is %" PRId64 ", wanted %" PRId64, f->name, d, size, want);
-    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dimension %d is %" PRId64 ", wanted %" PRId64 " (%s, from %s)", f->name, d,
-                      size, want, text, field(job, job->form->origin[axis.letter])->name);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                          "%s: dimension %d is %" PRId64 ", wanted %" PRId64, f->name, d, size, want);
+    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                      "%s: dimension %d is %" PRId64 ", wanted %" PRId64 " (%s, from %s)", f->name, d, size,
+                      want, text, field(job, job->form->origin[axis.letter])->name);
 }
 
 static segue_status check_shape(struct job *job, int i, const segue_tensor *t)
@@ -109,9 +116,11 @@ static segue_status check_shape(struct job *job, int i, const segue_tensor *t)
     const segue_field_facts *f = field(job, i);
     const int rank = job->shapes->rank[i];
     if (t->rank != rank)
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: rank is %u, wanted %d [%s]", f->name, t->rank, rank, f->dims);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: rank is %u, wanted %d [%s]",
+                          f->name, t->rank, rank, f->dims);
     if (t->flags)
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: flags are %u, wanted 0", f->name, t->flags);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: flags are %u, wanted 0", f->name,
+                          t->flags);
     for (int d = 0; d < rank; d++) {
         const segue_status status = check_axis(job, i, d, t->shape[d]);
         if (status) return status;
@@ -129,11 +138,13 @@ struct extent segue_extent(const segue_tensor *t, int *overflow)
     if (*overflow) return e;
     for (int d = 0; d < t->rank; d++) {
         int64_t reach;
-        if (__builtin_mul_overflow(t->shape[d] - 1, t->stride[d], &reach) || __builtin_mul_overflow(reach, bytes, &reach) ||
+        if (__builtin_mul_overflow(t->shape[d] - 1, t->stride[d], &reach) ||
+            __builtin_mul_overflow(reach, bytes, &reach) ||
             __builtin_add_overflow(reach < 0 ? e.low : e.high, reach, reach < 0 ? &e.low : &e.high))
             return *overflow = 1, (struct extent){ 0, 0 };
     }
-    if (__builtin_add_overflow(e.high, bytes, &e.high) || __builtin_add_overflow(e.high, (int64_t)t->offset, &e.high) ||
+    if (__builtin_add_overflow(e.high, bytes, &e.high) ||
+        __builtin_add_overflow(e.high, (int64_t)t->offset, &e.high) ||
         __builtin_add_overflow(e.low, (int64_t)t->offset, &e.low))
         return *overflow = 1, (struct extent){ 0, 0 };
     return e;
@@ -148,22 +159,30 @@ static segue_status check_memory(struct job *job, int i, const segue_tensor *t)
     int overflow;
     *e = segue_extent(t, &overflow);
     if (overflow)
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: shape, strides and offset reach beyond 2^63 bytes, wanted them within the %" PRIu64
-                          " bytes given", f->name, t->bytes);
+        return segue_fail(
+            job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+            "%s: shape, strides and offset reach beyond 2^63 bytes, wanted them within the %" PRIu64
+            " bytes given",
+            f->name, t->bytes);
     const int empty = e->low == e->high;
     if (is_written(f) && !empty && segue_overlaps_itself(t))
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: its strides put two elements of an output in one place, wanted a place for each", f->name);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                          "%s: its strides put two elements of an output in one place, wanted a place for each",
+                          f->name);
     if (t->data || empty) job->form->has_data |= (uint64_t)1 << i;
     if (!t->data) {
         if (job->mode == FOR_PLAN || empty) return SEGUE_OK;
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: data is NULL, wanted memory of the device", f->name);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                          "%s: data is NULL, wanted memory of the device", f->name);
     }
     if (e->low < 0 || (uint64_t)e->high > t->bytes)
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: touches bytes %" PRId64 " to %" PRId64 ", given %" PRIu64 " bytes", f->name,
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                          "%s: touches bytes %" PRId64 " to %" PRId64 ", given %" PRIu64 " bytes", f->name,
                           e->low, e->high, t->bytes);
     const uint64_t address = (job->handles ? 0 : (uint64_t)(uintptr_t)t->data) + t->offset;
     if (!empty && address % bytes)
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: first element lies %" PRIu64 " bytes beyond a multiple of %" PRIu64 ", wanted 0",
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                          "%s: first element lies %" PRIu64 " bytes beyond a multiple of %" PRIu64 ", wanted 0",
                           f->name, address % bytes, bytes);
     return SEGUE_OK;
 }
@@ -175,9 +194,11 @@ static segue_status check_tensor(struct job *job, int i, int first_of_kind[8])
     segue_status status;
     if (!t->dtype.bits) {
         if (t->data)
-            return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: has data but no dtype; wanted both or neither", f->name);
+            return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                              "%s: has data but no dtype; wanted both or neither", f->name);
         if (!is_required(f)) return SEGUE_OK;
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: missing, wanted a tensor [%s]", f->name, f->dims);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: missing, wanted a tensor [%s]",
+                          f->name, f->dims);
     }
     job->form->present |= (uint64_t)1 << i;
     if ((status = check_dtype(job, i, t, first_of_kind))) return status;
@@ -195,23 +216,27 @@ static segue_status check_parameter(struct job *job, int i)
     if (f->role == SEGUE_ROLE_REAL) {
         memcpy(&value, at, 8);
         if (value >= f->min && value <= f->max) return SEGUE_OK; /* false for NaN */
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: %.17g, wanted %.17g to %.17g", f->name, value, f->min, f->max);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: %.17g, wanted %.17g to %.17g",
+                          f->name, value, f->min, f->max);
     }
     memcpy(&whole, at, 8);
     if (whole >= (int64_t)f->min && whole <= (int64_t)f->max) return SEGUE_OK;
     char names[200] = "";
     for (uint32_t k = 0, n = 0; k < facts->enum_count && n < sizeof names; k++)
         if (!strcmp(facts->enums[k].param, f->name))
-            n += (uint32_t)snprintf(names + n, sizeof names - n, "%s%s = %" PRId64, n ? ", " : ": ", facts->enums[k].name, facts->enums[k].value);
-    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: %" PRId64 ", wanted %" PRId64 " to %" PRId64 "%s", f->name, whole,
-                      (int64_t)f->min, (int64_t)f->max, names);
+            n += (uint32_t)snprintf(names + n, sizeof names - n, "%s%s = %" PRId64, n ? ", " : ": ",
+                                    facts->enums[k].name, facts->enums[k].value);
+    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                      "%s: %" PRId64 ", wanted %" PRId64 " to %" PRId64 "%s", f->name, whole, (int64_t)f->min,
+                      (int64_t)f->max, names);
 }
 
 /* The value of a term; UNBOUND if its letter is. */
 static int64_t term_value(const struct job *job, const struct term *term)
 {
     int64_t whole = 0;
-    if (term->letter >= 0) return job->form->dims[term->letter] == UNBOUND ? UNBOUND : job->form->dims[term->letter] + term->plus;
+    if (term->letter >= 0)
+        return job->form->dims[term->letter] == UNBOUND ? UNBOUND : job->form->dims[term->letter] + term->plus;
     if (term->field >= 0) memcpy(&whole, (const char *)job->op + field(job, term->field)->offset, 8);
     return whole + term->plus;
 }
@@ -224,7 +249,9 @@ static int term_field(const struct job *job, const struct term *term)
 
 static segue_status fail_relation(struct job *job, const struct rule *rule, int64_t left, int64_t right)
 {
-    static const char *const wants[] = { [RULE_EQUAL] = "wanted", [RULE_AT_LEAST] = "wanted at least", [RULE_DIVIDES] = "which should divide" };
+    static const char *const wants[] = {
+        [RULE_EQUAL] = "wanted", [RULE_AT_LEAST] = "wanted at least", [RULE_DIVIDES] = "which should divide"
+    };
     int blame = term_field(job, &rule->left), from = term_field(job, &rule->right);
     int64_t given = left, wanted = right;
     const struct term *term = &rule->left;
@@ -237,15 +264,17 @@ static segue_status fail_relation(struct job *job, const struct rule *rule, int6
     }
     if (term->letter >= 0) snprintf(letter, sizeof letter, "%c", 'a' + term->letter);
     if (from >= 0) snprintf(origin, sizeof origin, ", from %s", field(job, from)->name);
-    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, blame + 1, "%s: %s is %" PRId64 ", %s %" PRId64 " (%.*s%s)",
-                      blame >= 0 ? field(job, blame)->name : job->shapes->facts->name, letter[0] ? letter : "value", given, wants[rule->kind], wanted,
-                      rule->text_length, rule->text, origin);
+    return segue_fail(
+        job->diag, SEGUE_ERROR_OPERAND, PHASE, blame + 1, "%s: %s is %" PRId64 ", %s %" PRId64 " (%.*s%s)",
+        blame >= 0 ? field(job, blame)->name : job->shapes->facts->name, letter[0] ? letter : "value", given,
+        wants[rule->kind], wanted, rule->text_length, rule->text, origin);
 }
 
 static void list_names(const struct job *job, uint64_t set, char *text, size_t size)
 {
     for (size_t n = 0; set && n < size; set &= set - 1)
-        n += (size_t)snprintf(text + n, size - n, "%s%s", n ? " or " : "", field(job, __builtin_ctzll(set))->name);
+        n += (size_t)snprintf(text + n, size - n, "%s%s", n ? " or " : "",
+                              field(job, __builtin_ctzll(set))->name);
 }
 
 static segue_status check_presence(struct job *job, const struct rule *rule)
@@ -257,21 +286,27 @@ static segue_status check_presence(struct job *job, const struct rule *rule)
     const char *condition = rule->condition >= 0 ? field(job, rule->condition)->name : job->shapes->facts->name;
     list_names(job, needs ? rule->operands : given, names, sizeof names);
     return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, rule->condition + 1,
-                      needs ? "%s: given without %s, wanted one of them" : "%s: given together with %s, wanted only one of them", condition, names);
+                      needs ? "%s: given without %s, wanted one of them"
+                            : "%s: given together with %s, wanted only one of them",
+                      condition, names);
 }
 
 static segue_status check_rule(struct job *job, const struct rule *rule)
 {
-    if (rule->condition >= 0 && (job->form->present >> rule->condition & 1) == (uint64_t)rule->unless) return SEGUE_OK;
+    if (rule->condition >= 0 && (job->form->present >> rule->condition & 1) == (uint64_t)rule->unless)
+        return SEGUE_OK;
     if (rule->kind >= RULE_NEEDS) return check_presence(job, rule);
     const int64_t left = term_value(job, &rule->left), right = term_value(job, &rule->right);
     if (left == UNBOUND && right != UNBOUND && rule->kind == RULE_EQUAL && rule->left.letter >= 0) {
-        job->form->dims[rule->left.letter] = right - rule->left.plus; /* "s == b": nothing else says what s is */
+        job->form->dims[rule->left.letter] =
+            right - rule->left.plus; /* "s == b": nothing else says what s is */
         job->form->origin[rule->left.letter] = term_field(job, &rule->right);
         return SEGUE_OK;
     }
     if (left == UNBOUND || right == UNBOUND) return SEGUE_OK;
-    const int good = rule->kind == RULE_EQUAL ? left == right : rule->kind == RULE_AT_LEAST ? left >= right : right > 0 && left % right == 0;
+    const int good = rule->kind == RULE_EQUAL      ? left == right
+                     : rule->kind == RULE_AT_LEAST ? left >= right
+                                                   : right > 0 && left % right == 0;
     return good ? SEGUE_OK : fail_relation(job, rule, left, right);
 }
 
@@ -293,20 +328,23 @@ static segue_status check_aliases(struct job *job, uint32_t i)
     const int partner = segue_state_partner(facts, i);
     for (uint32_t k = 0; k < facts->field_count; k++) {
         const segue_field_facts *f = &facts->fields[k];
-        if (k == i || !(job->form->present >> k & 1) || !(job->form->has_data >> k & job->form->has_data >> i & 1)) continue;
+        if (k == i || !(job->form->present >> k & 1) ||
+            !(job->form->has_data >> k & job->form->has_data >> i & 1))
+            continue;
         if (is_written(f) && k < i) continue; /* judged from the other side */
         const segue_tensor *other = tensor_at(job->op, f);
         const int same = segue_same_place(t, other), overlap = segue_overlap(t, other, job->handles);
         if ((int)k == partner) job->form->alias[i] = same ? ALIAS_SAME : ALIAS_APART;
         if (!overlap || ((int)k == partner && same)) continue;
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: overlaps %s in memory, wanted %s", facts->fields[i].name, f->name,
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: overlaps %s in memory, wanted %s",
+                          facts->fields[i].name, f->name,
                           (int)k == partner ? "the same tensor or one apart from it" : "memory of its own");
     }
     return SEGUE_OK;
 }
 
-segue_status segue_validate(const struct shapes *shapes, const segue_op_header *op, enum validate_mode mode, int handles, struct form *out,
-                            segue_diag *diag)
+segue_status segue_validate(const struct shapes *shapes, const segue_op_header *op, enum validate_mode mode,
+                            int handles, struct form *out, segue_diag *diag)
 {
     struct job job = { shapes, op, mode, handles, out, diag };
     const segue_primitive_facts *facts = shapes->facts;
@@ -315,33 +353,47 @@ segue_status segue_validate(const struct shapes *shapes, const segue_op_header *
     memset(out, 0, sizeof *out);
     for (int k = 0; k < LETTERS; k++) out->dims[k] = UNBOUND, out->origin[k] = -1;
     for (uint32_t i = 0; i < facts->field_count && !status; i++)
-        status = is_tensor(&facts->fields[i]) ? check_tensor(&job, (int)i, first_of_kind) : check_parameter(&job, (int)i);
+        status = is_tensor(&facts->fields[i]) ? check_tensor(&job, (int)i, first_of_kind)
+                                              : check_parameter(&job, (int)i);
     for (uint32_t r = 0; r < shapes->rule_count && !status; r++) status = check_rule(&job, &shapes->rules[r]);
     for (uint32_t i = 0; i < facts->field_count && !status; i++)
-        if (is_tensor(&facts->fields[i]) && is_written(&facts->fields[i]) && out->present >> i & 1) status = check_aliases(&job, i);
+        if (is_tensor(&facts->fields[i]) && is_written(&facts->fields[i]) && out->present >> i & 1)
+            status = check_aliases(&job, i);
     return status;
 }
 
-segue_status segue_validate_header(const segue_op_header *op, const segue_primitive_facts **facts, segue_diag *diag)
+segue_status segue_validate_header(const segue_op_header *op, const segue_primitive_facts **facts,
+                                   segue_diag *diag)
 {
     struct shapes shapes;
-    if (!op) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "op is NULL, wanted a pointer to an op struct's header");
+    if (!op)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
+                          "op is NULL, wanted a pointer to an op struct's header");
     const segue_primitive_facts *p = segue_describe(op->primitive);
     if (!p)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "header.primitive is %u, wanted the id of a primitive of ops.h: start from segue_<primitive>_init()", op->primitive);
+        return segue_fail(
+            diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
+            "header.primitive is %u, wanted the id of a primitive of ops.h: start from segue_<primitive>_init()",
+            op->primitive);
     const segue_status status = segue_parse_shapes(p, &shapes, diag);
     if (status) return status;
     if (op->size < shapes.first_size || op->size > SEGUE_MAX_OP_SIZE || op->size % 8)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "header.size is %u, wanted a multiple of 8 from %u to %d (%s has %u)", op->size,
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
+                          "header.size is %u, wanted a multiple of 8 from %u to %d (%s has %u)", op->size,
                           shapes.first_size, SEGUE_MAX_OP_SIZE, p->name, p->op_size);
     for (uint32_t at = p->op_size; at < op->size; at++)
         if (((const char *)op)[at])
-            return segue_fail(diag, SEGUE_ERROR_FIELD, PHASE, 0, "%s: byte %u is set, but this library knows %u bytes; wanted zeros there, or a newer library",
-                              p->name, at, p->op_size);
+            return segue_fail(
+                diag, SEGUE_ERROR_FIELD, PHASE, 0,
+                "%s: byte %u is set, but this library knows %u bytes; wanted zeros there, or a newer library",
+                p->name, at, p->op_size);
     if (op->revision < 1 || op->revision > p->revision)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "header.revision is %u, wanted 1 to %u (%s)", op->revision, p->revision, p->name);
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "header.revision is %u, wanted 1 to %u (%s)",
+                          op->revision, p->revision, p->name);
     if (op->flags & ~(uint32_t)SEGUE_RUN_TRUSTED)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "header.flags is %#x, wanted 0 or SEGUE_RUN_TRUSTED (%#x)", op->flags, SEGUE_RUN_TRUSTED);
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
+                          "header.flags is %#x, wanted 0 or SEGUE_RUN_TRUSTED (%#x)", op->flags,
+                          SEGUE_RUN_TRUSTED);
     *facts = p;
     return SEGUE_OK;
 }
@@ -349,7 +401,8 @@ segue_status segue_validate_header(const segue_op_header *op, const segue_primit
 const segue_op_header *segue_full_op(const segue_op_header *op, uint32_t size, struct op_storage *storage)
 {
     if (op->size >= size) return op;
-    memset(storage->bytes, 0, size);
-    memcpy(storage->bytes, op, op->size);
+    memmove(storage->bytes, op, op->size); /* op may be in storage already */
+    memset(storage->bytes + op->size, 0, size - op->size);
+    ((segue_op_header *)storage->bytes)->size = size;
     return (const segue_op_header *)storage->bytes;
 }

@@ -7,17 +7,21 @@
 #include "shapes.h"
 
 enum { UNBOUND = -1 };
-enum alias { ALIAS_EITHER, ALIAS_APART, ALIAS_SAME }; /* how a state that goes out lies to the one that came in */
+enum alias {
+    ALIAS_EITHER,
+    ALIAS_APART,
+    ALIAS_SAME
+}; /* how a state that goes out lies to the one that came in */
 
 struct extent { /* bytes that a tensor touches, counted from data: [low, high) */
     int64_t low, high;
 };
 
-struct form { /* what an op turned out to be */
-    int64_t dims[LETTERS];     /* UNBOUND where no operand has the letter */
-    int origin[LETTERS];       /* field that bound it */
-    uint64_t present;          /* bit = field */
-    uint64_t has_data;         /* fields with data, or with nothing to point at */
+struct form {              /* what an op turned out to be */
+    int64_t dims[LETTERS]; /* UNBOUND where no operand has the letter */
+    int origin[LETTERS];   /* field that bound it */
+    uint64_t present;      /* bit = field */
+    uint64_t has_data;     /* fields with data, or with nothing to point at */
     struct extent extents[MAX_FIELDS];
     uint8_t alias[MAX_FIELDS]; /* of STATE_OUT fields */
 };
@@ -25,11 +29,12 @@ struct form { /* what an op turned out to be */
 enum validate_mode { FOR_PLAN, FOR_RUN }; /* a run needs data */
 
 /* handles: data is a handle (cl_mem), not an address. */
-segue_status segue_validate(const struct shapes *shapes, const segue_op_header *op, enum validate_mode mode, int handles,
-                            struct form *out, segue_diag *diag);
+segue_status segue_validate(const struct shapes *shapes, const segue_op_header *op, enum validate_mode mode,
+                            int handles, struct form *out, segue_diag *diag);
 
 /* The header alone: size, tail, revision, flags. On success *facts is the primitive's description. */
-segue_status segue_validate_header(const segue_op_header *op, const segue_primitive_facts **facts, segue_diag *diag);
+segue_status segue_validate_header(const segue_op_header *op, const segue_primitive_facts **facts,
+                                   segue_diag *diag);
 
 /* op itself when it has all fields, else a copy in storage, with zeros for the fields it lacks. */
 struct op_storage {

@@ -76,8 +76,7 @@ static const char *wrong(const struct bad *bad, segue_status status, const segue
     if (status != want->status)
         snprintf(text, sizeof text, "returned %s, wanted %s", segue_status_name(status),
                  segue_status_name(want->status));
-    else if (why->code != status)
-        snprintf(text, sizeof text, "diag.code is %d", why->code);
+    else if (why->code != status) snprintf(text, sizeof text, "diag.code is %d", why->code);
     else if (why->field != (uint32_t)(want->field + 1))
         snprintf(text, sizeof text, "diag.field is %u, wanted %d", why->field, want->field + 1);
     else if (name && (strncmp(why->text, name, length) || why->text[length] != ':'))
@@ -88,8 +87,7 @@ static const char *wrong(const struct bad *bad, segue_status status, const segue
         snprintf(text, sizeof text, "wanted \"%s\" is not in the text", want->wanted);
     else if (strcmp(segue_last_error(), why->text))
         snprintf(text, sizeof text, "segue_last_error() differs: %s", segue_last_error());
-    else
-        return NULL;
+    else return NULL;
     return text;
 }
 
@@ -143,8 +141,7 @@ static void check_support(struct bad *bad, const segue_op_header *op, const char
 {
     segue_support_facts facts = { .size = sizeof facts };
     segue_diag why = { 0 };
-    if (segue_support(bad->dev, op, &facts, &why))
-        fail(bad, what, defect, "segue_support", "failed", why.text);
+    if (segue_support(bad->dev, op, &facts, &why)) fail(bad, what, defect, "segue_support", "failed", why.text);
     else if (facts.verdict != SEGUE_SUPPORT_NO || facts.reasons != SEGUE_REASON_INVALID)
         fail(bad, what, defect, "segue_support", "no NO", facts.text);
     else if (facts.field != (uint32_t)(want->field + 1))

@@ -57,13 +57,11 @@ static int count_calls(pid_t pid, int *status)
         if (ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, &info) < 0 ||
             info.op != PTRACE_SYSCALL_INFO_ENTRY)
             continue;
-        const int is_mark = info.entry.nr == SYS_getpgid &&
-                            (info.entry.args[0] == BEGIN || info.entry.args[0] == END);
+        const int is_mark =
+            info.entry.nr == SYS_getpgid && (info.entry.args[0] == BEGIN || info.entry.args[0] == END);
         if (is_mark && info.entry.args[0] == END) return calls;
-        if (is_mark)
-            inside = 1;
-        else
-            calls += inside;
+        if (is_mark) inside = 1;
+        else calls += inside;
     }
 }
 

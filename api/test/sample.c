@@ -159,8 +159,8 @@ void sample_op(const struct sample *s, char *arena, union sample_op *op)
         int64_t shape[SEGUE_MAX_RANK];
         if (!(s->present >> i & 1)) continue;
         for (int d = 0; d < sample_rank(f); d++) shape[d] = axis_size(s, f, d);
-        *sample_tensor(s->facts, op, (int)i) = segue_tensor_of(
-            arena ? arena + s->at[i] : NULL, f->kind == SEGUE_KIND_I32 ? SEGUE_I32 : SEGUE_F32, sample_rank(f),
-            shape);
+        *sample_tensor(s->facts, op, (int)i) =
+            segue_tensor_of(arena ? arena + s->at[i] : NULL, f->kind == SEGUE_KIND_I32 ? SEGUE_I32 : SEGUE_F32,
+                            sample_rank(f), shape);
     }
 }

@@ -13,7 +13,10 @@ static const struct conv_job *job_of(const struct segue_tile *t)
     return (const struct conv_job *)(const void *)t->job;
 }
 
-static int present(const segue_tensor *t) { return t->dtype.bits != 0; }
+static int present(const segue_tensor *t)
+{
+    return t->dtype.bits != 0;
+}
 
 static float *row_of_x(const struct segue_tile *t, int64_t row)
 {
@@ -69,10 +72,22 @@ INLINE void filter(const struct rows *r, const int64_t width, const int32_t *con
     }
 }
 
-static void filter_2(const struct rows *r) { filter(r, 2, NULL); }
-static void filter_3(const struct rows *r) { filter(r, 3, NULL); }
-static void filter_4(const struct rows *r) { filter(r, 4, NULL); }
-static void filter_any(const struct rows *r) { filter(r, r->width, r->tags); }
+static void filter_2(const struct rows *r)
+{
+    filter(r, 2, NULL);
+}
+static void filter_3(const struct rows *r)
+{
+    filter(r, 3, NULL);
+}
+static void filter_4(const struct rows *r)
+{
+    filter(r, 4, NULL);
+}
+static void filter_any(const struct rows *r)
+{
+    filter(r, r->width, r->tags);
+}
 static void (*const filters[FIXED + 1])(const struct rows *) = { filter_any, filter_any, filter_2, filter_3,
                                                                  filter_4 };
 
@@ -88,10 +103,8 @@ static void filter_block(const struct segue_tile *t, const struct segue_strip *x
     r.next = tile_ahead(t, xs, block * LANES, &r.next_step);
     if (present(&job->op->post_gate)) r.gate = t->scratch + job->gate + block * job->gate_pitch;
     if (present(&job->op->seq_idx)) r.tags = tags_of(t);
-    if (r.tags || r.width > FIXED)
-        filter_any(&r);
-    else
-        filters[r.width](&r);
+    if (r.tags || r.width > FIXED) filter_any(&r);
+    else filters[r.width](&r);
 }
 
 static void pack_gate(const struct segue_tile *t, const segue_tensor *gate)
@@ -124,7 +137,10 @@ static int64_t seen_before(const struct segue_tile *t, int64_t sequence)
     return seen < 0 ? 0 : seen;
 }
 
-static int64_t modulo(int64_t x, int64_t l) { return (x % l + l) % l; }
+static int64_t modulo(int64_t x, int64_t l)
+{
+    return (x % l + l) % l;
+}
 
 /* The column for token i of this call (i < 0: before it). */
 static int64_t column_of(const struct segue_tile *t, int64_t token)
@@ -255,6 +271,9 @@ static void tokens(const struct segue_tile *t)
         memmove(tags_of(t), tags_of(t) + t->tokens, (size_t)before * sizeof(int32_t));
 }
 
-static void end(const struct segue_tile *t) { (void)t; /* the state was written as its tokens came */ }
+static void end(const struct segue_tile *t)
+{
+    (void)t; /* the state was written as its tokens came */
+}
 
 const struct segue_tile_kernel SEGUE_ISA_NAME(segue_conv) = { LANES, weights, begin, tokens, end };

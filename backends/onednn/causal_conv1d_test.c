@@ -89,7 +89,10 @@ static int tag(const struct view *v, int64_t i)
                     i < 0 ? 0 : i); /* what came before belongs to the first token */
 }
 
-static int64_t wrap(const struct view *v, int64_t i) { return ((v->seen + i) % v->c->l + v->c->l) % v->c->l; }
+static int64_t wrap(const struct view *v, int64_t i)
+{
+    return ((v->seen + i) % v->c->l + v->c->l) % v->c->l;
+}
 
 /* v_i; i < 0: from the state. */
 static double input(const struct view *v, int64_t i)

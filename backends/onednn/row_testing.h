@@ -64,10 +64,8 @@ static inline int test_open(struct test_device *d, int isa, uint32_t threads)
     enum segue_isa chosen;
     if (segue_isa_choose(segue_isa_name((enum segue_isa)isa), &chosen, NULL) != SEGUE_OK) return 0;
     *d = (struct test_device){ .cpu = { .host = &test_host, .isa = chosen, .threads = threads } };
-    if (threads)
-        d->cpu.pool = segue_pool_create(&test_host, threads);
-    else
-        d->cpu.threads = 2, d->cpu.parallel_for = backwards;
+    if (threads) d->cpu.pool = segue_pool_create(&test_host, threads);
+    else d->cpu.threads = 2, d->cpu.parallel_for = backwards;
     d->kit = (segue_kit_device){ .handle = &d->cpu, .host = &test_host };
     return 1;
 }
@@ -119,10 +117,8 @@ static inline void set_at(const segue_tensor *t, const int64_t *i, double v)
     char *p = element(t, i);
     float f = (float)v;
     int32_t n = (int32_t)(id == SEGUE_I32 ? v : 0);
-    if (id == SEGUE_F32)
-        memcpy(p, &f, 4);
-    else if (id == SEGUE_I32)
-        memcpy(p, &n, 4);
+    if (id == SEGUE_F32) memcpy(p, &f, 4);
+    else if (id == SEGUE_I32) memcpy(p, &n, 4);
     else {
         memcpy(&w, &f, 4);
         uint16_t h = (uint16_t)(w >> 16);
@@ -218,7 +214,7 @@ static inline void make(struct watched *w, uint32_t dtype, int rank, const int64
     each(&w->t, own, w);
     each(&w->t, set_range, (double[]){ low, high });
 }
-#define MAKE(w, dtype, flags, low, high, ...) \
+#define MAKE(w, dtype, flags, low, high, ...)                                  \
     make(w, dtype, sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), \
          (const int64_t[]){ __VA_ARGS__ }, flags, low, high)
 

@@ -72,10 +72,22 @@ INLINE void recur(const struct rows *r, const int by_lane, const int wide)
     for (; n < r->states; n++) chunk(r, n, 1, by_lane, wide);
 }
 
-static void recur_shared(const struct rows *r) { recur(r, 0, 0); }
-static void recur_shared_wide(const struct rows *r) { recur(r, 0, 1); }
-static void recur_lanes(const struct rows *r) { recur(r, 1, 0); }
-static void recur_lanes_wide(const struct rows *r) { recur(r, 1, 1); }
+static void recur_shared(const struct rows *r)
+{
+    recur(r, 0, 0);
+}
+static void recur_shared_wide(const struct rows *r)
+{
+    recur(r, 0, 1);
+}
+static void recur_lanes(const struct rows *r)
+{
+    recur(r, 1, 0);
+}
+static void recur_lanes_wide(const struct rows *r)
+{
+    recur(r, 1, 1);
+}
 static void (*const recurs[2][2])(const struct rows *) = { { recur_shared, recur_shared_wide },
                                                            { recur_lanes, recur_lanes_wide } };
 

@@ -90,7 +90,10 @@ static void near(double got, double want, double scale, uint32_t dtype, const ch
         fail_msg("%s at %lld: %.9g, wanted %.9g (scale %g)", what, (long long)at, got, want, scale);
 }
 
-static double softplus_of(double x) { return x > 20 ? x : log1p(exp(x)); }
+static double softplus_of(double x)
+{
+    return x > 20 ? x : log1p(exp(x));
+}
 
 /* One channel of one sequence by the definition; in is h_in as it was. */
 static void check_channel(const struct scene *c, const segue_selective_scan *op, const segue_tensor *in,

@@ -106,8 +106,7 @@ static segue_status support(void *device, const segue_op_header *op, segue_suppo
         facts.verdict = SEGUE_SUPPORT_NO;
         facts.reasons = known(dev, op) ? SEGUE_REASON_ROW : SEGUE_REASON_PRIMITIVE;
         facts.field = why.field;
-        if (known(dev, op))
-            snprintf(facts.text, sizeof facts.text, "%s", why.text);
+        if (known(dev, op)) snprintf(facts.text, sizeof facts.text, "%s", why.text);
         else
             snprintf(facts.text, sizeof facts.text, "%s has no kernel for %s", dev->self->plugin->id,
                      primitive_name(dev, op));

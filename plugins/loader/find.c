@@ -124,10 +124,8 @@ static void search_folder(struct search *s, const char *folder, enum trust trust
     }
     for (uint32_t i = 0; i < count; i++) {
         const int n = snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        if (n > 0 && (size_t)n < sizeof path)
-            consider(s, path, trust);
-        else
-            add_rejected(s, folder, "the path of a plugin in this folder is too long");
+        if (n > 0 && (size_t)n < sizeof path) consider(s, path, trust);
+        else add_rejected(s, folder, "the path of a plugin in this folder is too long");
     }
     os_free(names);
 }

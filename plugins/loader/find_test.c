@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where candidates come from, in which order, and who is turned away. The files are notes without code: nothing
  * is loaded. */
-#include "testing.h"
+#include "loader_testing.h"
 
 #include <sys/auxv.h>
 #include <sys/wait.h>

@@ -48,10 +48,8 @@ segue_status segue_call_entry(segue_plugin_entry entry, const segue_host *host, 
         if (!s) s = segue_vet_primitives(answer, facts);
         if (s) answer->close(answer->self);
     }
-    if (s)
-        memset(answer, 0, sizeof *answer);
-    else
-        memset((char *)answer + answer->size, 0, sizeof *answer - answer->size); /* what it does not know */
+    if (s) memset(answer, 0, sizeof *answer);
+    else memset((char *)answer + answer->size, 0, sizeof *answer - answer->size); /* what it does not know */
     return s;
 }
 
@@ -70,7 +68,7 @@ static segue_status enumerate(struct candidate *one)
     for (uint32_t i = 0; i < count && !s; i++) {
         segue_device_facts device = { .size = sizeof device };
         s = one->plugin.device_info(one->plugin.self, i, &device, &said);
-            if (s)
+        if (s)
             return segue_reject(facts, SEGUE_PHASE_ENUMERATE, "device_info of device %u answered %s: %.400s", i,
                                 segue_status_name(s), said.text);
         s = segue_vet_device(&device, i, facts);

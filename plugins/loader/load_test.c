@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The handshake: linked-in entries that answer wrongly in one way each, and a real file (argument: its path).
  */
-#include "testing.h"
+#include "loader_testing.h"
 
 #include <pthread.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The note reader on files that are right, wrong in one way, cut, and mutated. */
-#include "testing.h"
+#include "loader_testing.h"
 
 #include <sys/mman.h>
 

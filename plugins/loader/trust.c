@@ -11,8 +11,7 @@ static segue_status check_one(const char *path, char *text, size_t size)
     struct os_facts facts;
     const int code = os_facts_of(path, &facts);
     const uint32_t user = os_user();
-    if (code)
-        snprintf(text, size, "%s: %s", path, os_error_text(code));
+    if (code) snprintf(text, size, "%s: %s", path, os_error_text(code));
     else if (facts.owner && facts.owner != user)
         snprintf(text, size, "%s belongs to user %u, wanted root or user %u", path, facts.owner, user);
     else if (facts.mode & OS_MODE_SHARED_WRITE)
@@ -20,8 +19,7 @@ static segue_status check_one(const char *path, char *text, size_t size)
                  path, facts.mode);
     else if (facts.kind == OS_KIND_FILE && facts.mode & OS_MODE_SET_ID)
         snprintf(text, size, "%s has a set-id bit (mode %04o), wanted none", path, facts.mode);
-    else
-        return SEGUE_OK;
+    else return SEGUE_OK;
     return SEGUE_ERROR_PLUGIN;
 }
 

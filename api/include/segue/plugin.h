@@ -24,13 +24,13 @@ extern "C" {
 typedef struct segue_plugin_note {
     uint32_t size;
     uint16_t epoch;
-    uint16_t minor;    /* built against */
-    char id[32];       /* "acme": devices are acme:0, acme:1 ... */
-    char alias[32];    /* a second name for device 0, or "" */
+    uint16_t minor; /* built against */
+    char id[32];    /* "acme": devices are acme:0, acme:1 ... */
+    char alias[32]; /* a second name for device 0, or "" */
     char vendor[64];
     char version[32];
-    char uuid[40];     /* 8-4-4-4-12 hexadecimal digits; fixed for the life of the plugin */
-    char build[64];    /* compiler and what else helps */
+    char uuid[40];  /* 8-4-4-4-12 hexadecimal digits; fixed for the life of the plugin */
+    char build[64]; /* compiler and what else helps */
 } segue_plugin_note;
 
 typedef struct segue_plugin_elf_note { /* as it lies in the file */
@@ -59,11 +59,20 @@ typedef struct segue_plugin_elf_note { /* as it lies in the file */
 #define SEGUE_PLUGIN_NOTE(plugin_id, ...) typedef char segue_no_note_##plugin_id
 #define SEGUE_PLUGIN_ENTRY(id) SEGUE_STATIC_NAME(id, SEGUE_PLUGIN_EPOCH)
 #else
-#define SEGUE_PLUGIN_NOTE(plugin_id, ...)                                                                             \
-    __attribute__((section(".note.segue"), used, aligned(4))) static const segue_plugin_elf_note segue_note_##plugin_id = { \
-        6, sizeof(segue_plugin_note), 1, "Segue",                                                                      \
-        { .size = sizeof(segue_plugin_note), .epoch = SEGUE_PLUGIN_EPOCH, .minor = SEGUE_PLUGIN_MINOR,                 \
-          .id = #plugin_id, .alias = SEGUE_PLUGIN_ALIAS, .build = SEGUE_PLUGIN_BUILD, __VA_ARGS__ }                    \
+#define SEGUE_PLUGIN_NOTE(plugin_id, ...)                                                     \
+    __attribute__((section(".note.segue"), used,                                              \
+                   aligned(4))) static const segue_plugin_elf_note segue_note_##plugin_id = { \
+        6,                                                                                    \
+        sizeof(segue_plugin_note),                                                            \
+        1,                                                                                    \
+        "Segue",                                                                              \
+        { .size = sizeof(segue_plugin_note),                                                  \
+          .epoch = SEGUE_PLUGIN_EPOCH,                                                        \
+          .minor = SEGUE_PLUGIN_MINOR,                                                        \
+          .id = #plugin_id,                                                                   \
+          .alias = SEGUE_PLUGIN_ALIAS,                                                        \
+          .build = SEGUE_PLUGIN_BUILD,                                                        \
+          __VA_ARGS__ }                                                                       \
     }
 #define SEGUE_PLUGIN_ENTRY(id) SEGUE_JOIN3(segue_plugin, _entry_, SEGUE_PLUGIN_EPOCH)
 #endif
@@ -92,18 +101,22 @@ typedef struct segue_plugin {
     /* 0 devices is no error: then diag->text says why, and what to do. At most 256. */
     segue_status (*device_count)(void *self, uint32_t *count, segue_diag *diag);
     segue_status (*device_info)(void *self, uint32_t index, segue_device_facts *out, segue_diag *diag);
-    segue_status (*device_open)(void *self, uint32_t index, const segue_device_options *options, void **device, segue_diag *diag);
+    segue_status (*device_open)(void *self, uint32_t index, const segue_device_options *options, void **device,
+                                segue_diag *diag);
     void (*device_close)(void *device);
     segue_status (*device_facts)(void *device, segue_device_facts *out, segue_diag *diag);
     segue_status (*device_status)(void *device, segue_diag *diag);
 
-    segue_status (*memory_alloc)(void *device, uint64_t bytes, segue_buffer *out, segue_diag *diag); /* bytes > 0 */
+    segue_status (*memory_alloc)(void *device, uint64_t bytes, segue_buffer *out,
+                                 segue_diag *diag); /* bytes > 0 */
     void (*memory_free)(void *device, segue_buffer buffer);
-    segue_status (*memory_copy)(void *device, segue_stream stream, uint32_t direction, segue_buffer to, segue_buffer from,
+    segue_status (*memory_copy)(void *device, segue_stream stream, uint32_t direction, segue_buffer to,
+                                segue_buffer from, uint64_t bytes, segue_diag *diag);
+    segue_status (*memory_fill)(void *device, segue_stream stream, segue_buffer to, uint8_t value,
                                 uint64_t bytes, segue_diag *diag);
-    segue_status (*memory_fill)(void *device, segue_stream stream, segue_buffer to, uint8_t value, uint64_t bytes, segue_diag *diag);
     /* Copies between layouts and floating dtypes of one shape. */
-    segue_status (*tensor_copy)(void *device, segue_stream stream, const segue_tensor *to, const segue_tensor *from, segue_diag *diag);
+    segue_status (*tensor_copy)(void *device, segue_stream stream, const segue_tensor *to,
+                                const segue_tensor *from, segue_diag *diag);
 
     segue_status (*stream_create)(void *device, segue_stream *out, segue_diag *diag);
     segue_status (*stream_wrap)(void *device, segue_stream stream, segue_diag *diag);
@@ -116,11 +129,15 @@ typedef struct segue_plugin {
     void (*event_destroy)(void *device, segue_event event);
 
     /* Lock-free; returns SEGUE_OK with the verdict in *out. */
-    segue_status (*support)(void *device, const segue_op_header *op, segue_support_facts *out, segue_diag *diag);
-    segue_status (*explain)(void *device, const segue_op_header *op, segue_row_facts *out, uint32_t *count, segue_diag *diag);
-    segue_status (*plan_create)(void *device, const segue_op_header *op, const char *row, void **plan, segue_diag *diag);
+    segue_status (*support)(void *device, const segue_op_header *op, segue_support_facts *out,
+                            segue_diag *diag);
+    segue_status (*explain)(void *device, const segue_op_header *op, segue_row_facts *out, uint32_t *count,
+                            segue_diag *diag);
+    segue_status (*plan_create)(void *device, const segue_op_header *op, const char *row, void **plan,
+                                segue_diag *diag);
     segue_status (*plan_info)(const void *plan, segue_plan_facts *out, segue_diag *diag);
-    segue_status (*plan_run)(const void *plan, const segue_op_header *op, segue_stream stream, segue_buffer workspace, segue_diag *diag);
+    segue_status (*plan_run)(const void *plan, const segue_op_header *op, segue_stream stream,
+                             segue_buffer workspace, segue_diag *diag);
     void (*plan_destroy)(void *plan);
 
     /* Optional. *capturing = 1 while the stream is being captured into a graph. */
@@ -135,13 +152,15 @@ typedef struct segue_host {
     uint16_t epoch;
     uint16_t minor_min, minor_max; /* minors that this host can work with */
     uint16_t reserved[3];
-    void *user;                    /* for the three functions below, which may be called from any thread */
+    void *user; /* for the three functions below, which may be called from any thread */
     void *(*alloc)(void *user, uint64_t bytes, uint64_t alignment); /* zeroed; NULL when memory runs out */
     void (*free)(void *user, void *memory);
     void (*log)(void *user, int32_t level, const char *text);
     const segue_primitive_facts *(*describe)(uint32_t primitive); /* segue_describe */
-    const char *plugin_dir;         /* of the plugin's own file, absolute; "" when linked in: data files only from here */
-    const segue_plugin *reference;  /* the built-in reference, for delegation; NULL while the reference itself is loaded */
+    const char
+        *plugin_dir; /* of the plugin's own file, absolute; "" when linked in: data files only from here */
+    const segue_plugin
+        *reference; /* the built-in reference, for delegation; NULL while the reference itself is loaded */
 } segue_host;
 
 /* segue_status SEGUE_PLUGIN_ENTRY(acme)(const segue_host *host, segue_plugin *out, segue_diag *diag) */

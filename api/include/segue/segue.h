@@ -33,32 +33,32 @@ extern "C" {
 typedef int32_t segue_status;
 enum {
     SEGUE_OK = 0,
-    SEGUE_ERROR_ARGUMENT = -1,    /* the call itself is wrong: null, handle of another kind, value out of range */
-    SEGUE_ERROR_OPERAND = -2,     /* an operand or parameter of an op is wrong; diag.field tells which */
-    SEGUE_ERROR_UNSUPPORTED = -3, /* a valid request that this device or plugin does not offer */
-    SEGUE_ERROR_FIELD = -4,       /* the struct sets a field that the callee does not know yet */
-    SEGUE_ERROR_MEMORY = -5,      /* host or device memory ran out */
-    SEGUE_ERROR_WORKSPACE = -6,   /* the workspace is missing, too small or misaligned */
-    SEGUE_ERROR_NO_DEVICE = -7,   /* no such device, or it cannot be used: the text gives the remedy */
-    SEGUE_ERROR_PLUGIN = -8,      /* a plugin was rejected; see segue_plugin_report */
-    SEGUE_ERROR_BUSY = -9,        /* a bounded resource of the plan is in use; run again later */
-    SEGUE_ERROR_CAPTURE = -10,    /* not legal while the stream is being captured */
+    SEGUE_ERROR_ARGUMENT = -1, /* the call itself is wrong: null, handle of another kind, value out of range */
+    SEGUE_ERROR_OPERAND = -2,  /* an operand or parameter of an op is wrong; diag.field tells which */
+    SEGUE_ERROR_UNSUPPORTED = -3,  /* a valid request that this device or plugin does not offer */
+    SEGUE_ERROR_FIELD = -4,        /* the struct sets a field that the callee does not know yet */
+    SEGUE_ERROR_MEMORY = -5,       /* host or device memory ran out */
+    SEGUE_ERROR_WORKSPACE = -6,    /* the workspace is missing, too small or misaligned */
+    SEGUE_ERROR_NO_DEVICE = -7,    /* no such device, or it cannot be used: the text gives the remedy */
+    SEGUE_ERROR_PLUGIN = -8,       /* a plugin was rejected; see segue_plugin_report */
+    SEGUE_ERROR_BUSY = -9,         /* a bounded resource of the plan is in use; run again later */
+    SEGUE_ERROR_CAPTURE = -10,     /* not legal while the stream is being captured */
     SEGUE_ERROR_DEVICE_LOST = -11, /* sticky: the device failed; close it and open it again */
-    SEGUE_ERROR_INTERNAL = -12    /* a promise inside Segue or a plugin was broken; please report */
+    SEGUE_ERROR_INTERNAL = -12     /* a promise inside Segue or a plugin was broken; please report */
 };
 
 enum { /* segue_diag.phase: how far the call had come */
-    SEGUE_PHASE_CALL = 0,
-    SEGUE_PHASE_PATH = 1,      /* plugin candidate: the file, its owner and mode */
-    SEGUE_PHASE_NOTE = 2,      /* its identity note, read without running any of its code */
-    SEGUE_PHASE_LOAD = 3,      /* the dynamic loader */
-    SEGUE_PHASE_ENTRY = 4,     /* its entry function */
-    SEGUE_PHASE_VET = 5,       /* the table that it answered with */
-    SEGUE_PHASE_ENUMERATE = 6, /* counting and describing its devices */
-    SEGUE_PHASE_OPEN = 7,
-    SEGUE_PHASE_VALIDATE = 8, /* the op against its description */
-    SEGUE_PHASE_PLAN = 9,
-    SEGUE_PHASE_RUN = 10
+       SEGUE_PHASE_CALL = 0,
+       SEGUE_PHASE_PATH = 1,      /* plugin candidate: the file, its owner and mode */
+       SEGUE_PHASE_NOTE = 2,      /* its identity note, read without running any of its code */
+       SEGUE_PHASE_LOAD = 3,      /* the dynamic loader */
+       SEGUE_PHASE_ENTRY = 4,     /* its entry function */
+       SEGUE_PHASE_VET = 5,       /* the table that it answered with */
+       SEGUE_PHASE_ENUMERATE = 6, /* counting and describing its devices */
+       SEGUE_PHASE_OPEN = 7,
+       SEGUE_PHASE_VALIDATE = 8, /* the op against its description */
+       SEGUE_PHASE_PLAN = 9,
+       SEGUE_PHASE_RUN = 10
 };
 
 /* What went wrong; filled on failure only. Zero-initialise it or not: every field is written. */
@@ -86,27 +86,33 @@ typedef struct segue_dtype {
     uint16_t lanes; /* 1 */
 } segue_dtype;
 
-enum { SEGUE_CODE_INT = 0, SEGUE_CODE_UINT = 1, SEGUE_CODE_FLOAT = 2, SEGUE_CODE_BFLOAT = 4, SEGUE_CODE_COMPLEX = 5 };
+enum {
+    SEGUE_CODE_INT = 0,
+    SEGUE_CODE_UINT = 1,
+    SEGUE_CODE_FLOAT = 2,
+    SEGUE_CODE_BFLOAT = 4,
+    SEGUE_CODE_COMPLEX = 5
+};
 enum { /* code | bits << 8 | lanes << 16 */
-    SEGUE_F64 = 0x14002,
-    SEGUE_F32 = 0x12002,
-    SEGUE_F16 = 0x11002,
-    SEGUE_BF16 = 0x11004,
-    SEGUE_I64 = 0x14000,
-    SEGUE_I32 = 0x12000,
-    SEGUE_I8 = 0x10800,
-    SEGUE_I4 = 0x10400,
-    SEGUE_U8 = 0x10801,
-    SEGUE_C64 = 0x14005
+       SEGUE_F64 = 0x14002,
+       SEGUE_F32 = 0x12002,
+       SEGUE_F16 = 0x11002,
+       SEGUE_BF16 = 0x11004,
+       SEGUE_I64 = 0x14000,
+       SEGUE_I32 = 0x12000,
+       SEGUE_I8 = 0x10800,
+       SEGUE_I4 = 0x10400,
+       SEGUE_U8 = 0x10801,
+       SEGUE_C64 = 0x14005
 };
 
 enum { SEGUE_MAX_RANK = 6 };
 
 /* A strided view; frozen at 128 bytes. Strides are in elements and may be 0 (broadcast, inputs only) or negative. */
 typedef struct segue_tensor {
-    void *data;       /* host address, device address or cl_mem; NULL with a dtype: metadata for planning */
-    uint64_t offset;  /* bytes from data to element (0, ..., 0) */
-    uint64_t bytes;   /* bytes that may be touched, counted from data */
+    void *data;      /* host address, device address or cl_mem; NULL with a dtype: metadata for planning */
+    uint64_t offset; /* bytes from data to element (0, ..., 0) */
+    uint64_t bytes;  /* bytes that may be touched, counted from data */
     segue_dtype dtype;
     uint16_t rank;
     uint16_t flags; /* 0 */
@@ -172,7 +178,8 @@ static inline segue_tensor segue_tensor_of(void *data, uint32_t dtype, int rank,
 }
 
 /* Packed tensor behind the last byte of a packed one in the same allocation, aligned to 256 bytes. */
-static inline segue_tensor segue_tensor_after(segue_tensor before, uint32_t dtype, int rank, const int64_t *shape)
+static inline segue_tensor segue_tensor_after(segue_tensor before, uint32_t dtype, int rank,
+                                              const int64_t *shape)
 {
     segue_tensor t = segue_tensor_of(before.data, dtype, rank, shape);
     t.offset = (before.bytes + 255) / 256 * 256;
@@ -209,24 +216,25 @@ enum { SEGUE_MAX_OP_SIZE = 16384 };
 extern "C" {
 #endif
 
-enum { /* segue_field_facts.role */
-    SEGUE_ROLE_IN = 1,        /* required input */
-    SEGUE_ROLE_OPT = 2,       /* optional input */
-    SEGUE_ROLE_STATE_IN = 3,  /* optional: state before the first token */
-    SEGUE_ROLE_STATE_OUT = 4, /* optional: state after the last token; may be exactly the state that came in */
-    SEGUE_ROLE_OUT = 5,       /* required output */
-    SEGUE_ROLE_OPT_OUT = 6,   /* optional output */
-    SEGUE_ROLE_INT = 7,       /* int64_t parameter */
-    SEGUE_ROLE_REAL = 8       /* double parameter */
+enum {                          /* segue_field_facts.role */
+       SEGUE_ROLE_IN = 1,       /* required input */
+       SEGUE_ROLE_OPT = 2,      /* optional input */
+       SEGUE_ROLE_STATE_IN = 3, /* optional: state before the first token */
+       SEGUE_ROLE_STATE_OUT =
+           4,                  /* optional: state after the last token; may be exactly the state that came in */
+       SEGUE_ROLE_OUT = 5,     /* required output */
+       SEGUE_ROLE_OPT_OUT = 6, /* optional output */
+       SEGUE_ROLE_INT = 7,     /* int64_t parameter */
+       SEGUE_ROLE_REAL = 8     /* double parameter */
 };
 
 enum { /* segue_field_facts.kind: which dtypes a tensor may have */
-    SEGUE_KIND_NONE = 0,
-    SEGUE_KIND_ACT = 1,    /* f32, f16, bf16, f64; the same for all of this kind */
-    SEGUE_KIND_GATE = 2,   /* f32, f16, bf16, f64; its own */
-    SEGUE_KIND_WEIGHT = 3, /* f32, f16, bf16, f64; its own; constant over time */
-    SEGUE_KIND_STATE = 4,  /* f32, f16, bf16, f64; the same for all of this kind; f32 by default */
-    SEGUE_KIND_I32 = 5
+       SEGUE_KIND_NONE = 0,
+       SEGUE_KIND_ACT = 1,    /* f32, f16, bf16, f64; the same for all of this kind */
+       SEGUE_KIND_GATE = 2,   /* f32, f16, bf16, f64; its own */
+       SEGUE_KIND_WEIGHT = 3, /* f32, f16, bf16, f64; its own; constant over time */
+       SEGUE_KIND_STATE = 4,  /* f32, f16, bf16, f64; the same for all of this kind; f32 by default */
+       SEGUE_KIND_I32 = 5
 };
 
 typedef struct segue_field_facts { /* one operand or parameter of a primitive */
@@ -268,7 +276,8 @@ enum { SEGUE_LOG_ERROR = 1, SEGUE_LOG_WARNING = 2, SEGUE_LOG_INFO = 3, SEGUE_LOG
 
 struct segue_host;
 struct segue_plugin;
-typedef segue_status (*segue_plugin_entry)(const struct segue_host *host, struct segue_plugin *out, segue_diag *diag);
+typedef segue_status (*segue_plugin_entry)(const struct segue_host *host, struct segue_plugin *out,
+                                           segue_diag *diag);
 
 enum { SEGUE_CONTEXT_NO_DISCOVERY = 1 }; /* only the plugins named here, and the built-in reference */
 
@@ -282,7 +291,8 @@ typedef struct segue_context_options {
 } segue_context_options;
 
 /* Reads the identity notes of plugin candidates; loads none. options may be NULL. */
-SEGUE_API segue_status segue_context_create(const segue_context_options *options, segue_context **out, segue_diag *diag);
+SEGUE_API segue_status segue_context_create(const segue_context_options *options, segue_context **out,
+                                            segue_diag *diag);
 SEGUE_API void segue_context_destroy(segue_context *ctx);
 
 enum { SEGUE_PLUGIN_FOUND = 0, SEGUE_PLUGIN_LOADED = 1, SEGUE_PLUGIN_REJECTED = 2 };
@@ -301,7 +311,8 @@ typedef struct segue_plugin_facts { /* one candidate */
 
 /* Every candidate, in search order: found, loaded, or rejected with phase and words. *count takes the capacity of
  * out[] and returns how many there are; out may be NULL with *count 0. Each out[i].size must be set. Loads nothing. */
-SEGUE_API segue_status segue_plugin_report(segue_context *ctx, segue_plugin_facts *out, uint32_t *count, segue_diag *diag);
+SEGUE_API segue_status segue_plugin_report(segue_context *ctx, segue_plugin_facts *out, uint32_t *count,
+                                           segue_diag *diag);
 
 /* ---- devices ------------------------------------------------------------------------------------------------ */
 
@@ -341,10 +352,12 @@ typedef struct segue_device_options {
 
 /* Both load every plugin. Devices are numbered through all plugins, the reference last. */
 SEGUE_API segue_status segue_device_count(segue_context *ctx, uint32_t *count, segue_diag *diag);
-SEGUE_API segue_status segue_device_info(segue_context *ctx, uint32_t index, segue_device_facts *out, segue_diag *diag);
+SEGUE_API segue_status segue_device_info(segue_context *ctx, uint32_t index, segue_device_facts *out,
+                                         segue_diag *diag);
 /* By name ("cpu", "opencl:0", "reference"); "opencl" means "opencl:0". Loads only the plugin that it names. options may be NULL. */
-SEGUE_API segue_status segue_device_open(segue_context *ctx, const char *name, const segue_device_options *options,
-                                         segue_device **out, segue_diag *diag);
+SEGUE_API segue_status segue_device_open(segue_context *ctx, const char *name,
+                                         const segue_device_options *options, segue_device **out,
+                                         segue_diag *diag);
 SEGUE_API void segue_device_close(segue_device *dev);
 /* The facts of an opened device. */
 SEGUE_API segue_status segue_device_facts_of(segue_device *dev, segue_device_facts *out, segue_diag *diag);
@@ -356,36 +369,40 @@ SEGUE_API segue_status segue_device_status(segue_device *dev, segue_diag *diag);
 enum { SEGUE_COPY_TO_DEVICE = 1, SEGUE_COPY_FROM_DEVICE = 2, SEGUE_COPY_ON_DEVICE = 3 };
 
 /* Aligned to 256 bytes, contents undefined. 0 bytes give an empty buffer, which may be freed and used like any other. */
-SEGUE_API segue_status segue_memory_alloc(segue_device *dev, uint64_t bytes, segue_buffer *out, segue_diag *diag);
+SEGUE_API segue_status segue_memory_alloc(segue_device *dev, uint64_t bytes, segue_buffer *out,
+                                          segue_diag *diag);
 SEGUE_API void segue_memory_free(segue_device *dev, segue_buffer buffer);
 /* Enqueued; host memory stays in use until the stream is synchronised. The host side is a segue_buffer over host memory. */
-SEGUE_API segue_status segue_memory_copy(segue_device *dev, segue_stream stream, uint32_t direction, segue_buffer to,
-                                         segue_buffer from, uint64_t bytes, segue_diag *diag);
+SEGUE_API segue_status segue_memory_copy(segue_device *dev, segue_stream stream, uint32_t direction,
+                                         segue_buffer to, segue_buffer from, uint64_t bytes, segue_diag *diag);
 SEGUE_API segue_status segue_memory_fill(segue_device *dev, segue_stream stream, segue_buffer to, uint8_t value,
                                          uint64_t bytes, segue_diag *diag);
 
 SEGUE_API segue_status segue_stream_create(segue_device *dev, segue_stream *out, segue_diag *diag);
 /* Checks an engine's own stream and makes it usable here; the engine keeps it alive and destroys it. */
-SEGUE_API segue_status segue_stream_wrap(segue_device *dev, uint32_t api, void *handle, uint32_t flags, segue_stream *out,
-                                         segue_diag *diag);
+SEGUE_API segue_status segue_stream_wrap(segue_device *dev, uint32_t api, void *handle, uint32_t flags,
+                                         segue_stream *out, segue_diag *diag);
 SEGUE_API segue_status segue_stream_sync(segue_device *dev, segue_stream stream, segue_diag *diag);
-SEGUE_API void segue_stream_destroy(segue_device *dev, segue_stream stream); /* wrapped streams are left alone */
+SEGUE_API void segue_stream_destroy(segue_device *dev,
+                                    segue_stream stream); /* wrapped streams are left alone */
 
 SEGUE_API segue_status segue_event_create(segue_device *dev, segue_event *out, segue_diag *diag);
-SEGUE_API segue_status segue_event_record(segue_device *dev, segue_event event, segue_stream stream, segue_diag *diag);
-SEGUE_API segue_status segue_event_wait(segue_device *dev, segue_event event, segue_stream stream, segue_diag *diag);
+SEGUE_API segue_status segue_event_record(segue_device *dev, segue_event event, segue_stream stream,
+                                          segue_diag *diag);
+SEGUE_API segue_status segue_event_wait(segue_device *dev, segue_event event, segue_stream stream,
+                                        segue_diag *diag);
 SEGUE_API segue_status segue_event_sync(segue_device *dev, segue_event event, segue_diag *diag);
 SEGUE_API void segue_event_destroy(segue_device *dev, segue_event event);
 
 /* ---- asking -------------------------------------------------------------------------------------------------- */
 
 enum { SEGUE_SUPPORT_NO = 0, SEGUE_SUPPORT_YES = 1 };
-enum { /* segue_support_facts.reasons */
-    SEGUE_REASON_INVALID = 1,   /* the op contradicts its own description: no device would take it */
-    SEGUE_REASON_PRIMITIVE = 2, /* the plugin has no kernel for this primitive */
-    SEGUE_REASON_REVISION = 4,  /* the plugin is older than the op or its fields */
-    SEGUE_REASON_ROW = 8,       /* every kernel declined; segue_explain has each one's reason */
-    SEGUE_REASON_DEVICE = 16    /* the device is lost or not ready */
+enum {                             /* segue_support_facts.reasons */
+       SEGUE_REASON_INVALID = 1,   /* the op contradicts its own description: no device would take it */
+       SEGUE_REASON_PRIMITIVE = 2, /* the plugin has no kernel for this primitive */
+       SEGUE_REASON_REVISION = 4,  /* the plugin is older than the op or its fields */
+       SEGUE_REASON_ROW = 8,       /* every kernel declined; segue_explain has each one's reason */
+       SEGUE_REASON_DEVICE = 16    /* the device is lost or not ready */
 };
 
 typedef struct segue_support_facts {
@@ -398,26 +415,27 @@ typedef struct segue_support_facts {
 
 /* Lock-free. YES: planning and running succeed up to these shapes unless memory runs out. NO: planning is refused for
  * the same reasons. Both return SEGUE_OK. */
-SEGUE_API segue_status segue_support(segue_device *dev, const segue_op_header *op, segue_support_facts *out, segue_diag *diag);
+SEGUE_API segue_status segue_support(segue_device *dev, const segue_op_header *op, segue_support_facts *out,
+                                     segue_diag *diag);
 
-enum { /* accuracy classes, combined as the row declares */
-    SEGUE_ACCURACY_F32 = 1,         /* ordinary f32 arithmetic */
-    SEGUE_ACCURACY_CHUNK_LOG = 2,   /* takes logs of decays and sums them over a chunk */
-    SEGUE_ACCURACY_FAST = 4,        /* fast exp and tanh */
-    SEGUE_ACCURACY_TRANSFORM = 8,   /* error set by the norm of the whole input (FFT) */
-    SEGUE_ACCURACY_BF16_PRODUCT = 16, /* operands of products are rounded to bf16 */
-    SEGUE_ACCURACY_F64 = 32         /* double arithmetic */
+enum {                                   /* accuracy classes, combined as the row declares */
+       SEGUE_ACCURACY_F32 = 1,           /* ordinary f32 arithmetic */
+       SEGUE_ACCURACY_CHUNK_LOG = 2,     /* takes logs of decays and sums them over a chunk */
+       SEGUE_ACCURACY_FAST = 4,          /* fast exp and tanh */
+       SEGUE_ACCURACY_TRANSFORM = 8,     /* error set by the norm of the whole input (FFT) */
+       SEGUE_ACCURACY_BF16_PRODUCT = 16, /* operands of products are rounded to bf16 */
+       SEGUE_ACCURACY_F64 = 32           /* double arithmetic */
 };
-enum { /* graph capture */
-    SEGUE_CAPTURE_NONE = 0,    /* refused under capture */
-    SEGUE_CAPTURE_POINTERS = 1 /* may be captured; replays use the captured pointers */
+enum {                            /* graph capture */
+       SEGUE_CAPTURE_NONE = 0,    /* refused under capture */
+       SEGUE_CAPTURE_POINTERS = 1 /* may be captured; replays use the captured pointers */
 };
 enum { /* determinism, combined */
-    SEGUE_NOT_DETERMINISTIC = 0,
-    SEGUE_RUN_TO_RUN = 1,      /* same call, same device: same bits */
-    SEGUE_BATCH_INVARIANT = 2, /* a sequence's bits do not depend on what else is in the batch */
-    SEGUE_THREAD_INVARIANT = 4, /* nor on the number of threads */
-    SEGUE_STEP_EXACT = 8       /* prefill and token-by-token decode give the same bits */
+       SEGUE_NOT_DETERMINISTIC = 0,
+       SEGUE_RUN_TO_RUN = 1,       /* same call, same device: same bits */
+       SEGUE_BATCH_INVARIANT = 2,  /* a sequence's bits do not depend on what else is in the batch */
+       SEGUE_THREAD_INVARIANT = 4, /* nor on the number of threads */
+       SEGUE_STEP_EXACT = 8        /* prefill and token-by-token decode give the same bits */
 };
 
 enum { SEGUE_ROW_CHOSEN = 1, SEGUE_ROW_ACCEPTS = 2, SEGUE_ROW_DELEGATED = 4 };
@@ -433,29 +451,31 @@ typedef struct segue_row_facts { /* one kernel */
 
 /* Every kernel of the device for this op, best first: chosen, or the one-line reason why not. *count: capacity in,
  * number out. Each out[i].size must be set. */
-SEGUE_API segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_row_facts *out, uint32_t *count,
-                                     segue_diag *diag);
+SEGUE_API segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_row_facts *out,
+                                     uint32_t *count, segue_diag *diag);
 
 /* ---- plans --------------------------------------------------------------------------------------------------- */
 
 /* Freezes primitive, revision, parameters, dtypes, ranks, presence, alias choice and every axis that is not dynamic;
  * dynamic axes (b t s p) become upper bounds, for which the kernel is chosen: make a second plan for decode.
  * Tensors may have NULL data. May allocate, compile, load. */
-SEGUE_API segue_status segue_plan_create(segue_device *dev, const segue_op_header *op, segue_plan **out, segue_diag *diag);
+SEGUE_API segue_status segue_plan_create(segue_device *dev, const segue_op_header *op, segue_plan **out,
+                                         segue_diag *diag);
 /* The same with a named row; NULL = the best. */
-SEGUE_API segue_status segue_plan_create_row(segue_device *dev, const segue_op_header *op, const char *row, segue_plan **out,
-                                             segue_diag *diag);
+SEGUE_API segue_status segue_plan_create_row(segue_device *dev, const segue_op_header *op, const char *row,
+                                             segue_plan **out, segue_diag *diag);
 
 enum { SEGUE_PLAN_DELEGATED = 1 }; /* the reference computes: never counts as the device's own */
 
 typedef struct segue_plan_facts {
     uint32_t size;
     uint32_t primitive, revision;
-    uint32_t flags; /* SEGUE_PLAN_... */
+    uint32_t flags;           /* SEGUE_PLAN_... */
     uint64_t workspace_bytes; /* exact for the bounds */
     uint64_t workspace_alignment;
     uint32_t accuracy, capture, determinism, reserved;
-    int64_t state_stride[SEGUE_MAX_RANK]; /* the state layout that the row likes best; every layout is accepted */
+    int64_t
+        state_stride[SEGUE_MAX_RANK]; /* the state layout that the row likes best; every layout is accepted */
     char row[64];
 } segue_plan_facts;
 
@@ -468,28 +488,32 @@ SEGUE_API segue_status segue_plan_run(const segue_plan *plan, const segue_op_hea
 SEGUE_API void segue_plan_destroy(segue_plan *plan);
 
 /* For scripts and tests: keeps 64 plans a device, takes a lock, may allocate, synchronises; refused under capture. */
-SEGUE_API segue_status segue_run(segue_device *dev, const segue_op_header *op, segue_stream stream, segue_diag *diag);
+SEGUE_API segue_status segue_run(segue_device *dev, const segue_op_header *op, segue_stream stream,
+                                 segue_diag *diag);
 
 /* ---- states: ordinary tensors, axis 0 counts sequences or pool rows -------------------------------------------- */
 
 /* The canonical tensor (f32, packed, data NULL, bytes = what to allocate) of state number index (from 0) of an op whose
  * other operands are filled in; p comes from the state operands or, without any, from the batch. */
-SEGUE_API segue_status segue_state_describe(const segue_op_header *op, uint32_t index, segue_tensor *out, segue_diag *diag);
+SEGUE_API segue_status segue_state_describe(const segue_op_header *op, uint32_t index, segue_tensor *out,
+                                            segue_diag *diag);
 /* Copies between two layouts or dtypes of the same shape. Enqueued. */
 SEGUE_API segue_status segue_state_convert(segue_device *dev, segue_stream stream, const segue_tensor *to,
                                            const segue_tensor *from, segue_diag *diag);
 /* Copies pool row from over pool row to. Enqueued. */
-SEGUE_API segue_status segue_state_fork(segue_device *dev, segue_stream stream, const segue_tensor *pool, int64_t to,
-                                        int64_t from, segue_diag *diag);
+SEGUE_API segue_status segue_state_fork(segue_device *dev, segue_stream stream, const segue_tensor *pool,
+                                        int64_t to, int64_t from, segue_diag *diag);
 /* to[i] = from[rows[i]] for i < count; to and from must not overlap; rows is host memory. Enqueued. */
 SEGUE_API segue_status segue_state_gather(segue_device *dev, segue_stream stream, const segue_tensor *to,
-                                          const segue_tensor *from, const int32_t *rows, uint32_t count, segue_diag *diag);
+                                          const segue_tensor *from, const int32_t *rows, uint32_t count,
+                                          segue_diag *diag);
 
 #ifdef __cplusplus
 }
 
 /* C++ has no compound literals: segue_tensor_of(data, SEGUE_F32, {1, T, D}). */
-template <int rank> inline segue_tensor segue_tensor_of(void *data, uint32_t dtype, const int64_t (&shape)[rank])
+template <int rank>
+inline segue_tensor segue_tensor_of(void *data, uint32_t dtype, const int64_t (&shape)[rank])
 {
     return segue_tensor_of(data, dtype, rank, shape);
 }

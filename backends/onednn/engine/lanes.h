@@ -29,14 +29,26 @@ typedef uint16_t lanes_half __attribute__((vector_size(2 * LANES)));
 typedef float lanes_anywhere __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 typedef uint16_t half_anywhere __attribute__((vector_size(2 * LANES), aligned(2), may_alias));
 
-INLINE lanes lanes_load(const float *p) { return *(const lanes_anywhere *)p; }
-INLINE void lanes_store(float *p, lanes v) { *(lanes_anywhere *)p = v; }
-INLINE lanes lanes_splat(float x) { return x - (lanes){ 0 }; }
+INLINE lanes lanes_load(const float *p)
+{
+    return *(const lanes_anywhere *)p;
+}
+INLINE void lanes_store(float *p, lanes v)
+{
+    *(lanes_anywhere *)p = v;
+}
+INLINE lanes lanes_splat(float x)
+{
+    return x - (lanes){ 0 };
+}
 INLINE lanes lanes_select(lanes_int mask, lanes yes, lanes no)
 {
     return (lanes)((mask & (lanes_int)yes) | (~mask & (lanes_int)no));
 }
-INLINE lanes lanes_abs(lanes x) { return (lanes)((lanes_int)x & 0x7fffffff); }
+INLINE lanes lanes_abs(lanes x)
+{
+    return (lanes)((lanes_int)x & 0x7fffffff);
+}
 INLINE int lanes_all(lanes_int mask)
 {
     int32_t all = -1;
@@ -53,10 +65,22 @@ INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
 {
     return (lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 }
-INLINE lanes lanes_lo(lanes a, lanes b) { return (lanes)_mm512_unpacklo_ps((__m512)a, (__m512)b); }
-INLINE lanes lanes_hi(lanes a, lanes b) { return (lanes)_mm512_unpackhi_ps((__m512)a, (__m512)b); }
-INLINE lanes lanes_front(lanes a, lanes b) { return (lanes)_mm512_unpacklo_pd((__m512d)a, (__m512d)b); }
-INLINE lanes lanes_back(lanes a, lanes b) { return (lanes)_mm512_unpackhi_pd((__m512d)a, (__m512d)b); }
+INLINE lanes lanes_lo(lanes a, lanes b)
+{
+    return (lanes)_mm512_unpacklo_ps((__m512)a, (__m512)b);
+}
+INLINE lanes lanes_hi(lanes a, lanes b)
+{
+    return (lanes)_mm512_unpackhi_ps((__m512)a, (__m512)b);
+}
+INLINE lanes lanes_front(lanes a, lanes b)
+{
+    return (lanes)_mm512_unpacklo_pd((__m512d)a, (__m512d)b);
+}
+INLINE lanes lanes_back(lanes a, lanes b)
+{
+    return (lanes)_mm512_unpackhi_pd((__m512d)a, (__m512d)b);
+}
 INLINE lanes lanes_quarters(const float *p, int64_t pitch)
 {
     __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(p));
@@ -71,9 +95,18 @@ INLINE void lanes_put_quarters(float *p, int64_t pitch, lanes v)
     _mm_storeu_ps(p + 2 * pitch, _mm512_extractf32x4_ps((__m512)v, 2));
     _mm_storeu_ps(p + 3 * pitch, _mm512_extractf32x4_ps((__m512)v, 3));
 }
-INLINE void lanes_stream(float *p, lanes v) { _mm512_stream_ps(p, (__m512)v); }
-INLINE void half_stream(uint16_t *p, lanes_half v) { _mm256_stream_si256((__m256i *)(void *)p, (__m256i)v); }
-INLINE lanes lanes_from_f16(lanes_half h) { return (lanes)_mm512_cvtph_ps((__m256i)h); }
+INLINE void lanes_stream(float *p, lanes v)
+{
+    _mm512_stream_ps(p, (__m512)v);
+}
+INLINE void half_stream(uint16_t *p, lanes_half v)
+{
+    _mm256_stream_si256((__m256i *)(void *)p, (__m256i)v);
+}
+INLINE lanes lanes_from_f16(lanes_half h)
+{
+    return (lanes)_mm512_cvtph_ps((__m256i)h);
+}
 INLINE lanes_half lanes_to_f16(lanes x)
 {
     return (lanes_half)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT);
@@ -83,18 +116,42 @@ INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
 {
     return (lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }
-INLINE lanes lanes_lo(lanes a, lanes b) { return (lanes)_mm256_unpacklo_ps((__m256)a, (__m256)b); }
-INLINE lanes lanes_hi(lanes a, lanes b) { return (lanes)_mm256_unpackhi_ps((__m256)a, (__m256)b); }
-INLINE lanes lanes_front(lanes a, lanes b) { return (lanes)_mm256_unpacklo_pd((__m256d)a, (__m256d)b); }
-INLINE lanes lanes_back(lanes a, lanes b) { return (lanes)_mm256_unpackhi_pd((__m256d)a, (__m256d)b); }
-INLINE lanes lanes_quarters(const float *p, int64_t pitch) { return (lanes)_mm256_loadu2_m128(p + pitch, p); }
+INLINE lanes lanes_lo(lanes a, lanes b)
+{
+    return (lanes)_mm256_unpacklo_ps((__m256)a, (__m256)b);
+}
+INLINE lanes lanes_hi(lanes a, lanes b)
+{
+    return (lanes)_mm256_unpackhi_ps((__m256)a, (__m256)b);
+}
+INLINE lanes lanes_front(lanes a, lanes b)
+{
+    return (lanes)_mm256_unpacklo_pd((__m256d)a, (__m256d)b);
+}
+INLINE lanes lanes_back(lanes a, lanes b)
+{
+    return (lanes)_mm256_unpackhi_pd((__m256d)a, (__m256d)b);
+}
+INLINE lanes lanes_quarters(const float *p, int64_t pitch)
+{
+    return (lanes)_mm256_loadu2_m128(p + pitch, p);
+}
 INLINE void lanes_put_quarters(float *p, int64_t pitch, lanes v)
 {
     _mm256_storeu2_m128(p + pitch, p, (__m256)v);
 }
-INLINE void lanes_stream(float *p, lanes v) { _mm256_stream_ps(p, (__m256)v); }
-INLINE void half_stream(uint16_t *p, lanes_half v) { _mm_stream_si128((__m128i *)(void *)p, (__m128i)v); }
-INLINE lanes lanes_from_f16(lanes_half h) { return (lanes)_mm256_cvtph_ps((__m128i)h); }
+INLINE void lanes_stream(float *p, lanes v)
+{
+    _mm256_stream_ps(p, (__m256)v);
+}
+INLINE void half_stream(uint16_t *p, lanes_half v)
+{
+    _mm_stream_si128((__m128i *)(void *)p, (__m128i)v);
+}
+INLINE lanes lanes_from_f16(lanes_half h)
+{
+    return (lanes)_mm256_cvtph_ps((__m128i)h);
+}
 INLINE lanes_half lanes_to_f16(lanes x)
 {
     return (lanes_half)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT);
@@ -106,16 +163,43 @@ INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
     return (lanes)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 }
 #else
-INLINE lanes lanes_fma(lanes a, lanes b, lanes c) { return a * b + c; }
+INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
+{
+    return a * b + c;
+}
 #endif
-INLINE lanes lanes_quarters(const float *p, int64_t pitch) { return (void)pitch, lanes_load(p); }
-INLINE void lanes_put_quarters(float *p, int64_t pitch, lanes v) { (void)pitch, lanes_store(p, v); }
-INLINE void lanes_stream(float *p, lanes v) { lanes_store(p, v); }
-INLINE void half_stream(uint16_t *p, lanes_half v) { *(half_anywhere *)p = v; }
-INLINE lanes lanes_lo(lanes a, lanes b) { return __builtin_shufflevector(a, b, 0, 4, 1, 5); }
-INLINE lanes lanes_hi(lanes a, lanes b) { return __builtin_shufflevector(a, b, 2, 6, 3, 7); }
-INLINE lanes lanes_front(lanes a, lanes b) { return __builtin_shufflevector(a, b, 0, 1, 4, 5); }
-INLINE lanes lanes_back(lanes a, lanes b) { return __builtin_shufflevector(a, b, 2, 3, 6, 7); }
+INLINE lanes lanes_quarters(const float *p, int64_t pitch)
+{
+    return (void)pitch, lanes_load(p);
+}
+INLINE void lanes_put_quarters(float *p, int64_t pitch, lanes v)
+{
+    (void)pitch, lanes_store(p, v);
+}
+INLINE void lanes_stream(float *p, lanes v)
+{
+    lanes_store(p, v);
+}
+INLINE void half_stream(uint16_t *p, lanes_half v)
+{
+    *(half_anywhere *)p = v;
+}
+INLINE lanes lanes_lo(lanes a, lanes b)
+{
+    return __builtin_shufflevector(a, b, 0, 4, 1, 5);
+}
+INLINE lanes lanes_hi(lanes a, lanes b)
+{
+    return __builtin_shufflevector(a, b, 2, 6, 3, 7);
+}
+INLINE lanes lanes_front(lanes a, lanes b)
+{
+    return __builtin_shufflevector(a, b, 0, 1, 4, 5);
+}
+INLINE lanes lanes_back(lanes a, lanes b)
+{
+    return __builtin_shufflevector(a, b, 2, 3, 6, 7);
+}
 
 /* Both ways by arithmetic on normal numbers only, since denormals may be flushed here: a subnormal half is the
  * difference of two floats near 2^-14, and comes back as the low bits of a sum with 0.5. */
@@ -141,7 +225,10 @@ INLINE lanes_half lanes_to_f16(lanes x)
 }
 #endif
 
-INLINE lanes lanes_from_bf16(lanes_half h) { return (lanes)(__builtin_convertvector(h, lanes_bits) << 16); }
+INLINE lanes lanes_from_bf16(lanes_half h)
+{
+    return (lanes)(__builtin_convertvector(h, lanes_bits) << 16);
+}
 INLINE lanes_half lanes_to_bf16(lanes x)
 {
     lanes_bits w = (lanes_bits)x, rounded = (w + 0x7fff + ((w >> 16) & 1)) >> 16;
@@ -230,6 +317,9 @@ INLINE lanes lanes_softplus(lanes x)
     return lanes_select(x > 0.0f, x, (lanes){ 0 }) + tail;
 }
 
-INLINE lanes lanes_silu(lanes x) { return x / (lanes_exp(-x) + 1.0f); }
+INLINE lanes lanes_silu(lanes x)
+{
+    return x / (lanes_exp(-x) + 1.0f);
+}
 
 #endif

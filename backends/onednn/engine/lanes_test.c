@@ -7,10 +7,22 @@
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 
-static double exp_of(double x) { return exp(x); }
-static double exp2_of(double x) { return exp2(x); }
-static double softplus_of(double x) { return log1p(exp(x)); }
-static double silu_of(double x) { return x / (1 + exp(-x)); }
+static double exp_of(double x)
+{
+    return exp(x);
+}
+static double exp2_of(double x)
+{
+    return exp2(x);
+}
+static double softplus_of(double x)
+{
+    return log1p(exp(x));
+}
+static double silu_of(double x)
+{
+    return x / (1 + exp(-x));
+}
 
 static double ulps(float got, double want)
 {
@@ -20,8 +32,11 @@ static double ulps(float got, double want)
 }
 
 #define WORST(call, oracle, low, high) worst(call##_of_all, oracle, low, high)
-#define OF_ALL(f) \
-    static void f##_of_all(float *v) { lanes_store(v, f(lanes_load(v))); }
+#define OF_ALL(f)                         \
+    static void f##_of_all(float *v)      \
+    {                                     \
+        lanes_store(v, f(lanes_load(v))); \
+    }
 OF_ALL(lanes_exp)
 OF_ALL(lanes_exp2)
 OF_ALL(lanes_softplus)

@@ -15,7 +15,10 @@
 
 static const char *const names[SEGUE_ISA_COUNT] = { "base", "avx2", "avx512" };
 
-const char *segue_isa_name(enum segue_isa isa) { return names[isa]; }
+const char *segue_isa_name(enum segue_isa isa)
+{
+    return names[isa];
+}
 
 static int supported(enum segue_isa isa)
 {
@@ -106,10 +109,8 @@ uint32_t segue_cpu_quota(const char *groups, const char *root)
     uint32_t least = 0;
     for (const char *line = groups; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
         char controllers[256] = "", group[1024] = "", mount[256];
-        if (sscanf(line, "%*d::%1023[^\n]", group) == 1)
-            controllers[0] = 0;
-        else if (sscanf(line, "%*d:%255[^:\n]:%1023[^\n]", controllers, group) != 2)
-            continue;
+        if (sscanf(line, "%*d::%1023[^\n]", group) == 1) controllers[0] = 0;
+        else if (sscanf(line, "%*d:%255[^:\n]:%1023[^\n]", controllers, group) != 2) continue;
         if (controllers[0] && strcmp(controllers, "cpu") && strncmp(controllers, "cpu,", 4) &&
             !strstr(controllers, ",cpu,") &&
             !(strlen(controllers) > 4 && !strcmp(controllers + strlen(controllers) - 4, ",cpu")))

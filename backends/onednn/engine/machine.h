@@ -11,13 +11,13 @@ enum segue_isa { SEGUE_ISA_BASE, SEGUE_ISA_AVX2, SEGUE_ISA_AVX512, SEGUE_ISA_COU
 
 /* One pointer per instruction set that this build has: what rows keep for each kernel. */
 #if defined(__x86_64__)
-#define SEGUE_EACH_ISA(name) \
-    { \
+#define SEGUE_EACH_ISA(name)                       \
+    {                                              \
         &name##_base, &name##_avx2, &name##_avx512 \
     }
 #else
-#define SEGUE_EACH_ISA(name) \
-    { \
+#define SEGUE_EACH_ISA(name)                     \
+    {                                            \
         &name##_base, &name##_base, &name##_base \
     }
 #endif

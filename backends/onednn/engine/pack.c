@@ -19,18 +19,14 @@ INLINE lanes fetch(const char *p, uint32_t dtype)
 
 INLINE void put(char *p, lanes v, uint32_t dtype)
 {
-    if (dtype == SEGUE_F32)
-        lanes_store((float *)p, v);
-    else
-        *(half_anywhere *)p = dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v);
+    if (dtype == SEGUE_F32) lanes_store((float *)p, v);
+    else *(half_anywhere *)p = dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v);
 }
 
 INLINE void stream(char *p, lanes v, uint32_t dtype)
 {
-    if (dtype == SEGUE_F32)
-        lanes_stream((float *)p, v);
-    else
-        half_stream((uint16_t *)p, dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v));
+    if (dtype == SEGUE_F32) lanes_stream((float *)p, v);
+    else half_stream((uint16_t *)p, dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v));
 }
 
 /* count <= LANES elements at any stride (in bytes), and back. Elements are moved as bits. */
@@ -38,10 +34,8 @@ INLINE lanes gather(const char *p, int64_t stride, int64_t count, uint32_t dtype
 {
     _Alignas(64) char raw[4 * LANES] = { 0 };
     for (int64_t i = 0; i < count; i++) {
-        if (dtype == SEGUE_F32)
-            memcpy(raw + 4 * i, p + i * stride, 4);
-        else
-            memcpy(raw + 2 * i, p + i * stride, 2);
+        if (dtype == SEGUE_F32) memcpy(raw + 4 * i, p + i * stride, 4);
+        else memcpy(raw + 2 * i, p + i * stride, 2);
     }
     return fetch(raw, dtype);
 }
@@ -51,10 +45,8 @@ INLINE void scatter(char *p, int64_t stride, int64_t count, lanes v, uint32_t dt
     _Alignas(64) char raw[4 * LANES];
     put(raw, v, dtype);
     for (int64_t i = 0; i < count; i++) {
-        if (dtype == SEGUE_F32)
-            memcpy(p + i * stride, raw + 4 * i, 4);
-        else
-            memcpy(p + i * stride, raw + 2 * i, 2);
+        if (dtype == SEGUE_F32) memcpy(p + i * stride, raw + 4 * i, 4);
+        else memcpy(p + i * stride, raw + 2 * i, 2);
     }
 }
 
@@ -115,19 +107,15 @@ INLINE void unpack_transposed(const struct segue_strip *s, char *data, const flo
             lanes four[4];
             for (int64_t k = 0; k < 4; k++)
                 four[k] = i + k < count ? lanes_load(tile + (row + i + k) * row_pitch) : (lanes){ 0 };
-            if (direct)
-                store4((float *)(data + (row + i) * size), s->column_stride, four);
-            else
-                store4(wide + i, RUN, four);
+            if (direct) store4((float *)(data + (row + i) * size), s->column_stride, four);
+            else store4(wide + i, RUN, four);
         }
         for (int lane = 0; !direct && lane < LANES; lane++) {
             char *p = data + lane * stride + row * size;
             for (int64_t i = 0; i < count; i += LANES) {
                 lanes v = lanes_load(wide + lane * RUN + i);
-                if (count - i < LANES)
-                    scatter(p + i * size, size, count - i, v, dtype);
-                else
-                    put(p + i * size, v, dtype);
+                if (count - i < LANES) scatter(p + i * size, size, count - i, v, dtype);
+                else put(p + i * size, v, dtype);
             }
         }
     }
@@ -185,21 +173,15 @@ INLINE void unpack_as(const struct segue_strip *s, const float *tile, int64_t ro
 void SEGUE_ISA_NAME(segue_pack)(float *tile, int64_t row_pitch, int64_t block_pitch,
                                 const struct segue_strip *from)
 {
-    if (from->dtype == SEGUE_F32)
-        pack_as(tile, row_pitch, block_pitch, from, SEGUE_F32);
-    else if (from->dtype == SEGUE_F16)
-        pack_as(tile, row_pitch, block_pitch, from, SEGUE_F16);
-    else
-        pack_as(tile, row_pitch, block_pitch, from, SEGUE_BF16);
+    if (from->dtype == SEGUE_F32) pack_as(tile, row_pitch, block_pitch, from, SEGUE_F32);
+    else if (from->dtype == SEGUE_F16) pack_as(tile, row_pitch, block_pitch, from, SEGUE_F16);
+    else pack_as(tile, row_pitch, block_pitch, from, SEGUE_BF16);
 }
 
 void SEGUE_ISA_NAME(segue_unpack)(const struct segue_strip *to, const float *tile, int64_t row_pitch,
                                   int64_t block_pitch)
 {
-    if (to->dtype == SEGUE_F32)
-        unpack_as(to, tile, row_pitch, block_pitch, SEGUE_F32);
-    else if (to->dtype == SEGUE_F16)
-        unpack_as(to, tile, row_pitch, block_pitch, SEGUE_F16);
-    else
-        unpack_as(to, tile, row_pitch, block_pitch, SEGUE_BF16);
+    if (to->dtype == SEGUE_F32) unpack_as(to, tile, row_pitch, block_pitch, SEGUE_F32);
+    else if (to->dtype == SEGUE_F16) unpack_as(to, tile, row_pitch, block_pitch, SEGUE_F16);
+    else unpack_as(to, tile, row_pitch, block_pitch, SEGUE_BF16);
 }

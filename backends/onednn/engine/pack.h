@@ -49,9 +49,9 @@ static inline void strip_cut_columns(struct segue_strip *s, int64_t first, int64
     s->columns = count;
 }
 
-#define SEGUE_PACK_DECLARE(isa) \
-    void segue_pack_##isa(float *tile, int64_t row_pitch, int64_t block_pitch, \
-                          const struct segue_strip *from); \
+#define SEGUE_PACK_DECLARE(isa)                                                                 \
+    void segue_pack_##isa(float *tile, int64_t row_pitch, int64_t block_pitch,                  \
+                          const struct segue_strip *from);                                      \
     void segue_unpack_##isa(const struct segue_strip *to, const float *tile, int64_t row_pitch, \
                             int64_t block_pitch);
 SEGUE_PACK_DECLARE(base)

@@ -9,7 +9,10 @@ enum {
     ALONE_BELOW = 1 << 14 /* operations; less is done before a worker has woken up */
 };
 
-static int64_t clamp(int64_t x, int64_t low, int64_t high) { return x < low ? low : x > high ? high : x; }
+static int64_t clamp(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
 
 static int32_t index_at(const segue_tensor *t, int64_t i, int64_t k)
 {
@@ -88,7 +91,10 @@ static void panels(struct segue_tile *t, int64_t first, int64_t last)
     }
 }
 
-static int64_t cost_of(const struct segue_sequence *q) { return q->length + STATE_COST; }
+static int64_t cost_of(const struct segue_sequence *q)
+{
+    return q->length + STATE_COST;
+}
 
 static int64_t up_to(int64_t cost, int64_t each, int64_t blocks)
 {
@@ -140,8 +146,6 @@ void segue_tile_run(const struct segue_cpu *cpu, struct segue_tile_job *job, seg
     job->scratch = (float *)((char *)workspace.data + workspace.offset);
     if (cpu->threads == 1 || job->channels * job->channel_work < ALONE_BELOW / tokens / (batches + 1))
         part(job, 0, 1);
-    else if (cpu->pool)
-        segue_pool_run(cpu->pool, part, job);
-    else
-        cpu->parallel_for(cpu->parallel_user, f.parts, foreign_part, &f);
+    else if (cpu->pool) segue_pool_run(cpu->pool, part, job);
+    else cpu->parallel_for(cpu->parallel_user, f.parts, foreign_part, &f);
 }

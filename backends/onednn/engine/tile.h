@@ -64,7 +64,10 @@ struct segue_tile_job { /* first member of a row's own job */
     float *scratch;          /* all workers' */
 };
 
-static inline int64_t blocks_of(int64_t channels, int lanes) { return (channels + lanes - 1) / lanes; }
+static inline int64_t blocks_of(int64_t channels, int lanes)
+{
+    return (channels + lanes - 1) / lanes;
+}
 
 /* Which tokens and states belong to sequence s; offsets are clamped, so that nothing outside is ever touched.
  */

@@ -134,8 +134,7 @@ static void judge(const struct fate *fate, enum outcome outcome, const segue_plu
         printf("%s: %s, %s, %s\n", fate->id, segue_status_name(facts->code),
                facts->phase < sizeof phase_names / sizeof *phase_names ? phase_names[facts->phase] : "?",
                facts->text);
-    else
-        printf("%s: %s, in the child\n", fate->id, outcome_names[outcome]);
+    else printf("%s: %s, in the child\n", fate->id, outcome_names[outcome]);
     check(outcome == fate->outcome, fate->id, outcome_names[outcome]);
     if (outcome != REJECTED || fate->outcome != REJECTED) return;
     check(facts->code == SEGUE_ERROR_PLUGIN && facts->phase == fate->phase, fate->id, "status or phase");

@@ -14,8 +14,8 @@
 /* cmocka.h needs the three above */
 #include <cmocka.h>
 
-#define TENSOR(data, dtype, ...)                                                                               \
-    segue_tensor_of(data, dtype, sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t),                         \
+#define TENSOR(data, dtype, ...)                                                       \
+    segue_tensor_of(data, dtype, sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), \
                     (int64_t[]){ __VA_ARGS__ })
 #define F64(data, ...) TENSOR(data, SEGUE_F64, __VA_ARGS__)
 #define I32(data, ...) TENSOR(data, SEGUE_I32, __VA_ARGS__)
