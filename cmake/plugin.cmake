@@ -12,3 +12,18 @@ function(segue_add_plugin id)
   endif()
   install(TARGETS segue_${id} LIBRARY DESTINATION ${SEGUE_PLUGIN_DIR})
 endfunction()
+
+# segue_collect_rows(<file>...): writes rows.h into the current binary folder, one ROW(name) for each `const segue_row name = {`
+# of the files. Nobody keeps a list of kernels.
+function(segue_collect_rows)
+  set(rows "")
+  foreach(file ${ARGN})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(STRINGS ${file} lines REGEX "^const segue_row [a-z0-9_]+ = ")
+    foreach(line ${lines})
+      string(REGEX MATCH "segue_row ([a-z0-9_]+)" _ "${line}")
+      string(APPEND rows "ROW(${CMAKE_MATCH_1})\n")
+    endforeach()
+  endforeach()
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/rows.h CONTENT "${rows}")
+endfunction()

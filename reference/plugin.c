@@ -6,8 +6,8 @@
 
 #include <stdio.h>
 
-/* rows.h is made by the build: one ROW(<primitive>) for each <primitive>.c of this folder. */
-#define ROW(primitive) extern const segue_row segue_row_##primitive##_reference;
+/* rows.h is made by the build: one ROW(name) for each row of this folder. */
+#define ROW(name) extern const segue_row name;
 #include "rows.h"
 #undef ROW
 
@@ -50,7 +50,7 @@ static const segue_kit_adapter adapter = {
 };
 
 static const segue_row *const rows[] = {
-#define ROW(primitive) &segue_row_##primitive##_reference,
+#define ROW(name) &name,
 #include "rows.h"
 #undef ROW
     NULL

@@ -11,7 +11,10 @@
 
 enum { MOST_THREADS = 1024 };
 
-extern const segue_row selective_scan_cpu, causal_conv1d_cpu;
+/* rows.h is made by the build: one ROW(name) for each row of this folder. */
+#define ROW(name) extern const segue_row name;
+#include "rows.h"
+#undef ROW
 
 static segue_status count(const segue_host *host, uint32_t *devices, segue_diag *diag)
 {
@@ -90,6 +93,12 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
 static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count, .info = info,
                                            .open = open_device, .close = close_device };
 
+static const segue_row *const rows[] = {
+#define ROW(name) &name,
+#include "rows.h"
+#undef ROW
+    NULL,
+};
+
 SEGUE_KIT_PLUGIN(onednn, .vendor = "The Segue authors", .version = SEGUE_VERSION_STRING,
-                 .uuid = "5b0d6c1e-2f57-4c39-9a64-7d8e13c2b0f4", .device = &adapter,
-                 .rows = (const segue_row *const[]){ &selective_scan_cpu, &causal_conv1d_cpu, NULL })
+                 .uuid = "5b0d6c1e-2f57-4c39-9a64-7d8e13c2b0f4", .device = &adapter, .rows = rows)
