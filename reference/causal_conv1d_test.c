@@ -124,8 +124,8 @@ static void ring(void **context)
                 assert_true(turned[(b * D + d) * L + (seen[b] - L + i) % L] == h[(b * D + d) * L + i]);
 }
 
-/* Fewer tokens than columns: the others keep what came in, also in another tensor; a negative count is none. Taps
- * before the first token then read the ring's end, as a shifted state's do. */
+/* Fewer tokens than columns: the others keep what came in, also in another tensor; a negative count is none.
+ * Taps before the first token then read the ring's end, as a shifted state's do. */
 static void ring_keeps_the_rest(void **context)
 {
     double y[COUNT(data.y)];

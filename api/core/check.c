@@ -232,8 +232,9 @@ static inline pair differing(const struct geometry *g, const segue_tensor *t, in
     return (load_pair(t->shape + 2 * p) ^ g->shape[p]) | (load_pair(t->stride + 2 * p) ^ g->stride[p]);
 }
 
-/* All tensors have the planned geometry, as in every decode step: 1 = and lie well; 0 = look closer; -1 = another geometry.
- * Axes beyond the rank are compared as well: 0 in what segue_tensor_of makes; otherwise the general path decides. */
+/* All tensors have the planned geometry, as in every decode step: 1 = and lie well; 0 = look closer; -1 =
+ * another geometry. Axes beyond the rank are compared as well: 0 in what segue_tensor_of makes; otherwise the
+ * general path decides. */
 static inline int quick_repeat(const struct check *check, const segue_op_header *op, struct places *places)
 {
     struct doubts doubts = { 0, 0 };

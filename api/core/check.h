@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The run-time check: a plan's op compiled to a few compares a tensor. It says "surely fine" or "look closer"; the closer
- * look is segue_check_slowly, which decides and finds the words. */
+/* The run-time check: a plan's op compiled to a few compares a tensor. It says "surely fine" or "look closer";
+ * the closer look is segue_check_slowly, which decides and finds the words. */
 #ifndef SEGUE_CORE_CHECK_H
 #define SEGUE_CORE_CHECK_H
 

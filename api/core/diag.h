@@ -6,7 +6,8 @@
 
 #include <segue/segue.h>
 
-/* Writes diag (nullable) and this thread's last error; returns code. field: number in the op struct, 0 = none. */
+/* Writes diag (nullable) and this thread's last error; returns code. field: number in the op struct, 0 =
+ * none. */
 segue_status segue_fail(segue_diag *diag, segue_status code, uint32_t phase, uint32_t field, const char *format,
                         ...) __attribute__((format(printf, 5, 6)));
 

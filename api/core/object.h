@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Contexts, devices and plans: counted objects behind the public handles. A handle's first word tells its kind, so that
- * null, wrong-kind and (while anything still holds the object) closed handles are caught. With SEGUE_CHECK=1 a set of live
- * handles catches stale ones too. */
+/* Contexts, devices and plans: counted objects behind the public handles. A handle's first word tells its kind,
+ * so that null, wrong-kind and (while anything still holds the object) closed handles are caught. With
+ * SEGUE_CHECK=1 a set of live handles catches stale ones too. */
 #ifndef SEGUE_CORE_OBJECT_H
 #define SEGUE_CORE_OBJECT_H
 

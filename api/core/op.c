@@ -59,7 +59,8 @@ const segue_primitive_facts JOIN(segue_facts_, NAME) = {
 #undef TENSOR
 #undef PARAM
 
-#ifdef SEGUE_CHECK_OPS_H /* the library's build: ops.h, which was printed from these rows, must agree with them */
+/* The library's build: ops.h, which was printed from these rows, must agree with them. */
+#ifdef SEGUE_CHECK_OPS_H
 #define PUBLIC JOIN(segue_, NAME)
 #define OP(revision, title, source, dynamic, rules)
 #define TENSOR(role, name, kind, dims, since, doc)                          \

@@ -22,8 +22,7 @@ void *os_alloc(uint64_t bytes, uint64_t alignment);
 void os_free(void *memory);
 const char *os_error_text(int code);
 
-/* ---- files and folders
- * ---------------------------------------------------------------------------------------- */
+/* ---- files and folders ---------------------------------------------------------------------------------- */
 
 enum { OS_PATH_BYTES = 1024 };
 enum { OS_KIND_FILE = 1, OS_KIND_FOLDER = 2, OS_KIND_OTHER = 3 };
@@ -55,8 +54,7 @@ void os_close(struct os_file *file);
 /* The names in a folder that begin and end so, sorted bytewise; *names goes to os_free() as a whole. */
 int os_list(const char *folder, const char *prefix, const char *suffix, const char ***names, uint32_t *count);
 
-/* ---- shared objects
- * ------------------------------------------------------------------------------------------- */
+/* ---- shared objects ------------------------------------------------------------------------------------- */
 
 /* Loads with all symbols bound now, kept to itself and never unloaded. NULL: *why is the system's text, valid
  * until this thread's next call. */

@@ -81,8 +81,7 @@ const char *os_error_text(int code)
     return text ? text : "unknown error";
 }
 
-/* ---- files and folders
- * ---------------------------------------------------------------------------------------- */
+/* ---- files and folders ---------------------------------------------------------------------------------- */
 
 static void facts_from(const struct stat *s, struct os_facts *out)
 {
@@ -200,8 +199,7 @@ int os_list(const char *folder, const char *prefix, const char *suffix, const ch
     return 0;
 }
 
-/* ---- shared objects
- * ------------------------------------------------------------------------------------------- */
+/* ---- shared objects ------------------------------------------------------------------------------------- */
 
 void *os_library_load(const char *path, const char **why)
 {

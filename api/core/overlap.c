@@ -2,7 +2,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "overlap.h"
 
-#include "validate.h"
+struct extent segue_extent(const segue_tensor *t, int *overflow)
+{
+    const int64_t bytes = t->dtype.bits / 8;
+    struct extent e = { 0, 0 };
+    *overflow = t->offset >> 63 != 0;
+    for (int d = 0; d < t->rank; d++)
+        if (t->shape[d] <= 0) return e;
+    if (*overflow) return e;
+    for (int d = 0; d < t->rank; d++) {
+        int64_t reach;
+        if (__builtin_mul_overflow(t->shape[d] - 1, t->stride[d], &reach) ||
+            __builtin_mul_overflow(reach, bytes, &reach) ||
+            __builtin_add_overflow(reach < 0 ? e.low : e.high, reach, reach < 0 ? &e.low : &e.high))
+            return *overflow = 1, (struct extent){ 0, 0 };
+    }
+    if (__builtin_add_overflow(e.high, bytes, &e.high) ||
+        __builtin_add_overflow(e.high, (int64_t)t->offset, &e.high) ||
+        __builtin_add_overflow(e.low, (int64_t)t->offset, &e.low))
+        return *overflow = 1, (struct extent){ 0, 0 };
+    return e;
+}
 
 static int64_t gcd(int64_t a, int64_t b)
 {

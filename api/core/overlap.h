@@ -1,11 +1,18 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Overlap in memory, as far as it can be proved. Interleaved views (z and y in one projection's output) share a range but
- * no element; such pairs must pass. */
+/* Which bytes a tensor touches, and overlap in memory as far as it can be proved. Interleaved views (z and y in
+ * one projection's output) share a range but no element; such pairs must pass. */
 #ifndef SEGUE_CORE_OVERLAP_H
 #define SEGUE_CORE_OVERLAP_H
 
 #include <segue/segue.h>
+
+struct extent { /* bytes that a tensor touches, counted from data: [low, high) */
+    int64_t low, high;
+};
+
+/* Bytes touched; 0 = none or nonsense (a negative axis, overflow: *overflow = 1). */
+struct extent segue_extent(const segue_tensor *t, int *overflow);
 
 /* Two elements of t certainly share a place. */
 int segue_overlaps_itself(const segue_tensor *t);

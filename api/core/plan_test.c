@@ -71,8 +71,8 @@ static void other_strides(void **state)
         for (int64_t d = 0; d < SCAN_D; d++) assert_true(s->y[d * SCAN_T + t] == (float)(SCAN_N * (t + 1)));
 }
 
-/* A caller of a newer header: what it adds is zero, or refused. Of a trusted call only the checks are skipped.
- */
+/* A caller of a newer header: what it adds is zero, or refused. Of a trusted call only the checks are
+ * skipped. */
 static void longer_and_trusted(void **state)
 {
     struct rig *r = *state;

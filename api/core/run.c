@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* segue_run: plan, workspace and run in one call, for scripts and tests. The 64 plans used last are kept per device. */
+/* segue_run: plan, workspace and run in one call, for scripts and tests. The 64 plans used last are kept per
+ * device. */
 #include "diag.h"
 #include "object.h"
 

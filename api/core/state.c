@@ -25,7 +25,8 @@ static void bind_axes(const struct shapes *shapes, const segue_op_header *op, in
     }
 }
 
-/* "s == b", "l >= w - 1": what the rules give to axes that no operand has; the least where there is a choice. */
+/* "s == b", "l >= w - 1": what the rules give to axes that no operand has; the least where there is a
+ * choice. */
 static void bind_by_rules(const struct shapes *shapes, int64_t dims[LETTERS])
 {
     for (uint32_t r = 0; r < shapes->rule_count; r++) {

@@ -4,6 +4,7 @@
 #ifndef SEGUE_CORE_VALIDATE_H
 #define SEGUE_CORE_VALIDATE_H
 
+#include "overlap.h"
 #include "shapes.h"
 
 enum { UNBOUND = -1 };
@@ -12,10 +13,6 @@ enum alias {
     ALIAS_APART,
     ALIAS_SAME
 }; /* how a state that goes out lies to the one that came in */
-
-struct extent { /* bytes that a tensor touches, counted from data: [low, high) */
-    int64_t low, high;
-};
 
 struct form {              /* what an op turned out to be */
     int64_t dims[LETTERS]; /* UNBOUND where no operand has the letter */
@@ -45,8 +42,6 @@ const segue_op_header *segue_full_op(const segue_op_header *op, uint32_t size, s
 /* The STATE_IN field that STATE_OUT field i may alias: the one of the same rank among its kind; -1 = none. */
 int segue_state_partner(const segue_primitive_facts *facts, uint32_t i);
 
-/* Bytes touched; 0 = none or nonsense (a negative axis, overflow: *overflow = 1). */
-struct extent segue_extent(const segue_tensor *t, int *overflow);
 const char *segue_dtype_text(segue_dtype dtype, char text[32]);
 
 #endif

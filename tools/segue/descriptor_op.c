@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a descriptor to an op: the axes that were not given, then the tensors. Whether it is right, core says. */
+/* From a descriptor to an op: the axes that were not given, then the tensors. Whether it is right, core
+ * says. */
 #include "descriptor.h"
 
 #include <ctype.h>

@@ -26,7 +26,7 @@ const char *phase_name(uint32_t phase)
     return phase < sizeof phase_names / sizeof *phase_names ? phase_names[phase] : "unknown";
 }
 
-/* ---- the child ------------------------------------------------------------------------------------------- */
+/* ---- the child ------------------------------------------------------------------------------------------ */
 
 static void say(json_t *object)
 {
@@ -91,7 +91,7 @@ int probe_child(const char *path)
     return good ? EXIT_DONE : EXIT_FAILED;
 }
 
-/* ---- the parent ------------------------------------------------------------------------------------------ */
+/* ---- the parent ----------------------------------------------------------------------------------------- */
 
 static int64_t milliseconds(void)
 {

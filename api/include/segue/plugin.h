@@ -1,14 +1,17 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Segue's plugin ABI: everything a vendor needs who fills the table by hand. segue/kit.h fills it from a list of kernels.
+/* Segue's plugin ABI: everything a vendor needs who fills the table by hand. segue/kit.h fills it from a list of
+ * kernels.
  *
- * A plugin is one shared library, segue_<id>.so, with one exported symbol, segue_plugin_entry_<epoch>, and an identity
- * note that is read without running any of its code. Everything comes in through the host table; a plugin links nothing
- * of Segue. The entry is pure: no threads, no driver calls, no environment, no allocation but the host's for self; it may be
- * called more than once and by two hosts in one process, so all state hangs off self and devices, never off file statics.
- * Plugins never print, abort, exit, or touch signal handlers; they are never unloaded.
- * Every op that arrives has been validated against its description, and the fields beyond the op_size that the plugin
- * declared are zero. Strings in structs end in NUL within their arrays. */
+ * A plugin is one shared library, segue_<id>.so, with one exported symbol, segue_plugin_entry_<epoch>, and an
+ * identity note that is read without running any of its code. Everything comes in through the host table; a
+ * plugin links nothing of Segue. The entry is pure: no threads, no driver calls, no environment, no allocation
+ * but the host's for self; it may be called more than once and by two hosts in one process, so all state hangs
+ * off self and devices, never off file statics. Plugins never print, abort, exit, or touch signal handlers; they
+ * are never unloaded.
+ *
+ * Every op that arrives has been validated against its description, and the fields beyond the op_size that the
+ * plugin declared are zero. Strings in structs end in NUL within their arrays. */
 #ifndef SEGUE_PLUGIN_H
 #define SEGUE_PLUGIN_H
 
@@ -18,7 +21,7 @@
 extern "C" {
 #endif
 
-/* ---- identity note ------------------------------------------------------------------------------------------- */
+/* ---- identity note -------------------------------------------------------------------------------------- */
 
 /* An ELF note in a PT_NOTE segment: name "Segue", type 1, this descriptor. */
 typedef struct segue_plugin_note {
@@ -53,8 +56,8 @@ typedef struct segue_plugin_elf_note { /* as it lies in the file */
 #define SEGUE_STATIC_NAME_(id, epoch) segue_static_##id##_entry_##epoch
 #define SEGUE_STATIC_NAME(id, epoch) SEGUE_STATIC_NAME_(id, epoch)
 
-/* Defines the note. ... = designated initialisers of vendor, version and uuid. In an archive (SEGUE_PLUGIN_STATIC) there
- * is no file to read it from, and none is made. */
+/* Defines the note. ... = designated initialisers of vendor, version and uuid. In an archive
+ * (SEGUE_PLUGIN_STATIC) there is no file to read it from, and none is made. */
 #ifdef SEGUE_PLUGIN_STATIC
 #define SEGUE_PLUGIN_NOTE(plugin_id, ...) typedef char segue_no_note_##plugin_id
 #define SEGUE_PLUGIN_ENTRY(id) SEGUE_STATIC_NAME(id, SEGUE_PLUGIN_EPOCH)
@@ -77,7 +80,7 @@ typedef struct segue_plugin_elf_note { /* as it lies in the file */
 #define SEGUE_PLUGIN_ENTRY(id) SEGUE_JOIN3(segue_plugin, _entry_, SEGUE_PLUGIN_EPOCH)
 #endif
 
-/* ---- the table ----------------------------------------------------------------------------------------------- */
+/* ---- the table ------------------------------------------------------------------------------------------ */
 
 typedef struct segue_plugin_primitive { /* what the plugin was built to understand of one primitive */
     uint32_t primitive;
@@ -85,8 +88,9 @@ typedef struct segue_plugin_primitive { /* what the plugin was built to understa
     uint32_t op_size; /* of the struct it knows; fields beyond it are refused by the host when set */
 } segue_plugin_primitive;
 
-/* The plugin's answer. The host passes it zeroed, with size set to what the host knows. Functions marked optional may be
- * NULL. "device" and "plan" are the plugin's own objects. Arrays and strings live until close(). */
+/* The plugin's answer. The host passes it zeroed, with size set to what the host knows. Functions marked
+ * optional may be NULL. "device" and "plan" are the plugin's own objects. Arrays and strings live until
+ * close(). */
 typedef struct segue_plugin {
     uint32_t size; /* bytes filled in, at most what came in */
     uint16_t epoch, minor;

@@ -3,10 +3,11 @@
 /* Segue: everything an engine needs. Create a context, open a device by name, fill one typed struct (ops.h),
  * make a plan, run it on a stream.
  *
- * Errors   Every fallible call returns a segue_status and takes a nullable segue_diag last, which says what was
- *          wanted and what was given. Nothing aborts, exits or prints. On failure nothing is written but the diag.
- * Owners   The caller owns op structs, tensors, states and workspace. Objects hold what they need (a plan its device,
- *          a device its context): any order of destruction is legal, and destroying never fails.
+ * Errors   Every fallible call returns a segue_status and takes a nullable segue_diag last, which says what
+ *          was wanted and what was given. Nothing aborts, exits or prints. On failure nothing is written but
+ *          the diag.
+ * Owners   The caller owns op structs, tensors, states and workspace. Objects hold what they need (a plan its
+ *          device, a device its context): any order of destruction is legal, and destroying never fails.
  * Threads  Every call may be made from any thread; segue_plan_run from many at once on one plan, with different
  *          workspaces. The caller makes sure that nobody uses an object while it is being destroyed. */
 #ifndef SEGUE_SEGUE_H
@@ -28,7 +29,7 @@
 extern "C" {
 #endif
 
-/* ---- status and diagnostics ------------------------------------------------------------------------------- */
+/* ---- status and diagnostics ----------------------------------------------------------------------------- */
 
 typedef int32_t segue_status;
 enum {
@@ -77,7 +78,7 @@ SEGUE_API const char *segue_status_name(segue_status status);
 /* SEGUE_VERSION_NUMBER of the loaded library. */
 SEGUE_API uint32_t segue_version(void);
 
-/* ---- values: dtype, tensor, buffer, stream, event ---------------------------------------------------------- */
+/* ---- values: dtype, tensor, buffer, stream, event ------------------------------------------------------- */
 
 /* DLPack's triple. bits == 0 means: no tensor here. */
 typedef struct segue_dtype {
@@ -108,7 +109,8 @@ enum { /* code | bits << 8 | lanes << 16 */
 
 enum { SEGUE_MAX_RANK = 6 };
 
-/* A strided view; frozen at 128 bytes. Strides are in elements and may be 0 (broadcast, inputs only) or negative. */
+/* A strided view; frozen at 128 bytes. Strides are in elements and may be 0 (broadcast, inputs only) or
+ * negative. */
 typedef struct segue_tensor {
     void *data;      /* host address, device address or cl_mem; NULL with a dtype: metadata for planning */
     uint64_t offset; /* bytes from data to element (0, ..., 0) */
@@ -130,7 +132,8 @@ typedef struct segue_buffer {
 enum { SEGUE_API_NONE = 0, SEGUE_API_CPU = 1, SEGUE_API_CUDA = 2, SEGUE_API_HIP = 3, SEGUE_API_OPENCL = 4 };
 enum { SEGUE_STREAM_LEGACY_DEFAULT = 1, SEGUE_STREAM_PER_THREAD_DEFAULT = 2, SEGUE_STREAM_OWNED = 4 };
 
-/* A queue of work, typed. OpenCL queues are in-order. A NULL CUDA or HIP handle needs one of the default flags. */
+/* A queue of work, typed. OpenCL queues are in-order. A NULL CUDA or HIP handle needs one of the default
+ * flags. */
 typedef struct segue_stream {
     uint32_t api;   /* SEGUE_API_... */
     uint32_t flags; /* SEGUE_STREAM_... */
@@ -158,7 +161,8 @@ static inline uint32_t segue_dtype_id(segue_dtype d)
     return d.bits ? (uint32_t)d.code | (uint32_t)d.bits << 8 | (uint32_t)d.lanes << 16 : 0;
 }
 
-/* Packed row-major tensor at data, which holds exactly its elements. rank <= SEGUE_MAX_RANK; more gives an absent one. */
+/* Packed row-major tensor at data, which holds exactly its elements. rank <= SEGUE_MAX_RANK; more gives an
+ * absent one. */
 static inline segue_tensor segue_tensor_of(void *data, uint32_t dtype, int rank, const int64_t *shape)
 {
     segue_tensor t;
@@ -195,7 +199,7 @@ static inline segue_tensor segue_tensor_slice(segue_tensor t, int axis, int64_t 
     return t;
 }
 
-/* ---- ops: one typed struct a primitive (ops.h, printed from api/ops) ---------------------------------------- */
+/* ---- ops: one typed struct a primitive (ops.h, printed from api/ops) ------------------------------------ */
 
 /* Begins every op struct. segue_<primitive>_init() fills it; only flags are yours to set. */
 typedef struct segue_op_header {
@@ -263,10 +267,11 @@ typedef struct segue_primitive_facts { /* a primitive's description as data; liv
 
 /* NULL for an unknown id. Ids run from 1 without holes. */
 SEGUE_API const segue_primitive_facts *segue_describe(uint32_t primitive);
-/* What segue_<primitive>_init() does, for languages without inline functions; size: bytes of the caller's struct. */
+/* What segue_<primitive>_init() does, for languages without inline functions; size: bytes of the caller's
+ * struct. */
 SEGUE_API segue_status segue_op_init(uint32_t primitive, segue_op_header *op, uint32_t size, segue_diag *diag);
 
-/* ---- contexts and plugins ---------------------------------------------------------------------------------- */
+/* ---- contexts and plugins ------------------------------------------------------------------------------- */
 
 typedef struct segue_context segue_context;
 typedef struct segue_device segue_device;
@@ -309,12 +314,13 @@ typedef struct segue_plugin_facts { /* one candidate */
     char text[496]; /* why rejected, why no device, or a warning; "" = nothing to say */
 } segue_plugin_facts;
 
-/* Every candidate, in search order: found, loaded, or rejected with phase and words. *count takes the capacity of
- * out[] and returns how many there are; out may be NULL with *count 0. Each out[i].size must be set. Loads nothing. */
+/* Every candidate, in search order: found, loaded, or rejected with phase and words. *count takes the capacity
+ * of out[] and returns how many there are; out may be NULL with *count 0. Each out[i].size must be set. Loads
+ * nothing. */
 SEGUE_API segue_status segue_plugin_report(segue_context *ctx, segue_plugin_facts *out, uint32_t *count,
                                            segue_diag *diag);
 
-/* ---- devices ------------------------------------------------------------------------------------------------ */
+/* ---- devices -------------------------------------------------------------------------------------------- */
 
 enum {
     SEGUE_DEVICE_READY = 1,         /* can be opened; otherwise text says why not and what to do */
@@ -342,8 +348,8 @@ typedef struct segue_device_options {
     uint32_t flags;   /* 0 */
     uint32_t threads; /* CPU: workers, the caller's included; 0 = affinity and cgroup quota */
     uint32_t reserved;
-    /* CPU: the engine's own parallel-for, used instead of Segue's pool: calls body(arg, i) for 0 <= i < count, from
-     * any threads, and returns when all are done. threads must be given with it. */
+    /* CPU: the engine's own parallel-for, used instead of Segue's pool: calls body(arg, i) for 0 <= i < count,
+     * from any threads, and returns when all are done. threads must be given with it. */
     void (*parallel_for)(void *user, int32_t count, void (*body)(void *arg, int32_t index), void *arg);
     void *parallel_user;
     void *native_context; /* an engine's CUcontext, cl_context or HIP context; NULL = the plugin's own */
@@ -354,7 +360,8 @@ typedef struct segue_device_options {
 SEGUE_API segue_status segue_device_count(segue_context *ctx, uint32_t *count, segue_diag *diag);
 SEGUE_API segue_status segue_device_info(segue_context *ctx, uint32_t index, segue_device_facts *out,
                                          segue_diag *diag);
-/* By name ("cpu", "opencl:0", "reference"); "opencl" means "opencl:0". Loads only the plugin that it names. options may be NULL. */
+/* By name ("cpu", "opencl:0", "reference"); "opencl" means "opencl:0". Loads only the plugin that it names.
+ * options may be NULL. */
 SEGUE_API segue_status segue_device_open(segue_context *ctx, const char *name,
                                          const segue_device_options *options, segue_device **out,
                                          segue_diag *diag);
@@ -364,15 +371,17 @@ SEGUE_API segue_status segue_device_facts_of(segue_device *dev, segue_device_fac
 /* SEGUE_OK, or the sticky SEGUE_ERROR_DEVICE_LOST. */
 SEGUE_API segue_status segue_device_status(segue_device *dev, segue_diag *diag);
 
-/* ---- memory, streams, events --------------------------------------------------------------------------------- */
+/* ---- memory, streams, events ---------------------------------------------------------------------------- */
 
 enum { SEGUE_COPY_TO_DEVICE = 1, SEGUE_COPY_FROM_DEVICE = 2, SEGUE_COPY_ON_DEVICE = 3 };
 
-/* Aligned to 256 bytes, contents undefined. 0 bytes give an empty buffer, which may be freed and used like any other. */
+/* Aligned to 256 bytes, contents undefined. 0 bytes give an empty buffer, which may be freed and used like any
+ * other. */
 SEGUE_API segue_status segue_memory_alloc(segue_device *dev, uint64_t bytes, segue_buffer *out,
                                           segue_diag *diag);
 SEGUE_API void segue_memory_free(segue_device *dev, segue_buffer buffer);
-/* Enqueued; host memory stays in use until the stream is synchronised. The host side is a segue_buffer over host memory. */
+/* Enqueued; host memory stays in use until the stream is synchronised. The host side is a segue_buffer over
+ * host memory. */
 SEGUE_API segue_status segue_memory_copy(segue_device *dev, segue_stream stream, uint32_t direction,
                                          segue_buffer to, segue_buffer from, uint64_t bytes, segue_diag *diag);
 SEGUE_API segue_status segue_memory_fill(segue_device *dev, segue_stream stream, segue_buffer to, uint8_t value,
@@ -394,7 +403,7 @@ SEGUE_API segue_status segue_event_wait(segue_device *dev, segue_event event, se
 SEGUE_API segue_status segue_event_sync(segue_device *dev, segue_event event, segue_diag *diag);
 SEGUE_API void segue_event_destroy(segue_device *dev, segue_event event);
 
-/* ---- asking -------------------------------------------------------------------------------------------------- */
+/* ---- asking --------------------------------------------------------------------------------------------- */
 
 enum { SEGUE_SUPPORT_NO = 0, SEGUE_SUPPORT_YES = 1 };
 enum {                             /* segue_support_facts.reasons */
@@ -413,8 +422,8 @@ typedef struct segue_support_facts {
     char text[240];
 } segue_support_facts;
 
-/* Lock-free. YES: planning and running succeed up to these shapes unless memory runs out. NO: planning is refused for
- * the same reasons. Both return SEGUE_OK. */
+/* Lock-free. YES: planning and running succeed up to these shapes unless memory runs out. NO: planning is
+ * refused for the same reasons. Both return SEGUE_OK. */
 SEGUE_API segue_status segue_support(segue_device *dev, const segue_op_header *op, segue_support_facts *out,
                                      segue_diag *diag);
 
@@ -449,16 +458,16 @@ typedef struct segue_row_facts { /* one kernel */
     char reason[240]; /* why it declines; "" = it accepts */
 } segue_row_facts;
 
-/* Every kernel of the device for this op, best first: chosen, or the one-line reason why not. *count: capacity in,
- * number out. Each out[i].size must be set. */
+/* Every kernel of the device for this op, best first: chosen, or the one-line reason why not. *count: capacity
+ * in, number out. Each out[i].size must be set. */
 SEGUE_API segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_row_facts *out,
                                      uint32_t *count, segue_diag *diag);
 
-/* ---- plans --------------------------------------------------------------------------------------------------- */
+/* ---- plans ---------------------------------------------------------------------------------------------- */
 
-/* Freezes primitive, revision, parameters, dtypes, ranks, presence, alias choice and every axis that is not dynamic;
- * dynamic axes (b t s p) become upper bounds, for which the kernel is chosen: make a second plan for decode.
- * Tensors may have NULL data. May allocate, compile, load. */
+/* Freezes primitive, revision, parameters, dtypes, ranks, presence, alias choice and every axis that is not
+ * dynamic; dynamic axes (b t s p) become upper bounds, for which the kernel is chosen: make a second plan for
+ * decode. Tensors may have NULL data. May allocate, compile, load. */
 SEGUE_API segue_status segue_plan_create(segue_device *dev, const segue_op_header *op, segue_plan **out,
                                          segue_diag *diag);
 /* The same with a named row; NULL = the best. */
@@ -481,20 +490,22 @@ typedef struct segue_plan_facts {
 
 SEGUE_API segue_status segue_plan_info(const segue_plan *plan, segue_plan_facts *out, segue_diag *diag);
 
-/* Enqueues; on a synchronous device it returns when done. No allocation, lock, compilation or synchronisation in code
- * that Segue ships. op may have smaller dynamic axes, other strides and other pointers than the plan's. */
+/* Enqueues; on a synchronous device it returns when done. No allocation, lock, compilation or synchronisation
+ * in code that Segue ships. op may have smaller dynamic axes, other strides and other pointers than the
+ * plan's. */
 SEGUE_API segue_status segue_plan_run(const segue_plan *plan, const segue_op_header *op, segue_stream stream,
                                       segue_buffer workspace, segue_diag *diag);
 SEGUE_API void segue_plan_destroy(segue_plan *plan);
 
-/* For scripts and tests: keeps 64 plans a device, takes a lock, may allocate, synchronises; refused under capture. */
+/* For scripts and tests: keeps 64 plans a device, takes a lock, may allocate, synchronises; refused under
+ * capture. */
 SEGUE_API segue_status segue_run(segue_device *dev, const segue_op_header *op, segue_stream stream,
                                  segue_diag *diag);
 
-/* ---- states: ordinary tensors, axis 0 counts sequences or pool rows -------------------------------------------- */
+/* ---- states: ordinary tensors, axis 0 counts sequences or pool rows ------------------------------------- */
 
-/* The canonical tensor (f32, packed, data NULL, bytes = what to allocate) of state number index (from 0) of an op whose
- * other operands are filled in; p comes from the state operands or, without any, from the batch. */
+/* The canonical tensor (f32, packed, data NULL, bytes = what to allocate) of state number index (from 0) of an
+ * op whose other operands are filled in; p comes from the state operands or, without any, from the batch. */
 SEGUE_API segue_status segue_state_describe(const segue_op_header *op, uint32_t index, segue_tensor *out,
                                             segue_diag *diag);
 /* Copies between two layouts or dtypes of the same shape. Enqueued. */

@@ -1,11 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The plugin kit: turns a device adapter and a list of rows (kernels as data) into the plugin ABI. Link libsegue-kit.a;
- * nothing else of Segue is needed. Our own backends are made with it.
+/* The plugin kit: turns a device adapter and a list of rows (kernels as data) into the plugin ABI. Link
+ * libsegue-kit.a; nothing else of Segue is needed. Our own backends are made with it.
  *
  *     SEGUE_KIT_PLUGIN(acme, .vendor = "Acme", .version = "0.1", .uuid = ACME_UUID, .device = &acme_device,
- *                      .rows = (const segue_row *const[]){ &selective_scan_acme, &segue_row_delegate, NULL })
- */
+ *                      .rows = (const segue_row *const[]){ &selective_scan_acme, &segue_row_delegate, NULL
+ * }) */
 #ifndef SEGUE_KIT_H
 #define SEGUE_KIT_H
 
@@ -15,13 +15,14 @@
 extern "C" {
 #endif
 
-/* ---- devices --------------------------------------------------------------------------------------------------- */
+/* ---- devices -------------------------------------------------------------------------------------------- */
 
 struct segue_kit_device;
 
-/* What a device can do apart from computing. The kit calls these; a NULL among the required ones is reported when
- * the plugin is loaded. "device" is what open() gave; options are never NULL. The kit fills backend, index, api, the
- * flags below and, where it is empty, name ("acme:0") into device facts. Texts go to diag by segue_kit_fail(). */
+/* What a device can do apart from computing. The kit calls these; a NULL among the required ones is reported
+ * when the plugin is loaded. "device" is what open() gave; options are never NULL. The kit fills backend,
+ * index, api, the flags below and, where it is empty, name ("acme:0") into device facts. Texts go to diag by
+ * segue_kit_fail(). */
 typedef struct segue_kit_adapter {
     uint32_t api;   /* of its streams and events: SEGUE_API_... */
     uint32_t flags; /* SEGUE_DEVICE_... that hold for every device of the plugin */
@@ -55,8 +56,8 @@ typedef struct segue_kit_adapter {
                                      segue_diag *diag); /* NULL: never */
 } segue_kit_adapter;
 
-/* The adapter of ordinary host memory, in parts: a synchronous device whose memory the CPU reads. A host-memory device
- * names these and writes count, info, open and close itself. */
+/* The adapter of ordinary host memory, in parts: a synchronous device whose memory the CPU reads. A host-memory
+ * device names these and writes count, info, open and close itself. */
 segue_status segue_kit_host_alloc(void *device, uint64_t bytes, segue_buffer *out, segue_diag *diag);
 void segue_kit_host_free(void *device, segue_buffer buffer);
 segue_status segue_kit_host_copy(void *device, segue_stream stream, uint32_t direction, segue_buffer to,
@@ -95,7 +96,7 @@ typedef struct segue_kit_device {
     segue_device_facts facts;
 } segue_kit_device;
 
-/* ---- rows: kernels as data --------------------------------------------------------------------------------------- */
+/* ---- rows: kernels as data ------------------------------------------------------------------------------ */
 
 typedef struct segue_kit_plan {                               /* filled by a row's prepare(), zero before */
     void *data;                                               /* the row's own */
@@ -115,7 +116,8 @@ typedef struct segue_kit_call { /* one run */
     segue_diag *why; /* nullable: segue_kit_fail() takes it as it is */
 } segue_kit_call;
 
-/* One kernel. The conditions stand in accepts(), directly above run(), in the kernel's own file, with the row last. */
+/* One kernel. The conditions stand in accepts(), directly above run(), in the kernel's own file, with the row
+ * last. */
 typedef struct segue_row {
     const char *name; /* begins with its primitive's name */
     uint32_t primitive;
@@ -124,7 +126,8 @@ typedef struct segue_row {
     uint32_t accuracy; /* SEGUE_ACCURACY_... */
     uint32_t capture;
     uint32_t determinism;
-    /* NULL, or one short reason that begins with the field's name: "A: n is at most 256". Lock-free. NULL = accepts all. */
+    /* NULL, or one short reason that begins with the field's name: "A: n is at most 256". Lock-free. NULL =
+     * accepts all. */
     const char *(*accepts)(const segue_op_header *op, const segue_kit_device *dev);
     /* Everything that allocates, compiles or loads; may be NULL. After a failure release() is not called. */
     segue_status (*prepare)(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
@@ -132,7 +135,8 @@ typedef struct segue_row {
     segue_status (*run)(const segue_op_header *op, const segue_kit_call *call);
 } segue_row;
 
-/* Lets the reference run what the plugin has no row for, on host-memory devices; such plans are marked DELEGATED. */
+/* Lets the reference run what the plugin has no row for, on host-memory devices; such plans are marked
+ * DELEGATED. */
 extern const segue_row segue_row_delegate;
 
 typedef struct segue_kit_plugin {
