@@ -18,5 +18,6 @@ install(FILES ${PROJECT_BINARY_DIR}/segue-config.cmake ${PROJECT_BINARY_DIR}/seg
 
 # Relative to the .pc file itself, so that an install to another prefix, or a moved one, stays right.
 file(RELATIVE_PATH SEGUE_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" SEGUE_PC_PREFIX ${SEGUE_PC_PREFIX})
 configure_file(cmake/segue.pc.in ${PROJECT_BINARY_DIR}/segue.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/segue.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

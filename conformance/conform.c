@@ -68,11 +68,13 @@ static int ends_with(const char *text, const char *end)
 static int find_files(const char *folder, paths *all)
 {
     int result = EXIT_OK;
+    struct stat facts;
     DIR *dir = opendir(folder);
-    if (!dir) fprintf(stderr, "segue conform: %s: %s\n", folder, strerror(errno));
+    if (!dir)
+        fprintf(stderr, "segue conform: %s: %s%s\n", folder, strerror(errno),
+                errno == ENOTDIR ? "; wanted the folder that holds it" : "");
     for (struct dirent *e; dir && !result && (e = readdir(dir));) {
         char path[4096];
-        struct stat facts;
         if (e->d_name[0] == '.') continue;
         if (snprintf(path, sizeof path, "%s/%s", folder, e->d_name) >= (int)sizeof path || lstat(path, &facts))
             result = EXIT_ENVIRONMENT;
@@ -388,6 +390,7 @@ int main(int argc, char **argv)
                                              { "help", no_argument, NULL, 'h' },
                                              { 0 } };
     const char *device = NULL, *json = NULL;
+    argv[0] = (char[]){ "segue conform" }; /* what getopt_long calls us */
     for (int c; (c = getopt_long(argc, argv, "hd:", options, NULL)) != -1;) {
         if (c == 'h') return usage(stdout);
         if (c == 'd') device = optarg;

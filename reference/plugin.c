@@ -35,7 +35,11 @@ static segue_status info(const segue_host *host, uint32_t index, segue_device_fa
 static segue_status open_device(const segue_host *host, uint32_t index, const segue_device_options *options,
                                 void **device, segue_diag *diag)
 {
-    (void)index, (void)options, (void)diag;
+    (void)index;
+    if (options->threads > 1 || options->parallel_for || options->native_context || options->native_device)
+        return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
+                              "the reference computes on the caller's thread: wanted threads 0 or 1, and no "
+                              "parallel_for or native handles");
     *device = (void *)host;
     return SEGUE_OK;
 }

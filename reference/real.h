@@ -4,11 +4,12 @@
  * files as C++ with -DSEGUE_GAUGE='"header"'; that header defines a class `real` that carries more than a value
  * (what roundings it has met, which tokens it depends on), all functions below up to real_abs, and load() and
  * store() of operands.h. A reference therefore never turns a real into a double, and uses + - * / and these
- * functions only. Four are hooks, which do nothing in C: step()              at each token of a recurrence:
- * roundings may repeat from token to token mac(s, a, b)        s + a b inside a contraction that a matrix unit
- * may do log_decay(&sum, g)  a log decay g that a chunked kernel may sum before it takes exp; sum: one a
- * stream, from 0 spread(y, norm)     an output whose error is set by the norm of the whole input (transform
- * methods) */
+ * functions only. Four are hooks, which do nothing in C:
+ *
+ *   step()              at each token of a recurrence: roundings may repeat from token to token
+ *   mac(s, a, b)        s + a b inside a contraction that a matrix unit may do
+ *   log_decay(&sum, g)  a log decay g that a chunked kernel may sum before it takes exp; sum: one a stream, from 0
+ *   spread(y, norm)     an output whose error is set by the norm of the whole input (transform methods) */
 #ifndef SEGUE_REFERENCE_REAL_H
 #define SEGUE_REFERENCE_REAL_H
 

@@ -50,7 +50,8 @@ static void compile_tensor(const struct shapes *shapes, const struct form *form,
     memcpy(c->geometry.stride, tensor_at(op, f)->stride, sizeof c->geometry.stride);
     c->reach = (struct extent){ form->extents[i].low - (int64_t)tensor_at(op, f)->offset,
                                 form->extents[i].high - (int64_t)tensor_at(op, f)->offset };
-    out->no_repeat |= form->extents[i].low == form->extents[i].high || c->rank > 4;
+    const int far = (c->reach.high | (c->reach.low ^ c->reach.low >> 63)) >> 56 != 0; /* place() adds offsets */
+    out->no_repeat |= form->extents[i].low == form->extents[i].high || c->rank > 4 || far;
     if (partner >= 0 && form->present >> partner & 1) {
         c->partner = (uint8_t)(1 + index_of[partner]); /* descriptions name the incoming state first */
         c->alias = form->alias[i];
@@ -58,25 +59,37 @@ static void compile_tensor(const struct shapes *shapes, const struct form *form,
     }
 }
 
-/* Presence and parameters are frozen, so only relations between axes are left to a run. */
-static void compile_rules(const struct shapes *shapes, const struct form *form, struct check *out)
+/* A term's letter (CONSTANT without one) and what is added to it; parameters are frozen, so they are constants. */
+static int compile_term(const struct shapes *shapes, const segue_op_header *op, const struct term *term,
+                        int64_t *plus)
+{
+    int64_t value = 0;
+    if (term->field >= 0)
+        memcpy(&value, (const char *)op + shapes->facts->fields[term->field].offset, sizeof value);
+    *plus = value + term->plus;
+    return term->letter >= 0 ? term->letter : CONSTANT;
+}
+
+/* Presence is frozen too, so only relations with a dynamic axis are left to a run. */
+static void compile_rules(const struct shapes *shapes, const struct form *form, const segue_op_header *op,
+                          struct check *out)
 {
     for (uint32_t r = 0; r < shapes->rule_count; r++) {
         const struct rule *rule = &shapes->rules[r];
-        if (rule->kind > RULE_DIVIDES || rule->left.letter < 0) continue;
+        int64_t left_plus, right_plus;
+        if (rule->kind > RULE_DIVIDES) continue;
         if (rule->condition >= 0 && (form->present >> rule->condition & 1) == (uint64_t)rule->unless) continue;
-        if (form->dims[rule->left.letter] == UNBOUND) continue;
-        if (rule->right.letter >= 0 && form->dims[rule->right.letter] == UNBOUND) continue;
-        if (rule->right.field >= 0) continue;
-        const uint32_t letters =
-            1u << rule->left.letter | (rule->right.letter >= 0 ? 1u << rule->right.letter : 0);
+        const int left = compile_term(shapes, op, &rule->left, &left_plus);
+        const int right = compile_term(shapes, op, &rule->right, &right_plus);
+        const uint32_t letters = (left != CONSTANT ? 1u << left : 0) | (right != CONSTANT ? 1u << right : 0);
         if (!(letters & shapes->dynamic)) continue;
-        out->relations[out->relation_count++] =
-            (struct check_relation){ .kind = (uint8_t)rule->kind,
-                                     .left = (uint8_t)rule->left.letter,
-                                     .right =
-                                         (uint8_t)(rule->right.letter >= 0 ? rule->right.letter : CONSTANT),
-                                     .plus = (int32_t)(rule->right.plus - rule->left.plus) };
+        if ((left != CONSTANT && form->dims[left] == UNBOUND) ||
+            (right != CONSTANT && form->dims[right] == UNBOUND))
+            continue;
+        out->relations[out->relation_count++] = (struct check_relation){ .kind = (uint8_t)rule->kind,
+                                                                         .left = (uint8_t)left,
+                                                                         .right = (uint8_t)right,
+                                                                         .plus = right_plus - left_plus };
     }
 }
 
@@ -107,7 +120,7 @@ void segue_check_compile(const struct shapes *shapes, const struct form *form, c
             out->absent[out->absent_count++] = f->offset;
         }
     }
-    compile_rules(shapes, form, out);
+    compile_rules(shapes, form, op, out);
 }
 
 static inline const segue_tensor *tensor_of(const segue_op_header *op, const struct check_tensor *c)
@@ -136,11 +149,11 @@ static inline void place(uint64_t address_mask, const struct check_tensor *c, co
                          struct extent reach, struct places *places, size_t i, struct doubts *doubts)
 {
     const uint64_t data = (uint64_t)(uintptr_t)t->data, first = (data & address_mask) + t->offset;
-    const uint64_t before = t->offset + (uint64_t)reach.low,
-                   slack = t->bytes - t->offset - (uint64_t)reach.high;
-    doubts->outside |= before | slack | (data - 1);
+    const uint64_t before = t->offset + (uint64_t)reach.low, behind = t->offset + (uint64_t)reach.high;
+    const uint64_t low = first + (uint64_t)reach.low, high = first + (uint64_t)reach.high;
+    doubts->outside |= before | behind | (t->bytes - behind) | high | (data - 1);
     doubts->misaligned |= first & c->misaligned;
-    set_place(places, i, (int64_t)first + reach.low, (int64_t)first + reach.high);
+    set_place(places, i, (int64_t)low, (int64_t)high);
 }
 
 static inline int doubtful(struct doubts doubts)
@@ -175,11 +188,11 @@ static inline int quick_tensor(const struct check *check, const struct check_ten
         }
         empty |= !size;
         if (size < 0 || __builtin_mul_overflow(size - 1, t->stride[d], &step)) return 0;
+        if ((step ^ step >> 63) >> 50) return 0; /* far from overflow here and below */
         if (step < 0) reach.low += step;
         else reach.high += step;
-        if ((reach.high | (reach.low ^ reach.low >> 63)) >> 50) return 0; /* far from overflow below */
     }
-    if (empty) return set_place(places, i, 0, 0), 1;
+    if (empty) return set_place(places, i, 0, 0), !(t->offset >> 63);
     if (c->written && !same_strides(c, t) && segue_overlaps_itself(t)) return 0;
     reach.low = reach.low * c->bytes;
     reach.high = (reach.high + 1) * c->bytes;
@@ -262,12 +275,17 @@ static inline int quick_general(const struct check *check, const segue_op_header
     return 1;
 }
 
+static inline int is_absent(const segue_tensor *t)
+{
+    return !t->dtype.bits && !t->data;
+}
+
 int segue_check_quickly(const struct check *check, const segue_op_header *op)
 {
     struct places places;
     int repeat = -1, good;
     for (uint32_t i = 0; i < check->absent_count; i++)
-        if (((const segue_tensor *)((const char *)op + check->absent[i]))->dtype.bits) return 0;
+        if (!is_absent((const segue_tensor *)((const char *)op + check->absent[i]))) return 0;
     for (uint32_t i = 0; i < check->parameter_count; i++)
         if (memcmp((const char *)op + check->parameters[i].offset, &check->parameters[i].value, 8)) return 0;
     for (size_t i = 0; i < 3; i++)

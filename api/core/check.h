@@ -30,8 +30,8 @@ struct check_tensor {
 };
 
 struct check_relation { /* dims[left] (== or >= or %) dims[right] + plus */
-    uint8_t kind, left, right, reserved;
-    int32_t plus;
+    uint8_t kind, left, right, reserved[5];
+    int64_t plus;
 };
 
 struct check_parameter {

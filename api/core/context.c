@@ -44,6 +44,15 @@ static segue_status read_options(const segue_context_options *given, segue_conte
     return SEGUE_OK;
 }
 
+/* Once a process: handles made before checking began would count as stale. */
+static void read_environment(void)
+{
+    static atomic_flag done = ATOMIC_FLAG_INIT;
+    if (atomic_flag_test_and_set(&done)) return;
+    const char *check = os_environment("SEGUE_CHECK");
+    if (check && !strcmp(check, "1")) segue_checking = 1;
+}
+
 segue_status segue_context_create(const segue_context_options *options, segue_context **out, segue_diag *diag)
 {
     segue_context_options known;
@@ -58,8 +67,7 @@ segue_status segue_context_create(const segue_context_options *options, segue_co
         return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no memory for a context of %zu bytes",
                           sizeof *ctx);
     }
-    const char *check = os_environment("SEGUE_CHECK");
-    if (check && !strcmp(check, "1")) segue_checking = 1;
+    read_environment();
     ctx->log = known.log;
     ctx->log_user = known.log_user;
     ctx->host = (segue_host){ .size = sizeof ctx->host,

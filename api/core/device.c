@@ -22,9 +22,10 @@ static segue_status vet_facts(const struct candidate *c, uint32_t index, segue_d
         !ends(facts->text, sizeof facts->text))
         return segue_fail(diag, SEGUE_ERROR_PLUGIN, SEGUE_PHASE_ENUMERATE, 0,
                           "plugin %s: device %u: a string does not end within its array", c->facts.id, index);
-    const size_t id = strlen(c->facts.id);
-    if (!facts->name[0] || strncmp(facts->name, c->facts.id, id) || (facts->name[id] && facts->name[id] != ':'))
-        snprintf(facts->name, sizeof facts->name, "%.20s:%u", c->facts.id, index);
+    char name[sizeof facts->name];
+    snprintf(name, sizeof name, "%.20s:%u", c->facts.id, index);
+    if (index || strcmp(facts->name, c->facts.id))
+        memcpy(facts->name, name, sizeof name); /* device 0 may go by its id */
     snprintf(facts->backend, sizeof facts->backend, "%s", c->facts.id);
     snprintf(facts->alias, sizeof facts->alias, "%s", index ? "" : c->facts.alias);
     facts->size = sizeof *facts;
@@ -256,11 +257,25 @@ segue_status segue_device_facts_of(segue_device *dev, segue_device_facts *out, s
     return status ? status : segue_answer(out, &dev->facts, sizeof dev->facts, diag);
 }
 
+segue_status segue_device_failed(segue_device *dev, segue_status status, uint32_t phase, segue_diag *said,
+                                 segue_diag *diag)
+{
+    if (status == SEGUE_ERROR_DEVICE_LOST) atomic_store(&dev->lost, 1);
+    return segue_pass_on(diag, status, phase, said);
+}
+
+segue_status segue_device_fail_lost(const segue_device *dev, segue_diag *diag)
+{
+    return segue_fail(diag, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_CALL, 0,
+                      "%s was lost in an earlier call; close it and open it again", dev->facts.name);
+}
+
 segue_status segue_device_status(segue_device *dev, segue_diag *diag)
 {
     segue_diag said = { 0 };
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (status) return status;
+    if (atomic_load(&dev->lost)) return segue_device_fail_lost(dev, diag);
     status = dev->plugin->device_status(dev->handle, &said);
-    return status ? segue_pass_on(diag, status, SEGUE_PHASE_CALL, &said) : SEGUE_OK;
+    return status ? segue_device_failed(dev, status, SEGUE_PHASE_CALL, &said, diag) : SEGUE_OK;
 }

@@ -47,7 +47,8 @@ struct segue_device {
     segue_context *context;
     const struct candidate *candidate;
     const segue_plugin *plugin;
-    void *handle; /* the plugin's */
+    void *handle;    /* the plugin's */
+    atomic_int lost; /* sticky */
     segue_device_facts facts;
     struct run_cache cache;
 };
@@ -80,6 +81,10 @@ segue_status segue_object_check(const void *object, enum object_kind kind, segue
 
 void segue_context_release(segue_context *ctx);
 void segue_device_release(segue_device *dev);
+/* Passes on a plugin's failure, and remembers for good that the device was lost. */
+segue_status segue_device_failed(segue_device *dev, segue_status status, uint32_t phase, segue_diag *said,
+                                 segue_diag *diag);
+segue_status segue_device_fail_lost(const segue_device *dev, segue_diag *diag);
 
 /* The size of a query struct that the caller knows, checked; fills only that many bytes. */
 segue_status segue_answer(void *out, const void *facts, uint32_t known, segue_diag *diag);

@@ -24,6 +24,14 @@ struct extent segue_extent(const segue_tensor *t, int *overflow)
     return e;
 }
 
+int segue_count(const segue_tensor *t, int64_t *count)
+{
+    *count = 1;
+    for (int d = 0; d < t->rank; d++)
+        if (t->shape[d] > 1 && (__builtin_mul_overflow(*count, t->shape[d], count) || *count >> 48)) return 0;
+    return 1;
+}
+
 static int64_t gcd(int64_t a, int64_t b)
 {
     while (b) {
@@ -37,13 +45,14 @@ static int64_t gcd(int64_t a, int64_t b)
 int segue_overlaps_itself(const segue_tensor *t)
 {
     for (int i = 0; i < t->rank; i++) {
-        const int64_t a = t->stride[i] < 0 ? -t->stride[i] : t->stride[i];
         if (t->shape[i] < 2) continue;
+        const int64_t a = t->stride[i] < 0 ? -t->stride[i] : t->stride[i];
         if (!a) return 1;
         for (int k = 0; k < i; k++) { /* the axes meet first at lcm(a, b) */
+            if (t->shape[k] < 2) continue;
             const int64_t b = t->stride[k] < 0 ? -t->stride[k] : t->stride[k];
             const int64_t g = gcd(a, b);
-            if (t->shape[k] >= 2 && b / g < t->shape[i] && a / g < t->shape[k]) return 1;
+            if (b / g < t->shape[i] && a / g < t->shape[k]) return 1;
         }
     }
     return 0;
@@ -82,7 +91,9 @@ int segue_overlap(const segue_tensor *a, const segue_tensor *b, int handles)
     if (handles && a->data != b->data) return 0;
     if (!handles) { /* count b's bytes from a's data */
         const int64_t shift = (int64_t)((uintptr_t)b->data - (uintptr_t)a->data);
-        eb.low += shift, eb.high += shift, first_b += shift;
+        if (__builtin_add_overflow(eb.low, shift, &eb.low) || __builtin_add_overflow(eb.high, shift, &eb.high))
+            return 0; /* further apart than any address space is wide */
+        first_b += shift;
     }
     if (ea.high <= eb.low || eb.high <= ea.low) return 0;
     if ((int64_t)a->offset == first_b) return 1;

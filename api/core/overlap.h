@@ -14,6 +14,9 @@ struct extent { /* bytes that a tensor touches, counted from data: [low, high) *
 /* Bytes touched; 0 = none or nonsense (a negative axis, overflow: *overflow = 1). */
 struct extent segue_extent(const segue_tensor *t, int *overflow);
 
+/* The product of the axes, empty ones counted as 1: 1 and *count, or 0 where it exceeds 2^48. */
+int segue_count(const segue_tensor *t, int64_t *count);
+
 /* Two elements of t certainly share a place. */
 int segue_overlaps_itself(const segue_tensor *t);
 /* Same data, offset, dtype and strides. */

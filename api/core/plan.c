@@ -96,8 +96,13 @@ segue_status segue_support(segue_device *dev, const segue_op_header *op, segue_s
     facts.reasons = 0;
     status = dev->plugin->support(dev->handle, request.op, &facts, &said);
     facts.text[sizeof facts.text - 1] = 0;
-    return status ? segue_pass_on(diag, status, SEGUE_PHASE_PLAN, &said)
-                  : segue_answer(out, &facts, sizeof facts, diag);
+    if (status) return segue_pass_on(diag, status, SEGUE_PHASE_PLAN, &said);
+    if ((facts.verdict != SEGUE_SUPPORT_NO && facts.verdict != SEGUE_SUPPORT_YES) ||
+        facts.field > request.facts->field_count)
+        return segue_fail(diag, SEGUE_ERROR_PLUGIN, SEGUE_PHASE_PLAN, 0,
+                          "plugin %s: support answered verdict %d and field %u, wanted 0 or 1 and at most %u",
+                          dev->facts.backend, facts.verdict, facts.field, request.facts->field_count);
+    return segue_answer(out, &facts, sizeof facts, diag);
 }
 
 enum { MAX_ROWS = 256 };
@@ -122,7 +127,11 @@ segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_r
     for (uint32_t i = 0; i < MAX_ROWS; i++) rows[i].size = sizeof *rows;
     status = dev->plugin->explain(dev->handle, request.op, rows, &found, &said);
     if (status) status = segue_pass_on(diag, status, SEGUE_PHASE_PLAN, &said);
-    for (uint32_t i = 0; !status && i < found && i < *count && i < MAX_ROWS; i++) {
+    else if (found > MAX_ROWS)
+        status = segue_fail(diag, SEGUE_ERROR_PLUGIN, SEGUE_PHASE_PLAN, 0,
+                            "plugin %s: explain counted %u rows, wanted at most %d", dev->facts.backend, found,
+                            MAX_ROWS);
+    for (uint32_t i = 0; !status && i < found && i < *count; i++) {
         rows[i].name[sizeof rows[i].name - 1] = rows[i].reason[sizeof rows[i].reason - 1] = 0;
         status = segue_answer(&out[i], &rows[i], sizeof *rows, diag);
     }
@@ -174,7 +183,7 @@ static segue_status fill_plan(struct segue_plan *plan, const struct request *r, 
     plan->primitive = header->primitive;
     plan->revision = header->revision;
     segue_status status = plugin->plan_create(plan->device->handle, header, row, &plan->handle, &said);
-    if (status) return segue_pass_on(diag, status, SEGUE_PHASE_PLAN, &said);
+    if (status) return segue_device_failed(plan->device, status, SEGUE_PHASE_PLAN, &said, diag);
     status = ask_plan(plan, plugin, diag);
     if (status) plugin->plan_destroy(plan->handle);
     return status;
@@ -312,8 +321,10 @@ segue_status segue_plan_run(const segue_plan *plan, const segue_op_header *op, s
         }
         if (!surroundings_fit(plan, stream, workspace)) return fail_surroundings(plan, stream, workspace, diag);
     }
+    if (atomic_load_explicit(&plan->device->lost, memory_order_relaxed))
+        return segue_device_fail_lost(plan->device, diag);
     said.native_code = 0, said.field = 0, said.text[0] = 0;
     status = op->size >= plan->op_size ? plan->run(plan->handle, op, stream, workspace, &said)
                                        : run_unusual(plan, op, stream, workspace, &said);
-    return status ? segue_pass_on(diag, status, SEGUE_PHASE_RUN, &said) : SEGUE_OK;
+    return status ? segue_device_failed(plan->device, status, SEGUE_PHASE_RUN, &said, diag) : SEGUE_OK;
 }

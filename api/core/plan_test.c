@@ -165,6 +165,29 @@ static void *fail_once(void *arg)
     return strstr(segue_last_error(), "NULL") ? NULL : "no text";
 }
 
+/* What the short check must not take for granted: sums that wrap, tensors without elements, data of nothing. */
+static void far_places(void **state)
+{
+    struct rig *r = *state;
+    struct small_scan s;
+    const segue_tensor *const u = &s.op.u;
+    make_scan(&s, SCAN_T);
+    s.op.u.offset = (uint64_t)INT64_MAX - 3, s.op.u.bytes = 0;
+    assert_refused(SEGUE_ERROR_OPERAND, "u:", "beyond 2^63", run(r, &s.op.header, why));
+    s.op.u.shape[1] = SCAN_T - 1; /* not the planned shape */
+    assert_refused(SEGUE_ERROR_OPERAND, "u:", "beyond 2^63", run(r, &s.op.header, why));
+    make_scan(&s, SCAN_T);
+    s.op.u.offset = (uint64_t)1 << 63, s.op.u.bytes = UINT64_MAX;
+    s.op.u.stride[1] = -u->stride[1];
+    assert_refused(SEGUE_ERROR_OPERAND, "u:", "beyond 2^63", run(r, &s.op.header, why));
+    make_scan(&s, 0);
+    s.op.u.offset = UINT64_MAX;
+    assert_refused(SEGUE_ERROR_OPERAND, "u:", "beyond 2^63", run(r, &s.op.header, why));
+    make_scan(&s, SCAN_T);
+    s.op.z.data = s.y;
+    assert_refused(SEGUE_ERROR_OPERAND, "z:", "has data but no dtype", run(r, &s.op.header, why));
+}
+
 static void last_error_is_the_threads_own(void **state)
 {
     segue_device *dev = NULL;
@@ -184,13 +207,10 @@ static void last_error_is_the_threads_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fewer_tokens),
-        cmocka_unit_test(other_strides),
-        cmocka_unit_test(longer_and_trusted),
-        cmocka_unit_test(named_rows),
-        cmocka_unit_test(short_answers),
-        cmocka_unit_test(any_order),
-        cmocka_unit_test(last_error_is_the_threads_own),
+        cmocka_unit_test(fewer_tokens),       cmocka_unit_test(other_strides),
+        cmocka_unit_test(longer_and_trusted), cmocka_unit_test(named_rows),
+        cmocka_unit_test(short_answers),      cmocka_unit_test(any_order),
+        cmocka_unit_test(far_places),         cmocka_unit_test(last_error_is_the_threads_own),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

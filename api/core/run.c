@@ -75,7 +75,7 @@ static segue_status check_capture(segue_device *dev, segue_stream stream, segue_
     uint32_t capturing = 0;
     if (!dev->plugin->stream_capturing) return SEGUE_OK;
     const segue_status status = dev->plugin->stream_capturing(dev->handle, stream, &capturing, &said);
-    if (status) return segue_pass_on(diag, status, SEGUE_PHASE_RUN, &said);
+    if (status) return segue_device_failed(dev, status, SEGUE_PHASE_RUN, &said, diag);
     if (!capturing) return SEGUE_OK;
     return segue_fail(diag, SEGUE_ERROR_CAPTURE, SEGUE_PHASE_RUN, 0,
                       "segue_run may allocate and synchronises: wanted a stream that is not being captured; "

@@ -101,6 +101,7 @@ static const char *parse_relation(const segue_primitive_facts *facts, const char
     else return NULL;
     after = parse_term(facts, after + (rule->kind == RULE_DIVIDES ? 1 : 2), &rule->right);
     if (rule->kind != RULE_DIVIDES) return after;
+    if (rule->left.letter < 0 || rule->left.plus || rule->right.plus) return NULL; /* plain letters only */
     return after && !strncmp(after, "== 0", 4) ? skip_spaces(after + 4) : NULL;
 }
 

@@ -47,7 +47,7 @@ segue_status segue_state_describe(const segue_op_header *op, uint32_t index, seg
     const segue_primitive_facts *facts;
     struct op_storage storage;
     struct shapes shapes;
-    int64_t dims[LETTERS], shape[SEGUE_MAX_RANK];
+    int64_t dims[LETTERS], shape[SEGUE_MAX_RANK] = { 0 };
     uint32_t nth = 0, i = 0;
     segue_status status = segue_validate_header(op, &facts, diag);
     if (!status) status = segue_parse_shapes(facts, &shapes, diag);
@@ -68,6 +68,13 @@ segue_status segue_state_describe(const segue_op_header *op, uint32_t index, seg
                               facts->fields[i].name, 'a' + axis.letter);
         shape[d] = (axis.letter == CONSTANT ? 0 : dims[axis.letter]) + axis.plus;
     }
+    segue_tensor state = { .rank = shapes.rank[i] };
+    memcpy(state.shape, shape, sizeof state.shape);
+    int64_t elements;
+    if (!segue_count(&state, &elements))
+        return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                          "%s: its axes multiply to more than 2^48 elements, wanted at most that",
+                          facts->fields[i].name);
     *out = segue_tensor_of(NULL, SEGUE_F32, shapes.rank[i], shape);
     return SEGUE_OK;
 }
@@ -132,12 +139,19 @@ static segue_status check_pair(segue_device *dev, const segue_tensor *to, const 
     return SEGUE_OK;
 }
 
+static int is_empty(const segue_tensor *t)
+{
+    int overflow;
+    const struct extent e = segue_extent(t, &overflow);
+    return e.low == e.high;
+}
+
 static segue_status copy(segue_device *dev, segue_stream stream, const segue_tensor *to,
                          const segue_tensor *from, segue_diag *diag)
 {
     segue_diag said = { 0 };
     const segue_status status = dev->plugin->tensor_copy(dev->handle, stream, to, from, &said);
-    return status ? segue_pass_on(diag, status, PHASE, &said) : SEGUE_OK;
+    return status ? segue_device_failed(dev, status, PHASE, &said, diag) : SEGUE_OK;
 }
 
 static segue_status check_apart(const segue_device *dev, const segue_tensor *to, const segue_tensor *from,
@@ -174,7 +188,7 @@ segue_status segue_state_fork(segue_device *dev, segue_stream stream, const segu
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "rows are %" PRId64 " and %" PRId64 ", wanted 0 to %" PRId64, to, from,
                           pool->shape[0] - 1);
-    if (to == from) return SEGUE_OK;
+    if (to == from || is_empty(pool)) return SEGUE_OK;
     const segue_tensor there = segue_tensor_slice(*pool, 0, to, 1),
                        here = segue_tensor_slice(*pool, 0, from, 1);
     return copy(dev, stream, &there, &here, diag);
@@ -196,6 +210,7 @@ segue_status segue_state_gather(segue_device *dev, segue_stream stream, const se
         if (rows[i] < 0 || rows[i] >= from->shape[0])
             return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "rows[%u] is %d, wanted 0 to %" PRId64, i,
                               rows[i], from->shape[0] - 1);
+    if (is_empty(to) || is_empty(from)) return SEGUE_OK;
     for (uint32_t i = 0; i < count && !status; i++) {
         const segue_tensor there = segue_tensor_slice(*to, 0, i, 1),
                            here = segue_tensor_slice(*from, 0, rows[i], 1);

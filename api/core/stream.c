@@ -22,9 +22,9 @@ static segue_status check_api(segue_device *dev, const char *what, uint32_t api,
                       what, api_name(api), api_name(dev->facts.api), dev->facts.name);
 }
 
-static segue_status passed(segue_status status, segue_diag *said, segue_diag *diag)
+static segue_status passed(segue_device *dev, segue_status status, segue_diag *said, segue_diag *diag)
 {
-    return status ? segue_pass_on(diag, status, SEGUE_PHASE_CALL, said) : SEGUE_OK;
+    return status ? segue_device_failed(dev, status, SEGUE_PHASE_CALL, said, diag) : SEGUE_OK;
 }
 
 segue_status segue_memory_alloc(segue_device *dev, uint64_t bytes, segue_buffer *out, segue_diag *diag)
@@ -39,7 +39,7 @@ segue_status segue_memory_alloc(segue_device *dev, uint64_t bytes, segue_buffer 
     if (bytes >> 62)
         return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0,
                           "%s: wanted %" PRIu64 " bytes, more than any device has", dev->facts.name, bytes);
-    if (bytes) status = passed(dev->plugin->memory_alloc(dev->handle, bytes, &buffer, &said), &said, diag);
+    if (bytes) status = passed(dev, dev->plugin->memory_alloc(dev->handle, bytes, &buffer, &said), &said, diag);
     if (!status) *out = buffer;
     return status;
 }
@@ -71,7 +71,7 @@ segue_status segue_memory_copy(segue_device *dev, segue_stream stream, uint32_t 
                           direction);
     if ((status = check_range("to", to, bytes, diag))) return status;
     if ((status = check_range("from", from, bytes, diag))) return status;
-    return passed(dev->plugin->memory_copy(dev->handle, stream, direction, to, from, bytes, &said), &said,
+    return passed(dev, dev->plugin->memory_copy(dev->handle, stream, direction, to, from, bytes, &said), &said,
                   diag);
 }
 
@@ -82,7 +82,7 @@ segue_status segue_memory_fill(segue_device *dev, segue_stream stream, segue_buf
     segue_status status = check_api(dev, "stream", stream.api, diag);
     if (status || !bytes) return status;
     if ((status = check_range("to", to, bytes, diag))) return status;
-    return passed(dev->plugin->memory_fill(dev->handle, stream, to, value, bytes, &said), &said, diag);
+    return passed(dev, dev->plugin->memory_fill(dev->handle, stream, to, value, bytes, &said), &said, diag);
 }
 
 segue_status segue_stream_create(segue_device *dev, segue_stream *out, segue_diag *diag)
@@ -94,7 +94,7 @@ segue_status segue_stream_create(segue_device *dev, segue_stream *out, segue_dia
     if (!out)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
                           "out is NULL, wanted where to put the stream");
-    status = passed(dev->plugin->stream_create(dev->handle, &stream, &said), &said, diag);
+    status = passed(dev, dev->plugin->stream_create(dev->handle, &stream, &said), &said, diag);
     if (status) return status;
     stream.flags |= SEGUE_STREAM_OWNED;
     *out = stream;
@@ -120,7 +120,7 @@ segue_status segue_stream_wrap(segue_device *dev, uint32_t api, void *handle, ui
         return segue_fail(
             diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
             "handle is NULL, wanted a stream, or one of the default flags to mean the default stream");
-    status = passed(dev->plugin->stream_wrap(dev->handle, stream, &said), &said, diag);
+    status = passed(dev, dev->plugin->stream_wrap(dev->handle, stream, &said), &said, diag);
     if (!status) *out = stream;
     return status;
 }
@@ -129,7 +129,7 @@ segue_status segue_stream_sync(segue_device *dev, segue_stream stream, segue_dia
 {
     segue_diag said = { 0 };
     const segue_status status = check_api(dev, "stream", stream.api, diag);
-    return status ? status : passed(dev->plugin->stream_sync(dev->handle, stream, &said), &said, diag);
+    return status ? status : passed(dev, dev->plugin->stream_sync(dev->handle, stream, &said), &said, diag);
 }
 
 void segue_stream_destroy(segue_device *dev, segue_stream stream)
@@ -147,7 +147,7 @@ segue_status segue_event_create(segue_device *dev, segue_event *out, segue_diag 
     if (!out)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
                           "out is NULL, wanted where to put the event");
-    status = passed(dev->plugin->event_create(dev->handle, &event, &said), &said, diag);
+    status = passed(dev, dev->plugin->event_create(dev->handle, &event, &said), &said, diag);
     if (!status) *out = event;
     return status;
 }
@@ -162,21 +162,23 @@ segue_status segue_event_record(segue_device *dev, segue_event event, segue_stre
 {
     segue_diag said = { 0 };
     const segue_status status = check_event(dev, event, stream, diag);
-    return status ? status : passed(dev->plugin->event_record(dev->handle, event, stream, &said), &said, diag);
+    return status ? status
+                  : passed(dev, dev->plugin->event_record(dev->handle, event, stream, &said), &said, diag);
 }
 
 segue_status segue_event_wait(segue_device *dev, segue_event event, segue_stream stream, segue_diag *diag)
 {
     segue_diag said = { 0 };
     const segue_status status = check_event(dev, event, stream, diag);
-    return status ? status : passed(dev->plugin->event_wait(dev->handle, event, stream, &said), &said, diag);
+    return status ? status
+                  : passed(dev, dev->plugin->event_wait(dev->handle, event, stream, &said), &said, diag);
 }
 
 segue_status segue_event_sync(segue_device *dev, segue_event event, segue_diag *diag)
 {
     segue_diag said = { 0 };
     const segue_status status = check_api(dev, "event", event.api, diag);
-    return status ? status : passed(dev->plugin->event_sync(dev->handle, event, &said), &said, diag);
+    return status ? status : passed(dev, dev->plugin->event_sync(dev->handle, event, &said), &said, diag);
 }
 
 void segue_event_destroy(segue_device *dev, segue_event event)

@@ -110,6 +110,16 @@ static segue_status check_axis(struct job *job, int i, int d, int64_t size)
                       want, text, field(job, job->form->origin[axis.letter])->name);
 }
 
+/* Stride 0 makes huge tensors of little memory; kernels still count their elements. */
+static segue_status check_count(struct job *job, int i, const segue_tensor *t)
+{
+    int64_t count;
+    if (segue_count(t, &count)) return SEGUE_OK;
+    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                      "%s: its axes multiply to more than 2^48 elements, wanted at most that",
+                      field(job, i)->name);
+}
+
 static segue_status check_shape(struct job *job, int i, const segue_tensor *t)
 {
     const segue_field_facts *f = field(job, i);
@@ -124,7 +134,7 @@ static segue_status check_shape(struct job *job, int i, const segue_tensor *t)
         const segue_status status = check_axis(job, i, d, t->shape[d]);
         if (status) return status;
     }
-    return SEGUE_OK;
+    return check_count(job, i, t);
 }
 
 /* Data, extent and alignment of one tensor; metadata (NULL data) only for planning. */
@@ -146,7 +156,8 @@ static segue_status check_memory(struct job *job, int i, const segue_tensor *t)
         return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
                           "%s: its strides put two elements of an output in one place, wanted a place for each",
                           f->name);
-    if (t->data || empty) job->form->has_data |= (uint64_t)1 << i;
+    if (t->data && !empty)
+        job->form->has_data |= (uint64_t)1 << i; /* what lies nowhere makes no alias choice */
     if (!t->data) {
         if (job->mode == FOR_PLAN || empty) return SEGUE_OK;
         return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,

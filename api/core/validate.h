@@ -18,7 +18,7 @@ struct form {              /* what an op turned out to be */
     int64_t dims[LETTERS]; /* UNBOUND where no operand has the letter */
     int origin[LETTERS];   /* field that bound it */
     uint64_t present;      /* bit = field */
-    uint64_t has_data;     /* fields with data, or with nothing to point at */
+    uint64_t has_data;     /* fields with data and elements */
     struct extent extents[MAX_FIELDS];
     uint8_t alias[MAX_FIELDS]; /* of STATE_OUT fields */
 };

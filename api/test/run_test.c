@@ -5,7 +5,7 @@
 
 #include <segue/kit.h>
 
-static int made, gone, ran;
+static int made, gone, ran, losing;
 static uint32_t captured;
 
 static segue_status count(const segue_host *host, uint32_t *out, segue_diag *diag)
@@ -67,6 +67,8 @@ static segue_status prepare(const segue_op_header *op, const segue_kit_device *d
 static segue_status run(const segue_op_header *op, const segue_kit_call *call)
 {
     const segue_selective_scan *s = (const segue_selective_scan *)op;
+    if (losing)
+        return segue_kit_fail(call->why, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_RUN, 0, "fell off the bus");
     memset((char *)call->workspace.data + call->workspace.offset, 1, (size_t)s->u.shape[1] * 1000);
     ran++;
     return SEGUE_OK;
@@ -110,7 +112,7 @@ static int set_up(void **state)
     assert_ok(segue_context_create(&options, &b.ctx, why));
     assert_ok(segue_device_open(b.ctx, "counting", NULL, &b.dev, why));
     assert_ok(segue_stream_create(b.dev, &b.stream, why));
-    made = gone = ran = 0;
+    made = gone = ran = losing = 0;
     captured = 0;
     *state = &b;
     return 0;
@@ -188,6 +190,41 @@ static void not_under_capture(void **state)
     run_t(b, 3);
 }
 
+static void no_uncapturable_row_under_capture(void **state)
+{
+    const struct bench *b = *state;
+    const segue_selective_scan op = scan(3);
+    const segue_buffer work = { memory + 10000, 0, 3000 };
+    segue_plan *plan = NULL;
+    assert_ok(segue_plan_create(b->dev, &op.header, &plan, why));
+    captured = 1;
+    assert_refused(SEGUE_ERROR_CAPTURE, "may not be captured", "wanted",
+                   segue_plan_run(plan, &op.header, b->stream, work, why));
+    assert_int_equal(ran, 0);
+    captured = 0;
+    assert_ok(segue_plan_run(plan, &op.header, b->stream, work, why));
+    segue_plan_destroy(plan);
+}
+
+/* Once lost, always lost, whatever the plugin says later; another device of the same plugin is not. */
+static void lost_is_lost(void **state)
+{
+    const struct bench *b = *state;
+    const segue_selective_scan op = scan(3);
+    segue_device *again = NULL;
+    run_t(b, 3);
+    losing = 1;
+    assert_refused(SEGUE_ERROR_DEVICE_LOST, "fell off", "bus", segue_run(b->dev, &op.header, b->stream, why));
+    losing = 0;
+    assert_refused(SEGUE_ERROR_DEVICE_LOST, "was lost", "open it again", segue_device_status(b->dev, why));
+    assert_refused(SEGUE_ERROR_DEVICE_LOST, "was lost", "open it again",
+                   segue_run(b->dev, &op.header, b->stream, why));
+    assert_int_equal(ran, 1);
+    assert_ok(segue_device_open(b->ctx, "counting", NULL, &again, why));
+    assert_ok(segue_device_status(again, why));
+    segue_device_close(again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +232,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_oldest_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failure_keeps_the_cache, set_up, tear_down),
         cmocka_unit_test_setup_teardown(not_under_capture, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_uncapturable_row_under_capture, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(lost_is_lost, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

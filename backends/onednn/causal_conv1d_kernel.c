@@ -35,8 +35,7 @@ static int32_t tag_at(const struct segue_tile *t, int64_t token)
     return p[t->sequence.batch * s->stride[0] + token * s->stride[1]];
 }
 
-/* ---- arithmetic
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- arithmetic ----------------------------------------------------------------------------------------- */
 
 enum { FIXED = 4 }; /* widths up to this one keep their taps in registers */
 
@@ -124,9 +123,7 @@ static void multiply(const struct segue_tile *t, float *x)
     }
 }
 
-/* ---- state
- * -----------------------------------------------------------------------------------------------------------
- */
+/* ---- state ---------------------------------------------------------------------------------------------- */
 
 /* Tokens seen before the call; a state without them is a shift register: its newest column is the last one. */
 static int64_t seen_before(const struct segue_tile *t, int64_t sequence)
@@ -217,8 +214,7 @@ static void keep_tokens(const struct segue_tile *t)
     }
 }
 
-/* ---- the tile
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the tile ------------------------------------------------------------------------------------------- */
 
 static void weights(const struct segue_tile *t)
 {

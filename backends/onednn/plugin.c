@@ -23,14 +23,20 @@ static segue_status count(const segue_host *host, uint32_t *devices, segue_diag 
     return SEGUE_OK;
 }
 
+static void describe(segue_device_facts *out, uint32_t threads, enum segue_isa isa)
+{
+    char model[64];
+    segue_cpu_model(model, sizeof model);
+    out->threads = threads;
+    snprintf(out->description, sizeof out->description, "%s, %u thread%s, %s", model, threads,
+             threads == 1 ? "" : "s", segue_isa_name(isa));
+}
+
 static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
 {
     enum segue_isa isa;
     segue_diag why = { 0 };
-    char model[64];
     (void)host, (void)index, (void)diag;
-    segue_cpu_model(model, sizeof model);
-    out->threads = segue_cpu_threads();
     out->memory_bytes = segue_memory_bytes();
     snprintf(out->alias, sizeof out->alias, SEGUE_PLUGIN_ALIAS);
     if (segue_isa_choose(secure_getenv("SEGUE_CPU_ISA"), &isa, &why) == SEGUE_OK) {
@@ -39,9 +45,14 @@ static segue_status info(const segue_host *host, uint32_t index, segue_device_fa
         out->flags &= ~(uint32_t)SEGUE_DEVICE_READY;
         snprintf(out->text, sizeof out->text, "%s", why.text);
     }
-    snprintf(out->description, sizeof out->description, "%s, %u thread%s, %s", model, out->threads,
-             out->threads == 1 ? "" : "s", segue_isa_name(isa));
+    describe(out, segue_cpu_threads(), isa);
     return SEGUE_OK;
+}
+
+static void opened_facts(void *device, segue_device_facts *out)
+{
+    const struct segue_cpu *cpu = device;
+    describe(out, cpu->threads, cpu->isa);
 }
 
 static segue_status check(const segue_device_options *options, segue_diag *diag)
@@ -54,6 +65,9 @@ static segue_status check(const segue_device_options *options, segue_diag *diag)
     if (options->parallel_for && !options->threads)
         return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
                               "threads is 0, wanted how many threads parallel_for spreads its work over");
+    if (options->native_context || options->native_device)
+        return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
+                              "native_context or native_device is given, wanted NULL: a CPU has none");
     return SEGUE_OK;
 }
 
@@ -90,8 +104,10 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
     return SEGUE_OK;
 }
 
-static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count, .info = info,
-                                           .open = open_device, .close = close_device };
+static const segue_kit_adapter adapter = {
+    SEGUE_KIT_HOST_MEMORY, .count = count,        .info = info,
+    .open = open_device,   .close = close_device, .facts = opened_facts
+};
 
 static const segue_row *const rows[] = {
 #define ROW(name) &name,

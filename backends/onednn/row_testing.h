@@ -30,8 +30,7 @@ static inline double draw_real(double low, double high)
     return low + (high - low) * (draw(1u << 30) / (double)(1 << 30));
 }
 
-/* ---- devices
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- devices -------------------------------------------------------------------------------------------- */
 
 static inline void *host_alloc(void *user, uint64_t bytes, uint64_t alignment)
 {
@@ -74,8 +73,7 @@ static inline void test_close(struct test_device *d)
     if (d->cpu.pool) segue_pool_destroy(d->cpu.pool);
 }
 
-/* ---- elements
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- elements ------------------------------------------------------------------------------------------- */
 
 static inline double f16_value(uint16_t h)
 {
@@ -143,8 +141,7 @@ static inline double rounding(uint32_t dtype, double v)
     return dtype == SEGUE_BF16 ? fabs(v) * 0x1p-8 + 1e-38 : 1e-37;
 }
 
-/* ---- tensors
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- tensors -------------------------------------------------------------------------------------------- */
 
 struct watched {
     segue_tensor t;

@@ -20,8 +20,7 @@ static const struct scan_job *job_of(const struct segue_tile *t)
     return (const struct scan_job *)(const void *)t->job;
 }
 
-/* ---- the register kernel
- * ------------------------------------------------------------------------------------------- */
+/* ---- the register kernel -------------------------------------------------------------------------------- */
 
 struct rows { /* one block of one tile */
     const float *delta, *u, *A, *B, *C;
@@ -31,6 +30,13 @@ struct rows { /* one block of one tile */
     const char *next_u, *next_delta; /* the next tile's, fetched ahead; steps in bytes */
     int64_t next_u_step, next_delta_step;
 };
+
+/* The decay of h where exponents are large. Growth that overflows, though finite, leaves a state of 0 at 0. */
+INLINE lanes grown(lanes h, lanes a, lanes delta)
+{
+    lanes decay = lanes_exp2_product_any(a, delta), inf = lanes_splat(__builtin_inff());
+    return lanes_select((h == 0.0f) & (decay == inf) & (a * delta < inf), (lanes){ 0 }, decay);
+}
 
 /* States n .. n+count-1 of all tokens; y is added to from the second chunk on. by_lane: lanes have different
  * groups. wide: exponents may leave the range that the fast form can do. */
@@ -52,7 +58,7 @@ INLINE void chunk(const struct rows *r, int64_t n, const int count, const int by
         UNROLL
         for (int i = 0; i < count; i++) {
             lanes a = lanes_load(A + i * LANES);
-            lanes decay = wide ? lanes_exp2_product_any(a, delta) : lanes_exp2_product(a, delta);
+            lanes decay = wide ? grown(h[i], a, delta) : lanes_exp2_product(a, delta);
             lanes b = by_lane ? lanes_load(B + i * LANES) : lanes_splat(B[i]);
             lanes c = by_lane ? lanes_load(C + i * LANES) : lanes_splat(C[i]);
             h[i] = lanes_fma(h[i], decay, x * b);
@@ -91,8 +97,7 @@ static void recur_lanes_wide(const struct rows *r)
 static void (*const recurs[2][2])(const struct rows *) = { { recur_shared, recur_shared_wide },
                                                            { recur_lanes, recur_lanes_wide } };
 
-/* ---- B and C
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- B and C -------------------------------------------------------------------------------------------- */
 
 struct group {
     const segue_tensor *tensor; /* [b t g n] */
@@ -145,8 +150,7 @@ static int straddles(const struct group *g, int64_t channel, int64_t width)
     return channel / g->channels != (channel + width - 1) / g->channels;
 }
 
-/* ---- the tile
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the tile ------------------------------------------------------------------------------------------- */
 
 /* delta + bias, softplus. Returns whether all exponents delta A stay where the fast form holds. */
 static int prepare_delta(const struct segue_tile *t, int64_t block, float *delta)
@@ -224,8 +228,7 @@ static void tokens(const struct segue_tile *t)
     UNPACK(&ys, y, LANES, pitch);
 }
 
-/* ---- weights and state
- * ---------------------------------------------------------------------------------------------- */
+/* ---- weights and state ---------------------------------------------------------------------------------- */
 
 static void pack_weight(const struct segue_tile *t, const segue_tensor *w, uint64_t at, int64_t block_pitch)
 {
@@ -248,7 +251,10 @@ static void weights(const struct segue_tile *t)
         lanes range = { 0 };
         lanes_int nan = { 0 };
         for (int64_t n = 0; n < job->states; n++) {
-            lanes a = lanes_load(A + n * LANES) * LANES_LOG2E, size = lanes_abs(a);
+            lanes given = lanes_load(A + n * LANES), a = given * LANES_LOG2E;
+            /* A finite A stays finite: infinity times a delta of 0 would be NaN. */
+            a = lanes_select(lanes_abs(a) == __builtin_inff(), given, a);
+            lanes size = lanes_abs(a);
             lanes_store(A + n * LANES, a);
             range = lanes_select(size > range, size, range);
             nan |= a != a;

@@ -247,6 +247,40 @@ static void nan_stays_in_its_future(void **state)
     }
 }
 
+/* A positive A whose growth overflows f32: a state of 0 stays 0 times whatever, others grow to infinity. */
+static void growth_overflows(void **state)
+{
+    (void)state;
+    for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++) {
+        struct test_device d;
+        struct scene c = { .op = segue_selective_scan_init() };
+        if (!test_open(&d, isa, 1)) continue;
+        c.op.softplus = 0;
+        MAKE(&c.w[U], SEGUE_F32, 0, 1, 2, 1, 2, 19);
+        MAKE(&c.w[DELTA], SEGUE_F32, 0, 5, 6, 1, 2, 19);
+        MAKE(&c.w[A_], SEGUE_F32, 0, 50, 60, 19, 5);
+        MAKE(&c.w[B_], SEGUE_F32, 0, 1, 2, 1, 2, 1, 5);
+        MAKE(&c.w[C_], SEGUE_F32, 0, 1, 2, 1, 2, 1, 5);
+        MAKE(&c.w[Y], SEGUE_F32, 0, -1, 1, 1, 2, 19);
+        place(&c);
+        run_row(&selective_scan_cpu, &d, &c.op.header, &c.op.header);
+        for (int64_t k = 0; k < 19; k++) {
+            double want = 0;
+            for (int64_t n = 0; n < 5; n++)
+                want += GET(c.op.C, 0, 0, 0, n) * GET(c.op.delta, 0, 0, k) * GET(c.op.u, 0, 0, k) *
+                        GET(c.op.B, 0, 0, 0, n);
+            near(GET(c.op.y, 0, 0, k), want, want, SEGUE_F32, "y", k);
+            assert_true(GET(c.op.y, 0, 1, k) == (double)INFINITY);
+            for (int64_t n = 0; n < 5; n++) set_at(&c.op.A, (int64_t[]){ k, n }, -3.4e38);
+            set_at(&c.op.delta, (int64_t[]){ 0, 1, k }, 0); /* nothing decays, nothing is added */
+        }
+        run_row(&selective_scan_cpu, &d, &c.op.header, &c.op.header);
+        for (int64_t k = 0; k < 19; k++) assert_true(isfinite(GET(c.op.y, 0, 1, k)));
+        for (int i = 0; i < OPERANDS; i++) drop(&c.w[i]);
+        test_close(&d);
+    }
+}
+
 static void refuses_f64(void **state)
 {
     (void)state;
@@ -265,6 +299,6 @@ int main(void)
     const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
                                         cmocka_unit_test(steps_equal_prefill),
                                         cmocka_unit_test(nan_stays_in_its_future),
-                                        cmocka_unit_test(refuses_f64) };
+                                        cmocka_unit_test(growth_overflows), cmocka_unit_test(refuses_f64) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,6 +200,7 @@ static segue_status plan_create(void *device, const segue_op_header *op, const c
     p->row = row;
     p->primitive = op->primitive;
     p->revision = op->revision;
+    p->capturing = row->capture == SEGUE_CAPTURE_NONE ? dev->self->adapter->stream_capturing : NULL;
     s = row->prepare ? row->prepare(op, &dev->shown, &p->made, diag) : SEGUE_OK;
     if (s) {
         host->free(host->user, p);
@@ -231,10 +232,27 @@ static segue_status plan_info(const void *plan, segue_plan_facts *out, segue_dia
     return SEGUE_OK;
 }
 
+/* A row that may not be captured, on a device that can be: asked before anything is enqueued. */
+static __attribute__((noinline)) segue_status run_unless_captured(const struct kit_plan *p,
+                                                                  const segue_op_header *op,
+                                                                  segue_stream stream, segue_buffer workspace,
+                                                                  segue_diag *diag)
+{
+    const segue_kit_call call = { &p->device->shown, p->made.data, stream, workspace, diag };
+    uint32_t capturing = 0;
+    const segue_status s = p->capturing(p->device->shown.handle, stream, &capturing, diag);
+    if (s) return s;
+    if (!capturing) return p->row->run(op, &call);
+    return segue_kit_fail(diag, SEGUE_ERROR_CAPTURE, SEGUE_PHASE_RUN, 0,
+                          "row %s may not be captured, wanted a stream that is not being captured",
+                          p->row->name);
+}
+
 static segue_status plan_run(const void *plan, const segue_op_header *op, segue_stream stream,
                              segue_buffer workspace, segue_diag *diag)
 {
     const struct kit_plan *p = plan;
+    if (p->capturing) return run_unless_captured(p, op, stream, workspace, diag);
     const segue_kit_call call = { &p->device->shown, p->made.data, stream, workspace, diag };
     return p->row->run(op, &call);
 }

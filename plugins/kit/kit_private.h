@@ -25,6 +25,8 @@ struct kit_plan {
     const segue_row *row;
     segue_kit_plan made;
     uint32_t primitive, revision;
+    /* The adapter's stream_capturing where the row may not be captured; NULL: nothing to ask. */
+    segue_status (*capturing)(void *device, segue_stream stream, uint32_t *capturing, segue_diag *diag);
 };
 
 /* Bytes of a primitive's op struct at a level of its description; 0 = unknown to this kit. */

@@ -53,6 +53,16 @@ segue_status segue_call_entry(segue_plugin_entry entry, const segue_host *host, 
     return s;
 }
 
+/* Said before a plugin's code runs: the last word of one that never comes back. */
+static void announce(const struct candidate *one, const char *phase)
+{
+    char line[1100];
+    if (!one->host.log) return;
+    snprintf(line, sizeof line, "plugin %s: phase %s", one->facts.id[0] ? one->facts.id : one->facts.path,
+             phase);
+    one->host.log(one->host.user, SEGUE_LOG_DEBUG, line);
+}
+
 static segue_status enumerate(struct candidate *one)
 {
     segue_diag said = { 0 };
@@ -103,9 +113,16 @@ static segue_status load(struct candidate *one, const segue_plugin *reference)
     if (one->facts.state == SEGUE_PLUGIN_REJECTED) return one->facts.code;
     one->host.plugin_dir = one->directory;
     one->host.reference = reference;
-    if (!entry) s = load_library(one, &entry);
-    if (!s) s = segue_call_entry(entry, &one->host, &one->plugin, &one->facts);
+    if (!entry) {
+        announce(one, "load");
+        s = load_library(one, &entry);
+    }
     if (!s) {
+        announce(one, "entry");
+        s = segue_call_entry(entry, &one->host, &one->plugin, &one->facts);
+    }
+    if (!s) {
+        announce(one, "enumerate");
         s = enumerate(one);
         if (s) one->plugin.close(one->plugin.self);
     }

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-FileCopyrightText: 2026 The Segue authors
 # SPDX-License-Identifier: Apache-2.0
-# command_test.sh SEGUE PLUGIN: what the command prints and how it ends, for good and bad use. PLUGIN: a good plugin file.
+# command_test.sh SEGUE PLUGIN HOSTILE: what the command prints and how it ends, for good and bad use. PLUGIN: a good plugin
+# file. HOSTILE: the folder of the broken ones.
 set -u
-segue=$1 plugin=$2
+segue=$1 plugin=$2 hostile=$3
 work=$(mktemp -d) || exit 4
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 4
@@ -87,6 +88,12 @@ expect 0 '"status": "good"' "$segue" plugin probe --json "$plugin"
 after 'a device in JSON' json "d['devices'][0]['ready']"
 expect 1 'rejected, note, ' "$segue" plugin probe bad/segue_text.so
 expect 4 'No such file' "$segue" plugin probe bad/absent.so
+probe_hostile() { # ID PATTERN
+    expect 1 "$2" "$segue" plugin probe "$hostile/$1/segue_$1.so"
+}
+probe_hostile crash_in_entry 'entry, crashed: SIGSEGV'
+probe_hostile hang_in_enumerate 'enumerate, hung: '
+probe_hostile exit_in_enumerate 'enumerate, ended the process'
 expect 2 'no such action' "$segue" plugin frob x
 expect 2 'usage' "$segue" plugin
 

@@ -5,11 +5,13 @@
  *     selective_scan/fwd.h_in.h_out.softplus=0/bf16-A.f32/B2.T4097.D7.N16/pad3/decay-log
  *
  * variant       fwd, then .operand for each optional operand and .param=value off its default; value: a number
- * or a name of one dtypes        of the activations, then -operand.dtype where it differs; weights and gates
- * follow the activations, states are f32 shape         axes as in the primitive's description, in capitals;
- * those that its rules tell may be missing layout        btd (default: rows without gaps), bdt (time fastest),
- * pad3 (three elements between rows), packed (cu_seqlens) distribution  of the inputs: benign by default;
- * opaque here */
+ *               or a name of one
+ * dtypes        of the activations, then -operand.dtype where it differs; weights and gates follow the
+ *               activations, states are f32
+ * shape         axes as in the primitive's description, in capitals; those that its rules tell may be missing
+ * layout        btd (default: rows without gaps), bdt (time fastest), pad3 (three elements between rows),
+ *               packed (cu_seqlens)
+ * distribution  of the inputs: benign by default; opaque here */
 #ifndef SEGUE_TOOLS_DESCRIPTOR_H
 #define SEGUE_TOOLS_DESCRIPTOR_H
 

@@ -84,6 +84,18 @@ static int fill(const char *template, const char *name, const char *uuid)
     return failed;
 }
 
+/* template is PREFIX/share/segue/template, and PREFIX where CMake finds the package. */
+static void say_next(const char *name, char *template)
+{
+    for (int up = 0; up < 3; up++) *strrchr(template, '/') = 0;
+    char *prefix = realpath(template, NULL);
+    printf("wrote ./%s; next:\n", name);
+    printf("  cmake -S %s -B %s/build -DCMAKE_PREFIX_PATH=%s && cmake --build %s/build\n", name, name,
+           prefix ? prefix : template, name);
+    printf("  SEGUE_PLUGIN_PATH=$PWD/%s/build segue devices\n", name);
+    free(prefix);
+}
+
 int plugin_new(const char *name)
 {
     char template[PATH_BYTES], uuid[37];
@@ -107,8 +119,6 @@ int plugin_new(const char *name)
         fprintf(stderr, "segue plugin: from %s to ./%s: %s\n", template, name, strerror(failed));
         return EXIT_ENVIRONMENT;
     }
-    printf("wrote ./%s; next:\n", name);
-    printf("  cmake -S %s -B %s/build && cmake --build %s/build\n", name, name, name);
-    printf("  SEGUE_PLUGIN_PATH=$PWD/%s/build segue devices\n", name);
+    say_next(name, template);
     return EXIT_DONE;
 }

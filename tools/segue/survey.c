@@ -38,6 +38,13 @@ static segue_status list(segue_context *ctx, struct survey *s, segue_diag *why)
     return segue_plugin_report(ctx, s->plugins, &s->count, why);
 }
 
+static int is_known(const struct survey *s, const char *device)
+{
+    for (uint32_t i = 0; device && i < s->count; i++)
+        if (means(device, &s->plugins[i])) return 1;
+    return 0;
+}
+
 /* Tries what is not rejected yet; the good ones' paths go to paths. */
 static void try_all(struct survey *s, const char *device, const char **paths)
 {
@@ -89,7 +96,8 @@ int survey_open(const char *device, struct survey *out, segue_diag *why)
         const segue_context_options options = { .size = sizeof options,
                                                 .flags = SEGUE_CONTEXT_NO_DISCOVERY,
                                                 .plugins = paths };
-        try_all(&s, device, paths);
+        try_all(&s, is_known(&s, device) ? device : NULL,
+                paths); /* an unknown name: the error lists all there is */
         status = segue_context_create(&options, &s.ctx, why);
         if (status == SEGUE_OK) status = segue_device_count(s.ctx, &devices, why);
         if (status == SEGUE_OK) update(&s);

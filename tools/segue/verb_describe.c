@@ -168,7 +168,7 @@ static void json_one(const segue_primitive_facts *p)
         json_pack("{s:s, s:i, s:i, s:i, s:s, s:s, s:s, s:s, s:o, s:o}", "name", p->name, "id", (int)p->id,
                   "revision", (int)p->revision, "size", (int)p->op_size, "title", p->title, "source", p->source,
                   "dynamic", p->dynamic, "rules", p->rules, "fields", fields, "enums", enums);
-    json_dumpf(all, stdout, JSON_INDENT(1));
+    json_dumpf(all, stdout, JSON_COMPACT);
     printf("\n");
     json_decref(all);
 }
@@ -203,8 +203,10 @@ static int usage(const char *problem, const char *given)
 {
     if (problem) fprintf(stderr, "segue describe: %s: %s\n", problem, given);
     FILE *to = problem ? stderr : stdout;
-    fprintf(to, "usage: segue describe [--emit=header|docs|json|abi] [PRIMITIVE...]\n"
-                "Prints the description of the primitives named, or of all (default form: docs). primitives:");
+    fprintf(
+        to,
+        "usage: segue describe [--emit=header|docs|json|abi] [PRIMITIVE...]\n"
+        "Prints the description of the primitives named, or of all (default form: docs; json: one object a line). primitives:");
     for (uint32_t id = 1; segue_describe(id); id++) fprintf(to, " %s", segue_describe(id)->name);
     fprintf(to, "\n");
     return problem ? 2 : 0;
@@ -223,6 +225,7 @@ int main(int argc, char **argv)
                                              { "help", no_argument, NULL, 'h' },
                                              { 0 } };
     const struct emitter *emit = &emitters[1];
+    argv[0] = (char[]){ "segue describe" }; /* what getopt_long calls us */
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         if (c == 'h') return usage(NULL, NULL);
         if (c != 'e') return usage("no such option", argv[optind - 1]);

@@ -140,6 +140,7 @@ int main(int argc, char **argv)
     struct survey s;
     struct found f = { 0 };
     segue_diag why = { 0 };
+    argv[0] = (char[]){ "segue devices" }; /* what getopt_long calls us */
     for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
         if (c == 'h') return finish(usage(stdout));
         if (!shared_option(&m, c)) return usage(stderr);

@@ -41,7 +41,7 @@ static int usage(FILE *to)
           "              dtypes:  of the activations, then -operand.dtype where it differs\n"
           "              shape:   axes in capitals; layout: btd, bdt, pad3 or packed\n"
           "Exit: 0 a kernel was chosen, 1 all decline, 2 the descriptor is wrong, 3 no such device.\n"
-          "Examples: segue explain selective_scan/fwd/bf16/B1.T2048.D1536.N16 --device opencl:0\n"
+          "Examples: segue explain selective_scan/fwd/bf16/B1.T2048.D1536.N16 --device cpu\n"
           "          segue explain causal_conv1d/fwd.h_in.h_out.activation=silu/f32/B2.T64.D8.W4\n",
           to);
     return to == stdout ? EXIT_DONE : EXIT_USAGE;
@@ -199,6 +199,7 @@ int main(int argc, char **argv)
                                              { NULL, 0, NULL, 0 } };
     struct manners m = manners();
     const char *device = "cpu";
+    argv[0] = (char[]){ "segue explain" }; /* what getopt_long calls us */
     for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
         if (c == 'h') return finish(usage(stdout));
         if (c == 'd') device = optarg;

@@ -100,6 +100,7 @@ int main(int argc, char **argv)
                                              { NULL, 0, NULL, 0 } };
     struct manners m = manners();
     int child = 0;
+    argv[0] = (char[]){ "segue plugin" }; /* what getopt_long calls us */
     for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
         if (c == 'h') return finish(usage(stdout));
         if (c == 'c') child = 1; /* from probe_plugin() only */

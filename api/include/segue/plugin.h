@@ -135,6 +135,7 @@ typedef struct segue_plugin {
     /* Lock-free; returns SEGUE_OK with the verdict in *out. */
     segue_status (*support)(void *device, const segue_op_header *op, segue_support_facts *out,
                             segue_diag *diag);
+    /* Fills at most *count rows, best first, and returns in it how many there are: at most 256. */
     segue_status (*explain)(void *device, const segue_op_header *op, segue_row_facts *out, uint32_t *count,
                             segue_diag *diag);
     segue_status (*plan_create)(void *device, const segue_op_header *op, const char *row, void **plan,

@@ -291,7 +291,8 @@ typedef struct segue_context_options {
     uint32_t flags;
     const char *const *plugins;        /* NULL-ended absolute paths of plugin files, tried first; or NULL */
     const segue_plugin_entry *entries; /* NULL-ended entries linked into the program; or NULL */
-    void (*log)(void *user, int32_t level, const char *text); /* from any thread; or NULL: nothing is logged */
+    /* NULL: nothing is logged. Called from any thread, also while a context's lock is held: it must not call Segue. */
+    void (*log)(void *user, int32_t level, const char *text);
     void *log_user;
 } segue_context_options;
 

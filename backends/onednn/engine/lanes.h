@@ -248,8 +248,7 @@ INLINE void lanes_transpose4(lanes v[4])
     v[3] = lanes_back(b, d);
 }
 
-/* ---- exp2, exp, softplus, silu
- * ------------------------------------------------------------------------------------ */
+/* ---- exp2, exp, softplus, silu -------------------------------------------------------------------------- */
 
 #define LANES_MAGIC 0x1.8p23f /* x + magic has the nearest integer of x in its low bits */
 #define LANES_LOG2E 0x1.715476p0f

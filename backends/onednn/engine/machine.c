@@ -56,8 +56,7 @@ segue_status segue_isa_choose(const char *wanted, enum segue_isa *out, segue_dia
     return SEGUE_OK;
 }
 
-/* ---- threads
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- threads -------------------------------------------------------------------------------------------- */
 
 static int read_text(const char *path, char *out, size_t size)
 {
@@ -136,8 +135,7 @@ uint32_t segue_cpu_threads(void)
     return quota && quota < threads ? quota : threads;
 }
 
-/* ---- names
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- names ---------------------------------------------------------------------------------------------- */
 
 void segue_cpu_model(char *out, size_t size)
 {

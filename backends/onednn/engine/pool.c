@@ -33,6 +33,7 @@ struct segue_pool {
     _Alignas(LINE) atomic_uint done;
     _Alignas(LINE) atomic_flag busy;
     const segue_host *host;
+    pid_t owner; /* the process that started the workers: a fork's child has none to wait for */
     uint32_t threads, started;
     struct worker workers[];
 };
@@ -138,6 +139,7 @@ struct segue_pool *segue_pool_create(const segue_host *host, uint32_t threads)
     struct segue_pool *p = host->alloc(host->user, sizeof *p + threads * sizeof *p->workers, LINE);
     if (!p) return NULL;
     p->host = host;
+    p->owner = getpid();
     p->threads = threads;
     atomic_flag_clear(&p->busy);
     for (uint32_t i = 0; i < threads; i++) {
@@ -151,8 +153,9 @@ struct segue_pool *segue_pool_create(const segue_host *host, uint32_t threads)
 
 void segue_pool_destroy(struct segue_pool *pool)
 {
+    uint32_t mine = pool->owner == getpid() ? pool->started : 0;
     atomic_store(&pool->stop, 1);
     publish(pool, atomic_load(&pool->epoch) + 1);
-    for (uint32_t i = 1; i < pool->started; i++) pthread_join(pool->workers[i].thread, NULL);
+    for (uint32_t i = 1; i < mine; i++) pthread_join(pool->workers[i].thread, NULL);
     pool->host->free(pool->host->user, pool);
 }

@@ -66,7 +66,7 @@ struct segue_tile_job { /* first member of a row's own job */
 
 static inline int64_t blocks_of(int64_t channels, int lanes)
 {
-    return (channels + lanes - 1) / lanes;
+    return channels / lanes + (channels % lanes != 0);
 }
 
 /* Which tokens and states belong to sequence s; offsets are clamped, so that nothing outside is ever touched.

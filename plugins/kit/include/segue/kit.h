@@ -4,8 +4,8 @@
  * libsegue-kit.a; nothing else of Segue is needed. Our own backends are made with it.
  *
  *     SEGUE_KIT_PLUGIN(acme, .vendor = "Acme", .version = "0.1", .uuid = ACME_UUID, .device = &acme_device,
- *                      .rows = (const segue_row *const[]){ &selective_scan_acme, &segue_row_delegate, NULL
- * }) */
+ *                      .rows = (const segue_row *const[]){ &selective_scan_acme, &segue_row_delegate, NULL })
+ */
 #ifndef SEGUE_KIT_H
 #define SEGUE_KIT_H
 
