@@ -188,6 +188,45 @@ static void far_places(void **state)
     assert_refused(SEGUE_ERROR_OPERAND, "z:", "has data but no dtype", run(r, &s.op.header, why));
 }
 
+/* Stride 0 lets an axis be huge in four bytes; kernels would count 2^61 states. */
+static void huge_axes(void **state)
+{
+    struct rig *r = *state;
+    segue_plan *plan = NULL;
+    struct small_scan s;
+    make_scan(&s, SCAN_T);
+    segue_tensor *const with_n[] = { &s.op.A, &s.op.B, &s.op.C };
+    s.op.h_in = s.op.h_out = (segue_tensor){ 0 };
+    for (int i = 0; i < 3; i++) {
+        const int last = with_n[i]->rank - 1;
+        with_n[i]->shape[last] = ((int64_t)1 << 61) + 1;
+        with_n[i]->stride[last] = 0;
+    }
+    assert_refused(SEGUE_ERROR_OPERAND, "A: its axes", "2^48",
+                   segue_plan_create(r->bench.dev, &s.op.header, &plan, why));
+    assert_null(plan);
+}
+
+static void device_options(void **state)
+{
+    struct rig *r = *state;
+    segue_device *dev = NULL;
+    segue_device_facts facts = { .size = sizeof facts };
+    segue_device_options options = { .size = sizeof options, .threads = 3 };
+    assert_ok(segue_device_open(r->bench.ctx, "cpu", &options, &dev, why));
+    assert_ok(segue_device_facts_of(dev, &facts, why));
+    assert_int_equal(facts.threads, 3);
+    assert_non_null(strstr(facts.description, "3 threads"));
+    segue_device_close(dev);
+    dev = NULL;
+    assert_refused(SEGUE_ERROR_ARGUMENT, "threads 0 or 1", "wanted",
+                   segue_device_open(r->bench.ctx, "reference", &options, &dev, why));
+    options.native_context = &options;
+    assert_refused(SEGUE_ERROR_ARGUMENT, "native_context", "wanted NULL",
+                   segue_device_open(r->bench.ctx, "cpu", &options, &dev, why));
+    assert_null(dev);
+}
+
 static void last_error_is_the_threads_own(void **state)
 {
     segue_device *dev = NULL;
@@ -210,6 +249,7 @@ int main(void)
         cmocka_unit_test(fewer_tokens),       cmocka_unit_test(other_strides),
         cmocka_unit_test(longer_and_trusted), cmocka_unit_test(named_rows),
         cmocka_unit_test(short_answers),      cmocka_unit_test(any_order),
+        cmocka_unit_test(huge_axes),          cmocka_unit_test(device_options),
         cmocka_unit_test(far_places),         cmocka_unit_test(last_error_is_the_threads_own),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

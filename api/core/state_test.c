@@ -39,6 +39,18 @@ static void describe_scan(void **state)
 }
 
 /* The shortest state that will do, where nothing says how long it is. */
+static void describe_huge(void **state)
+{
+    segue_selective_scan op = segue_selective_scan_init();
+    segue_tensor h = { 0 };
+    (void)state;
+    op.u = segue_tensor_of(NULL, F32((int64_t)1 << 30, 1, 1));
+    op.A = segue_tensor_of(NULL, F32((int64_t)1 << 30, (int64_t)1 << 30));
+    assert_refused(SEGUE_ERROR_OPERAND, "h_out: its axes", "2^48",
+                   segue_state_describe(&op.header, 0, &h, why));
+    assert_int_equal(h.rank, 0);
+}
+
 static void describe_conv(void **state)
 {
     segue_causal_conv1d op = segue_causal_conv1d_init();
@@ -139,8 +151,9 @@ static void gather(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(describe_scan),   cmocka_unit_test(describe_conv), cmocka_unit_test(convert),
-        cmocka_unit_test(convert_refuses), cmocka_unit_test(fork_rows),     cmocka_unit_test(gather),
+        cmocka_unit_test(describe_scan), cmocka_unit_test(describe_huge),   cmocka_unit_test(describe_conv),
+        cmocka_unit_test(convert),       cmocka_unit_test(convert_refuses), cmocka_unit_test(fork_rows),
+        cmocka_unit_test(gather),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
