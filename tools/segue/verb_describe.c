@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* segue describe: prints what api/ops says of a primitive, as the C header, a documentation page, JSON or the
  * ABI snapshot. It links the descriptions alone, so that it builds before what needs its own output (ops.h). */
-#include <segue/segue.h>
+#include <segue/plugin.h>
 
 #include <ctype.h>
 #include <getopt.h>
@@ -187,6 +187,24 @@ static void abi_one(const segue_primitive_facts *p)
         printf("  enum %s %s = %lld\n", p->enums[i].param, p->enums[i].name, (long long)p->enums[i].value);
 }
 
+static const struct layout {
+    const char *name, *member; /* member NULL: the struct itself */
+    size_t at, bytes;
+} layouts[] = {
+#define STRUCT(name) { #name, NULL, 0, sizeof(name) },
+#define MEMBER(name, member) { #name, #member, offsetof(name, member), sizeof(((name *)0)->member) },
+#include "public_structs.def"
+#undef STRUCT
+#undef MEMBER
+};
+
+static void abi_begin(void)
+{
+    for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++)
+        if (!layouts[i].member) printf("struct %s size %zu\n", layouts[i].name, layouts[i].bytes);
+        else printf("  %4zu %s %zu\n", layouts[i].at, layouts[i].member, layouts[i].bytes);
+}
+
 static void nothing(void) {}
 
 static const struct emitter {
@@ -196,7 +214,7 @@ static const struct emitter {
     { "header", header_begin, header_one, header_end },
     { "docs", nothing, docs_one, nothing },
     { "json", nothing, json_one, nothing },
-    { "abi", nothing, abi_one, nothing },
+    { "abi", abi_begin, abi_one, nothing },
 };
 
 static int usage(const char *problem, const char *given)
