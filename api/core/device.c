@@ -28,6 +28,8 @@ static segue_status vet_facts(const struct candidate *c, uint32_t index, segue_d
         memcpy(facts->name, name, sizeof name); /* device 0 may go by its id */
     snprintf(facts->backend, sizeof facts->backend, "%s", c->facts.id);
     snprintf(facts->alias, sizeof facts->alias, "%s", index ? "" : c->facts.alias);
+    segue_clean_text(facts->description, sizeof facts->description);
+    segue_clean_text(facts->text, sizeof facts->text);
     facts->size = sizeof *facts;
     facts->index = index;
     return SEGUE_OK;

@@ -62,11 +62,42 @@ segue_status segue_fail(segue_diag *diag, segue_status code, uint32_t phase, uin
     return code;
 }
 
+/* Bytes of the UTF-8 character that text begins with; 0 = none. */
+static size_t character(const unsigned char *text)
+{
+    static const struct {
+        unsigned char mask, lead;
+        size_t bytes;
+        uint32_t least; /* a smaller one has a shorter form */
+    } forms[] = { { 0xe0, 0xc0, 2, 0x80 }, { 0xf0, 0xe0, 3, 0x800 }, { 0xf8, 0xf0, 4, 0x10000 } };
+    if (*text < 0x80) return *text >= 0x20 && *text != 0x7f;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        uint32_t code = *text & (unsigned char)~forms[i].mask;
+        size_t n = 1;
+        if ((*text & forms[i].mask) != forms[i].lead) continue;
+        for (; n < forms[i].bytes && (text[n] & 0xc0) == 0x80; n++) code = code << 6 | (text[n] & 0x3f);
+        const int surrogate = code >= 0xd800 && code <= 0xdfff;
+        return n == forms[i].bytes && code >= forms[i].least && code <= 0x10ffff && !surrogate ? n : 0;
+    }
+    return 0;
+}
+
+void segue_clean_text(char *text, size_t size)
+{
+    text[size - 1] = 0;
+    for (size_t n; *text; text += n) {
+        n = character((const unsigned char *)text);
+        if (n) continue;
+        *text = '?';
+        n = 1;
+    }
+}
+
 segue_status segue_pass_on(segue_diag *diag, segue_status code, uint32_t phase, segue_diag *from)
 {
     const uint32_t field = from->field;
     const int32_t native = from->native_code;
-    from->text[sizeof from->text - 1] = 0;
+    segue_clean_text(from->text, sizeof from->text);
     segue_fail(diag, code, phase, field, "%s", from->text[0] ? from->text : segue_status_name(code));
     if (diag) diag->native_code = native;
     return code;

@@ -88,14 +88,14 @@ segue_status segue_support(segue_device *dev, const segue_op_header *op, segue_s
     facts.reasons = SEGUE_REASON_DEVICE;
     if (!status) status = make_request(dev, op, &storage, &request, &facts.reasons, &said);
     if (status) {
-        said.text[sizeof said.text - 1] = 0;
+        segue_clean_text(said.text, sizeof said.text);
         facts.field = said.field;
         snprintf(facts.text, sizeof facts.text, "%.*s", (int)sizeof facts.text - 1, said.text);
         return segue_answer(out, &facts, sizeof facts, diag);
     }
     facts.reasons = 0;
     status = dev->plugin->support(dev->handle, request.op, &facts, &said);
-    facts.text[sizeof facts.text - 1] = 0;
+    segue_clean_text(facts.text, sizeof facts.text);
     if (status) return segue_pass_on(diag, status, SEGUE_PHASE_PLAN, &said);
     if ((facts.verdict != SEGUE_SUPPORT_NO && facts.verdict != SEGUE_SUPPORT_YES) ||
         facts.field > request.facts->field_count)
@@ -132,7 +132,8 @@ segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_r
                             "plugin %s: explain counted %u rows, wanted at most %d", dev->facts.backend, found,
                             MAX_ROWS);
     for (uint32_t i = 0; !status && i < found && i < *count; i++) {
-        rows[i].name[sizeof rows[i].name - 1] = rows[i].reason[sizeof rows[i].reason - 1] = 0;
+        segue_clean_text(rows[i].name, sizeof rows[i].name);
+        segue_clean_text(rows[i].reason, sizeof rows[i].reason);
         status = segue_answer(&out[i], &rows[i], sizeof *rows, diag);
     }
     if (!status) *count = found;
@@ -152,7 +153,7 @@ static segue_status ask_plan(struct segue_plan *plan, const segue_plugin *plugin
     facts->size = sizeof *facts;
     facts->primitive = plan->primitive;
     facts->revision = plan->revision;
-    facts->row[sizeof facts->row - 1] = 0;
+    segue_clean_text(facts->row, sizeof facts->row);
     if (!facts->workspace_alignment) facts->workspace_alignment = 1;
     if (facts->workspace_alignment & (facts->workspace_alignment - 1) || facts->workspace_alignment > 256 ||
         facts->workspace_bytes >> 62)

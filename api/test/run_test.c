@@ -68,7 +68,8 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
 {
     const segue_selective_scan *s = (const segue_selective_scan *)op;
     if (losing)
-        return segue_kit_fail(call->why, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_RUN, 0, "fell off the bus");
+        return segue_kit_fail(call->why, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_RUN, 0,
+                              "fell off the \x1b[31mbus\xff, \xc3\xa9");
     memset((char *)call->workspace.data + call->workspace.offset, 1, (size_t)s->u.shape[1] * 1000);
     ran++;
     return SEGUE_OK;
@@ -214,7 +215,8 @@ static void lost_is_lost(void **state)
     segue_device *again = NULL;
     run_t(b, 3);
     losing = 1;
-    assert_refused(SEGUE_ERROR_DEVICE_LOST, "fell off", "bus", segue_run(b->dev, &op.header, b->stream, why));
+    assert_refused(SEGUE_ERROR_DEVICE_LOST, "fell off", "the ?[31mbus?, \xc3\xa9",
+                   segue_run(b->dev, &op.header, b->stream, why));
     losing = 0;
     assert_refused(SEGUE_ERROR_DEVICE_LOST, "was lost", "open it again", segue_device_status(b->dev, why));
     assert_refused(SEGUE_ERROR_DEVICE_LOST, "was lost", "open it again",
