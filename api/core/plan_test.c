@@ -227,6 +227,39 @@ static void device_options(void **state)
     assert_null(dev);
 }
 
+/* Options of a caller with newer headers: zeros beyond what is known pass, anything else is refused. */
+static void newer_options(void **state)
+{
+    struct rig *r = *state;
+    struct {
+        segue_device_options known;
+        uint32_t later[2];
+    } device = { .known = { .size = sizeof device } };
+    struct {
+        segue_context_options known;
+        uint32_t later[2];
+    } context = { .known = { .size = sizeof context, .flags = SEGUE_CONTEXT_NO_DISCOVERY } };
+    segue_device *dev = NULL;
+    segue_context *ctx = NULL;
+    assert_ok(segue_device_open(r->bench.ctx, "reference", &device.known, &dev, why));
+    segue_device_close(dev);
+    assert_ok(segue_context_create(&context.known, &ctx, why));
+    segue_context_destroy(ctx);
+    dev = NULL, ctx = NULL;
+    device.later[0] = context.later[0] = 1;
+    assert_refused(SEGUE_ERROR_FIELD, "byte 48 is set", "knows 48",
+                   segue_device_open(r->bench.ctx, "reference", &device.known, &dev, why));
+    assert_refused(SEGUE_ERROR_FIELD, "byte 40 is set", "knows 40",
+                   segue_context_create(&context.known, &ctx, why));
+    device.known.size = context.known.size = 4;
+    assert_refused(SEGUE_ERROR_ARGUMENT, "options->size is 4", "wanted sizeof (segue_device_options), 48",
+                   segue_device_open(r->bench.ctx, "reference", &device.known, &dev, why));
+    assert_refused(SEGUE_ERROR_ARGUMENT, "options->size is 4", "wanted sizeof (segue_context_options), 40",
+                   segue_context_create(&context.known, &ctx, why));
+    assert_null(dev);
+    assert_null(ctx);
+}
+
 static void last_error_is_the_threads_own(void **state)
 {
     segue_device *dev = NULL;
@@ -246,11 +279,17 @@ static void last_error_is_the_threads_own(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fewer_tokens),       cmocka_unit_test(other_strides),
-        cmocka_unit_test(longer_and_trusted), cmocka_unit_test(named_rows),
-        cmocka_unit_test(short_answers),      cmocka_unit_test(any_order),
-        cmocka_unit_test(huge_axes),          cmocka_unit_test(device_options),
-        cmocka_unit_test(far_places),         cmocka_unit_test(last_error_is_the_threads_own),
+        cmocka_unit_test(fewer_tokens),
+        cmocka_unit_test(other_strides),
+        cmocka_unit_test(longer_and_trusted),
+        cmocka_unit_test(named_rows),
+        cmocka_unit_test(short_answers),
+        cmocka_unit_test(any_order),
+        cmocka_unit_test(huge_axes),
+        cmocka_unit_test(device_options),
+        cmocka_unit_test(newer_options),
+        cmocka_unit_test(far_places),
+        cmocka_unit_test(last_error_is_the_threads_own),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
