@@ -100,7 +100,6 @@ void segue_check_compile(const struct shapes *shapes, const struct form *form, c
     memset(out, 0, sizeof *out);
     out->handles = handles;
     out->no_repeat = handles != 0;
-    out->address_mask = handles ? 0 : ~(uint64_t)0;
     out->shapes = *shapes;
     out->form = *form;
     for (int k = 0; k < LETTERS; k++) {
@@ -197,7 +196,7 @@ static inline int quick_tensor(const struct check *check, const struct check_ten
     reach.low = reach.low * c->bytes;
     reach.high = (reach.high + 1) * c->bytes;
     struct doubts doubts = { 0, 0 };
-    place(check->address_mask, c, t, reach, places, i, &doubts);
+    place(check->handles ? 0 : ~(uint64_t)0, c, t, reach, places, i, &doubts);
     return !doubtful(doubts);
 }
 

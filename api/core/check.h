@@ -17,7 +17,7 @@ struct geometry {
 
 struct check_tensor {
     uint32_t offset;              /* in the op */
-    uint32_t dtype;               /* as a 32-bit word in memory; 0 = must be absent */
+    uint32_t dtype;               /* as a 32-bit word in memory */
     uint8_t rank, written, bytes; /* bytes: of an element */
     uint8_t partner; /* of an outgoing state: 1 + index of the incoming one, whose place it may take */
     uint8_t alias;   /* enum alias, as planned */
@@ -42,7 +42,6 @@ struct check_parameter {
 struct check {
     uint32_t tensor_count, absent_count, relation_count, parameter_count;
     int handles, reserved;
-    uint64_t address_mask;      /* 0: data are handles */
     uint64_t no_repeat;         /* handles, an operand without elements or of rank above 4: the general path */
     int64_t dims[LETTERS + 1];  /* frozen values; UNBOUND for dynamic axes; [CONSTANT] = 0 */
     int64_t bound[LETTERS + 1]; /* of dynamic axes */

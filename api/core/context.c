@@ -25,18 +25,9 @@ static void host_log(void *user, int32_t level, const char *text)
 static segue_status read_options(const segue_context_options *given, segue_context_options *out,
                                  segue_diag *diag)
 {
-    memset(out, 0, sizeof *out);
-    out->size = sizeof *out;
-    if (!given) return SEGUE_OK;
-    if (given->size < 8 || given->size > 65536)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
-                          "options->size is %u, wanted sizeof (segue_context_options), %zu", given->size,
-                          sizeof *out);
-    for (uint32_t at = sizeof *out; at < given->size; at++)
-        if (((const char *)given)[at])
-            return segue_fail(diag, SEGUE_ERROR_FIELD, SEGUE_PHASE_CALL, 0,
-                              "options: byte %u is set, but this library knows %zu bytes", at, sizeof *out);
-    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
+    const segue_status status =
+        segue_take_options(given, out, sizeof *out, "segue_context_options", SEGUE_PHASE_CALL, diag);
+    if (status) return status;
     if (out->flags & ~(uint32_t)SEGUE_CONTEXT_NO_DISCOVERY)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
                           "options->flags is %#x, wanted 0 or SEGUE_CONTEXT_NO_DISCOVERY (%#x)", out->flags,
@@ -107,11 +98,8 @@ void segue_context_destroy(segue_context *ctx)
 segue_status segue_plugin_report(segue_context *ctx, segue_plugin_facts *out, uint32_t *count, segue_diag *diag)
 {
     segue_status status = segue_object_check(ctx, KIND_CONTEXT, diag);
+    if (!status) status = segue_check_room(out, count, diag);
     if (status) return status;
-    if (!count || (!out && *count))
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s",
-                          count ? "out" : "count",
-                          count ? "an array of *count entries" : "the capacity of out");
     os_mutex_lock(ctx->lock);
     const uint32_t room = *count;
     for (uint32_t i = 0; i < room && i < ctx->candidates.count && !status; i++)

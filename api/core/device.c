@@ -154,19 +154,9 @@ static segue_status load_named(segue_context *ctx, const char *name, struct cand
 static segue_status check_options(const segue_device_options *given, segue_device_options *out,
                                   segue_diag *diag)
 {
-    memset(out, 0, sizeof *out);
-    out->size = sizeof *out;
-    if (!given) return SEGUE_OK;
-    if (given->size < 8 || given->size > 65536)
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
-                          "options->size is %u, wanted sizeof (segue_device_options), %zu", given->size,
-                          sizeof *out);
-    for (uint32_t at = sizeof *out; at < given->size; at++)
-        if (((const char *)given)[at])
-            return segue_fail(diag, SEGUE_ERROR_FIELD, PHASE, 0,
-                              "options: byte %u is set, but this library knows %zu bytes", at, sizeof *out);
-    memcpy(out, given, given->size < sizeof *out ? given->size : sizeof *out);
-    out->size = sizeof *out;
+    const segue_status status =
+        segue_take_options(given, out, sizeof *out, "segue_device_options", PHASE, diag);
+    if (status) return status;
     if (out->flags || out->reserved)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "options: flags are %#x, wanted 0",
                           out->flags | out->reserved);

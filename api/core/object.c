@@ -99,3 +99,28 @@ segue_status segue_answer(void *out, const void *facts, uint32_t known, segue_di
     memcpy((char *)out + sizeof size, (const char *)facts + sizeof size, known - sizeof size);
     return SEGUE_OK;
 }
+
+segue_status segue_check_room(const void *out, const uint32_t *count, segue_diag *diag)
+{
+    if (count && (out || !*count)) return SEGUE_OK;
+    return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s",
+                      count ? "out" : "count", count ? "an array of *count entries" : "the capacity of out");
+}
+
+segue_status segue_take_options(const void *given, void *out, uint32_t known, const char *type, uint32_t phase,
+                                segue_diag *diag)
+{
+    uint32_t size = known;
+    memset(out, 0, known);
+    if (given) memcpy(&size, given, sizeof size);
+    if (size < 8 || size > 65536)
+        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, phase, 0, "options->size is %u, wanted sizeof (%s), %u",
+                          size, type, known);
+    for (uint32_t at = known; at < size; at++)
+        if (((const char *)given)[at])
+            return segue_fail(diag, SEGUE_ERROR_FIELD, phase, 0,
+                              "options: byte %u is set, but this library knows %u bytes", at, known);
+    if (given) memcpy(out, given, size < known ? size : known);
+    memcpy(out, &known, sizeof known);
+    return SEGUE_OK;
+}

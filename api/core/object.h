@@ -88,6 +88,12 @@ segue_status segue_device_fail_lost(const segue_device *dev, segue_diag *diag);
 
 /* The size of a query struct that the caller knows, checked; fills only that many bytes. */
 segue_status segue_answer(void *out, const void *facts, uint32_t known, segue_diag *diag);
+/* For calls that fill an array: *count is the capacity of out. */
+segue_status segue_check_room(const void *out, const uint32_t *count, segue_diag *diag);
+
+/* A caller's options struct (NULL = all zero) into one of the known size; what the caller knows beyond it must be zero. */
+segue_status segue_take_options(const void *given, void *out, uint32_t known, const char *type, uint32_t phase,
+                                segue_diag *diag);
 
 void segue_cache_destroy(segue_device *dev);
 

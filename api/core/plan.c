@@ -66,11 +66,11 @@ static segue_status make_request(const segue_device *dev, const segue_op_header 
                                  struct request *out, uint32_t *reasons, segue_diag *diag)
 {
     const int handles = (dev->facts.flags & SEGUE_DEVICE_HANDLE_MEMORY) != 0;
-    segue_status status = segue_validate_header(op, &out->facts, diag);
+    segue_status status = segue_validate_header(op, &out->shapes, diag);
     *reasons = SEGUE_REASON_INVALID;
     if (status) return status;
+    out->facts = out->shapes.facts;
     out->op = segue_full_op(op, out->facts->op_size, storage);
-    if ((status = segue_parse_shapes(out->facts, &out->shapes, diag))) return status;
     if ((status = segue_validate(&out->shapes, out->op, FOR_PLAN, handles, &out->form, diag))) return status;
     return check_declared(dev, out, storage, reasons, diag);
 }
@@ -116,11 +116,8 @@ segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_r
     segue_diag said = { 0 };
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (!status) status = make_request(dev, op, &storage, &request, &reasons, diag);
+    if (!status) status = segue_check_room(out, count, diag);
     if (status) return status;
-    if (!count || (!out && *count))
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s",
-                          count ? "out" : "count",
-                          count ? "an array of *count entries" : "the capacity of out");
     segue_row_facts *rows = os_alloc(MAX_ROWS * sizeof *rows, 64);
     if (!rows)
         return segue_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for %d rows", MAX_ROWS);
@@ -241,13 +238,13 @@ void segue_plan_destroy(segue_plan *plan)
 
 static segue_status check_header(const segue_plan *plan, const segue_op_header *op, segue_diag *diag)
 {
-    const segue_primitive_facts *facts;
-    const segue_status status = segue_validate_header(op, &facts, diag);
+    struct shapes shapes;
+    const segue_status status = segue_validate_header(op, &shapes, diag);
     if (status) return status;
     if (op->primitive == plan->primitive && op->revision == plan->revision) return SEGUE_OK;
     return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_RUN, 0,
-                      "op is %s revision %u, wanted %s revision %u as in the plan", facts->name, op->revision,
-                      plan->check.shapes.facts->name, plan->revision);
+                      "op is %s revision %u, wanted %s revision %u as in the plan", shapes.facts->name,
+                      op->revision, plan->check.shapes.facts->name, plan->revision);
 }
 
 static segue_status fail_surroundings(const segue_plan *plan, segue_stream stream, segue_buffer workspace,

@@ -84,10 +84,10 @@ static segue_status check_capture(segue_device *dev, segue_stream stream, segue_
 
 segue_status segue_run(segue_device *dev, const segue_op_header *op, segue_stream stream, segue_diag *diag)
 {
-    const segue_primitive_facts *facts;
+    struct shapes shapes;
     segue_plan *plan = NULL;
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
-    if (!status) status = segue_validate_header(op, &facts, diag);
+    if (!status) status = segue_validate_header(op, &shapes, diag);
     if (!status) status = check_capture(dev, stream, diag);
     if (status) return status;
     os_mutex_lock(dev->cache.lock);

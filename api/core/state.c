@@ -44,14 +44,13 @@ static void bind_by_rules(const struct shapes *shapes, int64_t dims[LETTERS])
 segue_status segue_state_describe(const segue_op_header *op, uint32_t index, segue_tensor *out,
                                   segue_diag *diag)
 {
-    const segue_primitive_facts *facts;
     struct op_storage storage;
     struct shapes shapes;
     int64_t dims[LETTERS], shape[SEGUE_MAX_RANK] = { 0 };
     uint32_t nth = 0, i = 0;
-    segue_status status = segue_validate_header(op, &facts, diag);
-    if (!status) status = segue_parse_shapes(facts, &shapes, diag);
+    segue_status status = segue_validate_header(op, &shapes, diag);
     if (status) return status;
+    const segue_primitive_facts *facts = shapes.facts;
     if (!out)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "out is NULL, wanted where to put the tensor");
     while (i < facts->field_count && (facts->fields[i].role != SEGUE_ROLE_STATE_OUT || nth++ != index)) i++;
@@ -79,19 +78,13 @@ segue_status segue_state_describe(const segue_op_header *op, uint32_t index, seg
     return SEGUE_OK;
 }
 
-static int is_float(segue_dtype d)
-{
-    const uint32_t id = segue_dtype_id(d);
-    return id == SEGUE_F64 || id == SEGUE_F32 || id == SEGUE_F16 || id == SEGUE_BF16;
-}
-
 static segue_status check_tensor(const segue_device *dev, const char *name, const segue_tensor *t,
                                  segue_diag *diag)
 {
     int overflow;
     char text[32];
     if (!t) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "%s is NULL, wanted a tensor", name);
-    if (!is_float(t->dtype))
+    if (!segue_is_float(t->dtype))
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "%s: dtype is %s, wanted f32, f16, bf16 or f64",
                           name, segue_dtype_text(t->dtype, text));
     if (t->rank < 1 || t->rank > SEGUE_MAX_RANK || t->flags)

@@ -46,8 +46,9 @@ static const struct kind_rule { /* what a kind admits, and whether all operands 
     [SEGUE_KIND_I32] = { "i32", 1, 0 },
 };
 
-static int is_float(uint32_t id)
+int segue_is_float(segue_dtype dtype)
 {
+    const uint32_t id = segue_dtype_id(dtype);
     return id == SEGUE_F32 || id == SEGUE_F16 || id == SEGUE_BF16 || id == SEGUE_F64;
 }
 
@@ -62,7 +63,7 @@ static segue_status check_dtype(struct job *job, int i, const segue_tensor *t, i
     const struct kind_rule *kind = &kinds[f->kind];
     const uint32_t id = segue_dtype_id(t->dtype);
     char text[32], other[32];
-    if (kind->integer ? id != SEGUE_I32 : !is_float(id))
+    if (kind->integer ? id != SEGUE_I32 : !segue_is_float(t->dtype))
         return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: dtype is %s, wanted %s%s", f->name,
                           segue_dtype_text(t->dtype, text), kind->words,
                           t->dtype.code == SEGUE_CODE_COMPLEX ? "; complex operands are not supported" : "");
@@ -350,10 +351,8 @@ segue_status segue_validate(const struct shapes *shapes, const segue_op_header *
     return status;
 }
 
-segue_status segue_validate_header(const segue_op_header *op, const segue_primitive_facts **facts,
-                                   segue_diag *diag)
+segue_status segue_validate_header(const segue_op_header *op, struct shapes *shapes, segue_diag *diag)
 {
-    struct shapes shapes;
     if (!op)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "op is NULL, wanted a pointer to an op struct's header");
@@ -363,12 +362,12 @@ segue_status segue_validate_header(const segue_op_header *op, const segue_primit
             diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
             "header.primitive is %u, wanted the id of a primitive of ops.h: start from segue_<primitive>_init()",
             op->primitive);
-    const segue_status status = segue_parse_shapes(p, &shapes, diag);
+    const segue_status status = segue_parse_shapes(p, shapes, diag);
     if (status) return status;
-    if (op->size < shapes.first_size || op->size > SEGUE_MAX_OP_SIZE || op->size % 8)
+    if (op->size < shapes->first_size || op->size > SEGUE_MAX_OP_SIZE || op->size % 8)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "header.size is %u, wanted a multiple of 8 from %u to %d (%s has %u)", op->size,
-                          shapes.first_size, SEGUE_MAX_OP_SIZE, p->name, p->op_size);
+                          shapes->first_size, SEGUE_MAX_OP_SIZE, p->name, p->op_size);
     for (uint32_t at = p->op_size; at < op->size; at++)
         if (((const char *)op)[at])
             return segue_fail(
@@ -382,7 +381,6 @@ segue_status segue_validate_header(const segue_op_header *op, const segue_primit
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "header.flags is %#x, wanted 0 or SEGUE_RUN_TRUSTED (%#x)", op->flags,
                           SEGUE_RUN_TRUSTED);
-    *facts = p;
     return SEGUE_OK;
 }
 

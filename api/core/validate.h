@@ -29,9 +29,8 @@ enum validate_mode { FOR_PLAN, FOR_RUN }; /* a run needs data */
 segue_status segue_validate(const struct shapes *shapes, const segue_op_header *op, enum validate_mode mode,
                             int handles, struct form *out, segue_diag *diag);
 
-/* The header alone: size, tail, revision, flags. On success *facts is the primitive's description. */
-segue_status segue_validate_header(const segue_op_header *op, const segue_primitive_facts **facts,
-                                   segue_diag *diag);
+/* The header alone: size, tail, revision, flags. On success *shapes is the primitive's parsed description. */
+segue_status segue_validate_header(const segue_op_header *op, struct shapes *shapes, segue_diag *diag);
 
 /* op itself when it has all fields, else a copy in storage, with zeros for the fields it lacks. */
 struct op_storage {
@@ -42,6 +41,8 @@ const segue_op_header *segue_full_op(const segue_op_header *op, uint32_t size, s
 /* The STATE_IN field that STATE_OUT field i may alias: the one of the same rank among its kind; -1 = none. */
 int segue_state_partner(const segue_primitive_facts *facts, uint32_t i);
 
+/* One of the dtypes that activations, gates, weights and states may have. */
+int segue_is_float(segue_dtype dtype);
 const char *segue_dtype_text(segue_dtype dtype, char text[32]);
 
 #endif

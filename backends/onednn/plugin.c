@@ -57,14 +57,10 @@ static void opened_facts(void *device, segue_device_facts *out)
 
 static segue_status check(const segue_device_options *options, segue_diag *diag)
 {
-    if (!options) return SEGUE_OK;
     if (options->threads > MOST_THREADS)
         return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
                               "threads is %u, wanted at most %d (0 = as many as this process may use)",
                               options->threads, MOST_THREADS);
-    if (options->parallel_for && !options->threads)
-        return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
-                              "threads is 0, wanted how many threads parallel_for spreads its work over");
     if (options->native_context || options->native_device)
         return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
                               "native_context or native_device is given, wanted NULL: a CPU has none");
@@ -89,9 +85,9 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
     struct segue_cpu *cpu = host->alloc(host->user, sizeof *cpu, 64);
     if (!cpu) return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for a device");
     *cpu = (struct segue_cpu){ .host = host, .isa = isa };
-    cpu->threads = options && options->threads ? options->threads : segue_cpu_threads();
+    cpu->threads = options->threads ? options->threads : segue_cpu_threads();
     if (cpu->threads > MOST_THREADS) cpu->threads = MOST_THREADS;
-    if (options && options->parallel_for) {
+    if (options->parallel_for) {
         cpu->parallel_for = options->parallel_for;
         cpu->parallel_user = options->parallel_user;
     } else if (!(cpu->pool = segue_pool_create(host, cpu->threads))) {
