@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 The Segue authors
 # SPDX-License-Identifier: Apache-2.0
-# Tests: label quick = the inner loop (under two minutes in all), full = the rest of CI.
-# segue_add_test(<name> SOURCES <file>... [LIBS <lib>...] [LABEL quick|full] [TIMEOUT s] [ARGS ...]): a cmocka program.
+# Tests: label quick = the inner loop (under two minutes in all), full = the rest of CI; judge, besides = the suite's own test.
+# segue_add_test(<name> SOURCES <file>... [LIBS <lib>...] [LABEL quick|full [judge]] [TIMEOUT s] [ARGS ...]): a cmocka program.
 # segue_add_command_test(<name> COMMAND <...> [LABEL ...] [TIMEOUT s]): any command; exit 77 = skipped.
 include(CTest)
 if(SEGUE_TESTS)
@@ -20,12 +20,12 @@ function(segue_test_properties name label timeout)
     set(timeout 60)
   endif()
   # The build tree may lie below a folder that others can write to: discovered plugins would be refused there, listed ones only warn.
-  set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${timeout} SKIP_RETURN_CODE 77
+  set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
     ENVIRONMENT "SEGUE_PLUGIN_PATH=${PROJECT_BINARY_DIR}/${SEGUE_PLUGIN_DIR}")
 endfunction()
 
 function(segue_add_test name)
-  cmake_parse_arguments(T "" "LABEL;TIMEOUT" "SOURCES;LIBS;ARGS" ${ARGN})
+  cmake_parse_arguments(T "" "TIMEOUT" "LABEL;SOURCES;LIBS;ARGS" ${ARGN})
   if(NOT SEGUE_TESTS OR NOT SEGUE_CMOCKA)
     return()
   endif()
@@ -38,7 +38,7 @@ function(segue_add_test name)
 endfunction()
 
 function(segue_add_command_test name)
-  cmake_parse_arguments(T "" "LABEL;TIMEOUT" "COMMAND" ${ARGN})
+  cmake_parse_arguments(T "" "TIMEOUT" "LABEL;COMMAND" ${ARGN})
   if(NOT SEGUE_TESTS)
     return()
   endif()

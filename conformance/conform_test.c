@@ -162,10 +162,17 @@ static void usage_and_devices(void **context)
 {
     (void)context;
     assert_int_equal(command("golden"), 2);
+    assert_int_equal(command(" "), 2);
+    says("usage: segue conform VERB");
     assert_int_equal(command("frobnicate %s", scratch), 2);
+    says("there is no verb frobnicate");
     assert_int_equal(command("golden %s --frobnicate", scratch), 2);
     says("usage: segue conform golden");
+    assert_int_equal(command("golden --help"), 0);
     assert_int_equal(command("--help"), 0);
+    says("run  ");
+    says("list ");
+    says("golden ");
     assert_int_equal(command("golden %s --device nosuchdevice", scratch), 3);
     says("nosuchdevice");
     assert_int_equal(command("golden %s/none --device reference", scratch), 4);
@@ -224,8 +231,8 @@ static void shaky_device(void **context)
         const char *file, *words;
     } lines[] = {
         { "causal_conv1d/w4_bias_silu", "has no kernel for" },
-        { "selective_scan/one_token_plain", "crashed: Killed" },
-        { "selective_scan/full", "ended the process" },
+        { "selective_scan/one_token_plain", "died in run (SIGKILL)" },
+        { "selective_scan/full", "ended the process in run, with exit code 0" },
         { "selective_scan/groups_const", "the driver lost 19" },
         { "selective_scan/const_B_groups_C", " is nan" },
     };

@@ -1,112 +1,252 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* causal_conv1d under the names of Dao-AILab/causal-conv1d, transformers (LFM2), recurrentgemma and
- * stripedhyena. */
-#include "../trial.h"
+/* Hard inputs for the short convolution: exact integers, wide magnitudes, taps that nearly cancel; tags and rings. */
+#include "case_facts.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
-#define FINAL "out.final_state out.final_states out.conv_state out.states out.state_pool"
-#define INITIAL "initial_state initial_states conv_state state_pool"
-#define STATE "b|r d s"
+enum {
+    X,
+    WEIGHT,
+    BIAS,
+    PRE_GATE,
+    POST_GATE,
+    CU_SEQLENS,
+    SEQ_IDX,
+    CACHE_SEQLENS,
+    SLOT,
+    H_IN,
+    H_OUT,
+    Y,
+    ACTIVATION
+};
 
-static segue_causal_conv1d bind(trial *t)
+enum { BENIGN, EXACT, WIDE, CANCEL };
+static const char *const distributions[] = { "benign", "exact", "wide", "cancel", NULL };
+static const char *const modifiers[] = { "tags-padding", NULL }; /* negative tags on the right of some rows */
+
+/* |y| <= (8 taps * 3 * 6 + 3) * 2. Zeros among the factors would hide what else is wrong. */
+static double draw_integer(uint32_t field, const struct dice *dice)
 {
-    segue_causal_conv1d op = segue_causal_conv1d_init();
-    const char *activation = trial_text(t, "activation", "none");
-    op.x = trial_input(t, "x", "b t d");
-    op.weight = trial_input(t, "weight", "d w");
-    op.bias = trial_input(t, "bias", "d");
-    op.pre_gate = trial_input(t, "pre_gate", "b t d");
-    op.post_gate = trial_input(t, "post_gate", "b t d");
-    op.cu_seqlens = trial_input(t, "cu_seqlens", "e|s");
-    op.seq_idx = trial_input(t, "seq_idx", "b t");
-    op.slot = trial_input(t, "state_indices conv_state_indices", "b .");
-    if (given(&op.slot)) op.slot.shape[1] = 2; /* one index, to read and to write */
-    op.y = trial_output(t, "out.y", "b t d");
-    if (!strcmp(activation, "silu") || !strcmp(activation, "swish")) op.activation = SEGUE_CAUSAL_CONV1D_SILU;
-    else if (strcmp(activation, "none"))
-        trial_fail(t, "params: `activation` is %s, wanted none or silu", activation);
-    trial_expect(t, "width", op.weight.shape[1]);
-    return op;
+    const int gate = field == PRE_GATE || field == POST_GATE;
+    const int64_t size = dice_integer(dice, 0, field == BIAS ? 0 : 1, gate ? 2 : 3);
+    return (double)(dice_integer(dice, 1, 0, 1) ? size : -size);
 }
 
-static segue_causal_conv1d tokens(segue_causal_conv1d op, int64_t first, int64_t count)
+/* Signs at random. f16 ends at 65504: its products stay below that. */
+static double draw_wide(const struct test_case *c, uint32_t field, const struct dice *dice)
 {
-    segue_tensor *const along[] = { &op.x, &op.pre_gate, &op.post_gate, &op.seq_idx, &op.y };
-    for (size_t i = 0; i < sizeof along / sizeof *along; i++)
-        if (given(along[i])) *along[i] = segue_tensor_slice(*along[i], 1, first, count);
-    return op;
+    const int half = c->d.dtype[X] == SEGUE_F16 || (field == H_IN && c->d.dtype[H_IN] == SEGUE_F16);
+    const int gate = field == PRE_GATE || field == POST_GATE;
+    const double high = half ? (gate ? 3 : 30) : 1e3, low = half && gate ? 1.0 / 3 : 1e-3;
+    const double size = dice_log_uniform(dice, 0, low, high);
+    return dice_integer(dice, 1, 0, 1) ? size : -size;
 }
 
-/* Tags of the first `count` tokens from their positions: position 0 begins a document. recurrentgemma masks by
- * document in the full pass only, not in its cached steps. */
-static segue_tensor tags(trial *t, golden_tensor *position, int64_t count)
+/* What all tokens of a channel have in common. */
+static double common(const struct test_case *c, int64_t channel)
 {
-    const int64_t shape[2] = { position->shape[0], count };
-    int32_t *tag = calloc((size_t)(shape[0] * count) + 1, sizeof *tag);
-    segue_tensor out = { 0 };
-    if (!tag || strcmp(position->axes, "bt") || count > position->shape[1])
-        trial_fail(t, "`%s` is no [b t]", position->name);
-    else {
-        for (int64_t b = 0; b < shape[0]; b++)
-            for (int64_t i = 1; i < count; i++)
-                tag[b * count + i] =
-                    tag[b * count + i - 1] + (golden_value(position, b * position->shape[1] + i) == 0);
-        out = trial_integers(t, tag, 2, shape);
+    const struct dice of_channel = { { c->key[0], c->key[1] }, X + 1, (uint64_t)channel };
+    return dice_uniform(&of_channel, 7, 1, 2);
+}
+
+/* Neighbouring tokens are nearly equal, neighbouring taps nearly opposite: a share of 2^-7 is left of their sum. */
+static double draw_cancel(const struct test_case *c, uint32_t field, const int64_t *index,
+                          const struct dice *dice)
+{
+    const double rest = 0x1p-7 * dice_normal(dice, 0);
+    if (field == X) return common(c, index[2]) * (1 + rest);
+    if (field == H_IN) return common(c, index[1]) * (1 + rest);
+    if (field == WEIGHT) return (index[1] % 2 ? -1 : 1) * (1 + rest);
+    if (field == BIAS) return rest;
+    return 1 + rest;
+}
+
+static double draw(const struct test_case *c, uint32_t field, const int64_t *index, const struct dice *dice)
+{
+    if (c->distribution == EXACT) return draw_integer(field, dice);
+    if (c->distribution == WIDE) return draw_wide(c, field, dice);
+    if (c->distribution == CANCEL) return draw_cancel(c, field, index, dice);
+    return dice_normal(dice, 0);
+}
+
+/* Runs of tags, a quarter of them of one token. In even rows a tag never comes again, in odd ones it soon does. */
+static void draw_tags(const struct test_case *c, int32_t *to, const struct dice *dice)
+{
+    const int64_t rows = descriptor_axis(&c->d, 'b'), tokens = descriptor_axis(&c->d, 't');
+    for (int64_t b = 0; b < rows; b++) {
+        int64_t left = 0, tag = -1;
+        for (int64_t t = 0; t < tokens; t++, left--) {
+            const struct dice d = { { dice->key[0], dice->key[1] }, dice->field, (uint64_t)(b * tokens + t) };
+            if (!left) {
+                left = dice_integer(&d, 0, 0, 3) ? dice_integer(&d, 1, 1, 1 + tokens / 3) : 1;
+                tag = b % 2 ? (tag + dice_integer(&d, 2, 1, 2)) % 3 : tag + 1;
+            }
+            to[b * tokens + t] = (int32_t)tag;
+        }
+        const struct dice row = { { dice->key[0], dice->key[1] }, dice->field, (uint64_t)b };
+        const int never = rows > 1 && b == rows - 1, always = b == 0;
+        if (!has_modifier(c, "tags-padding") || never || (!always && dice_integer(&row, 3, 0, 1))) continue;
+        for (int64_t t = tokens - dice_integer(&row, 4, 1, tokens / 2); t < tokens; t++)
+            to[b * tokens + t] = -1;
     }
-    position->bound = 1;
-    free(tag);
-    return out;
 }
 
-/* Tokens that a ring has seen before the call. */
-static segue_tensor seen(trial *t, golden_tensor *before, int64_t since)
+/* Tokens seen before: around the ring's length l, and far beyond it. */
+static void draw_counts(const struct test_case *c, int32_t *to, const struct dice *dice)
 {
-    const int64_t count = golden_count(before);
-    int32_t *now = calloc((size_t)count + 1, sizeof *now);
-    segue_tensor out = { 0 };
-    if (!now || before->rank != 1) trial_fail(t, "`%s` is no [b]", before->name);
-    else {
-        for (int64_t i = 0; i < count; i++) now[i] = (int32_t)(golden_value(before, i) + (double)since);
-        out = trial_integers(t, now, 1, &count);
+    const int64_t l = descriptor_axis(&c->d, 'l'), count = c->operands[CACHE_SEQLENS].count;
+    const int64_t choices[] = { 0, 1, l - 1, l, l + 1, 3 * l + 2, 1000003, ((int64_t)1 << 30) + 1 };
+    for (int64_t s = 0; s < count; s++) {
+        const struct dice d = { { dice->key[0], dice->key[1] }, dice->field, (uint64_t)s };
+        to[s] = (int32_t)choices[dice_integer(&d, 0, 0, sizeof choices / sizeof *choices - 1)];
     }
-    before->bound = 1;
-    free(now);
-    return out;
 }
 
-static void check_mode(trial *t, int ring, const segue_tensor *state)
+static void integers(const struct test_case *c, uint32_t field, int32_t *to, const struct dice *dice)
 {
-    const char *mode = trial_text(t, "mode", ring ? "circular" : "shift");
-    if (strcmp(mode, ring ? "circular" : "shift"))
-        trial_fail(t, "params: `mode` is %s, `cache_seqlens` is %s", mode, ring ? "present" : "absent");
-    if (given(state)) trial_expect(t, "state_len", state->shape[2]);
+    if (field == SEQ_IDX) draw_tags(c, to, dice);
+    else draw_counts(c, to, dice);
 }
 
-static void run(trial *t)
+static int exact(const struct test_case *c)
 {
-    int64_t lengths[TRIAL_MAX_CALLS], first = 0;
-    const segue_causal_conv1d op = bind(t);
-    golden_tensor *const ring = golden_find(t->file, "cache_seqlens"), *const position =
-                                                                           golden_find(t->file, "segment_pos");
-    const segue_tensor initial = trial_input(t, INITIAL, STATE);
-    const segue_tensor state =
-        given(&op.slot) ? initial
-                        : trial_output(t, FINAL " " INITIAL " out.prefill_state out.prefill_states", STATE);
-    const int calls = trial_calls(t, op.x.shape[1], lengths);
-    check_mode(t, ring != NULL, &state);
-    for (int c = 0; c < calls; first += lengths[c++]) {
-        segue_causal_conv1d call = tokens(op, first, lengths[c]);
-        call.h_in = c ? state : initial;
-        call.h_out = state;
-        if (ring) call.cache_seqlens = seen(t, ring, first);
-        if (position && c == 0 && lengths[0] > 1) call.seq_idx = tags(t, position, lengths[0]);
-        trial_call(t, &call.header);
-        if (c == 0) trial_judge(t, "out.prefill_state out.prefill_states", STATE, state);
+    return c->distribution == EXACT;
+}
+
+static int fits(const struct test_case *c, char *why)
+{
+    if (c->distribution == EXACT && c->d.value[ACTIVATION] != SEGUE_CAUSAL_CONV1D_NONE)
+        return snprintf(why, DESCRIPTOR_WHY,
+                        "distribution: exact: wanted no activation, which leaves integers integers"),
+               -1;
+    if (has_modifier(c, "tags-padding") && (!c->d.present[SEQ_IDX] || descriptor_axis(&c->d, 't') < 2))
+        return snprintf(why, DESCRIPTOR_WHY,
+                        "distribution: tags-padding: wanted tags (seq_idx) and two tokens or more"),
+               -1;
+    return 0;
+}
+
+static int32_t *int_at(const segue_tensor *t, int64_t i)
+{
+    return (int32_t *)(void *)((char *)t->data + t->offset) + i * t->stride[0];
+}
+
+static int64_t offset_at(const segue_causal_conv1d *op, int64_t s)
+{
+    const int64_t value = *int_at(&op->cu_seqlens, s), tokens = op->x.shape[1];
+    return value < 0 ? 0 : value > tokens ? tokens : value;
+}
+
+/* Behind a cut the ring has seen more tokens. What a state holds belongs to one tag only: no cut there. */
+static int split(segue_op_header *header, int64_t tokens)
+{
+    segue_causal_conv1d *op = (segue_causal_conv1d *)header;
+    if (op->seq_idx.dtype.bits) return -1;
+    if (!op->cache_seqlens.dtype.bits) return 0;
+    for (int64_t s = 0; s < op->cache_seqlens.shape[0]; s++) {
+        int32_t *seen = int_at(&op->cache_seqlens, s);
+        int64_t more = tokens;
+        if (op->cu_seqlens.dtype.bits) {
+            const int64_t first = offset_at(op, s), last = offset_at(op, s + 1),
+                          end = tokens < last ? tokens : last;
+            more = end > first ? end - first : 0;
+        }
+        *seen = (int32_t)((*seen < 0 ? 0 : *seen) + more);
     }
-    trial_judge(t, FINAL, STATE, state);
-    trial_judge(t, "out.y", "b t d", op.y);
+    return 0;
 }
 
-const golden_case segue_golden_causal_conv1d = { "causal_conv1d", NULL, run };
+/* The first value of each is what a case has unless something else is asked for. Behind | : covered once only. */
+static const struct factor factors[] = {
+    { "dtypes", "f32 bf16 f16 bf16-weight.f32 bf16-h_in.bf16 f16-weight.f32-h_in.f16 f32-h_in.bf16 | f64" },
+    { "T", "17 0 1 2 15 16 63 64 65 127 128 129 255 256 257 1000 | 4097" },
+    { "D", "7 1 2 16 33 64" },
+    { "W", "4 1 2 3 5 8" },
+    { "L", "- 9" },
+    { "variant", "-/B2 -/B1 -/B3 -/B5 seq_idx/B1 seq_idx/B3 cu_seqlens/S1 cu_seqlens/S3 cu_seqlens/S6" },
+    { "variant", "- h_in h_out h_in.h_out cache_seqlens.h_in.h_out slot.h_in.h_out/P12 slot.h_out/P7 "
+                 "cache_seqlens.slot.h_in.h_out/P12" },
+    { "variant", "- bias" },
+    { "variant", "- pre_gate" },
+    { "variant", "- post_gate" },
+    { "variant", "- activation=silu" },
+    { "variant", "- max_seqlen=5000" },
+    { "layout", "btd bdt pad3 flip" },
+    { "distribution", "benign exact wide cancel" },
+    { "modifier",
+      "- empty-first empty-middle empty-last gap slot-fresh slot-drop slot-padding tags-padding nan-future" },
+    { NULL, NULL },
+};
+
+static const char *const mandatory[] = {
+    /* c k and c k +- 1 for chunks c of 16, 64, 256 */
+    "causal_conv1d/fwd.bias.h_in.h_out/f32/B2.T47.D7.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out/f32/B2.T48.D7.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out/f32/B2.T49.D7.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out/f32/B2.T191.D7.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out/f32/B2.T192.D7.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out/f32/B2.T193.D7.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out/bf16/B1.T511.D7.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out/bf16/B1.T512.D7.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out/bf16/B1.T513.D7.W4",
+    /* nothing to do, and still a state to hand on; a call shorter than the filter */
+    "causal_conv1d/fwd/f32/B2.T0.D7.W4",
+    "causal_conv1d/fwd.h_in.h_out/f32/B2.T0.D7.W4",
+    "causal_conv1d/fwd.h_out/bf16/B2.T0.D7.W4",
+    "causal_conv1d/fwd.h_in.h_out/f32/B0.T5.D7.W4",
+    "causal_conv1d/fwd.h_in.h_out/f32/T0.D7.W4.S3/packed",
+    "causal_conv1d/fwd.h_in.h_out/f32/B2.T2.D7.W8",
+    "causal_conv1d/fwd.h_in.h_out/f32/B2.T2.D7.W4.L9",
+    /* packed sequences without tokens */
+    "causal_conv1d/fwd.h_in.h_out/f32/T65.D7.W4.S3/packed/benign.empty-first",
+    "causal_conv1d/fwd.h_in.h_out/f32/T65.D7.W4.S3/packed/benign.empty-middle",
+    "causal_conv1d/fwd.h_in.h_out/f32/T65.D7.W4.S3/packed/benign.empty-last",
+    "causal_conv1d/fwd.h_in.h_out/bf16/T129.D7.W4.S6/packed/benign.empty-first.empty-middle.empty-last",
+    "causal_conv1d/fwd.h_in.h_out/f32/T129.D7.W4.S3/packed/benign.gap",
+    /* slots (-1, w), (r, -1), (-1, -1) */
+    "causal_conv1d/fwd.slot.h_in.h_out/f32/B3.T33.D7.W4.P9/btd/benign.slot-fresh",
+    "causal_conv1d/fwd.slot.h_in.h_out/f32/B3.T33.D7.W4.P9/btd/benign.slot-drop",
+    "causal_conv1d/fwd.slot.h_in.h_out/f32/B3.T33.D7.W4.P9/btd/benign.slot-padding",
+    "causal_conv1d/fwd.slot.h_in.h_out/bf16-h_in.bf16/B3.T1.D33.W4.P9/btd/benign.slot-fresh.slot-drop.slot-padding",
+    "causal_conv1d/fwd.slot.h_in.h_out/f32/T65.D7.W4.S3.P9/packed/benign.slot-fresh.slot-drop.slot-padding",
+    /* the future is NaN */
+    "causal_conv1d/fwd.h_in/f32/B2.T257.D7.W4/btd/benign.nan-future",
+    "causal_conv1d/fwd.pre_gate.post_gate/bf16/B2.T129.D7.W4/btd/benign.nan-future",
+    /* one channel; a state at one batch row */
+    "causal_conv1d/fwd.bias.h_in.h_out.activation=silu/f32/B2.T65.D1.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out.activation=silu/bf16/B2.T65.D1.W1",
+    "causal_conv1d/fwd.h_in/f32/B1.T65.D16.W4",
+    "causal_conv1d/fwd.h_out/f32/B1.T65.D16.W4",
+    "causal_conv1d/fwd.h_in.h_out/f32/B1.T65.D16.W4",
+    "causal_conv1d/fwd.h_in.h_out/f32/B1.T1.D16.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out.activation=silu/bf16/B1.T1.D64.W4.L4",
+    /* more than 2^31 bytes between batch rows */
+    "causal_conv1d/fwd.h_in.h_out/f32/B3.T5.D3.W4/far",
+    "causal_conv1d/fwd.h_in.h_out/bf16/B3.T5.D3.W4/far",
+    /* a ring of tokens; more tokens than it holds */
+    "causal_conv1d/fwd.cache_seqlens.h_in.h_out/f32/B5.T1.D7.W4",
+    "causal_conv1d/fwd.cache_seqlens.h_in.h_out/f32/B5.T2.D7.W4.L9",
+    "causal_conv1d/fwd.cache_seqlens.h_in.h_out/bf16/B5.T33.D7.W4.L4",
+    "causal_conv1d/fwd.cache_seqlens.slot.h_in.h_out/f32/B3.T3.D7.W4.L5.P9/btd/benign.slot-fresh",
+    /* tags of documents */
+    "causal_conv1d/fwd.bias.seq_idx/f32/B3.T65.D7.W4",
+    "causal_conv1d/fwd.bias.seq_idx.h_in.h_out/f32/B3.T65.D7.W4/btd/benign.tags-padding",
+    "causal_conv1d/fwd.seq_idx.h_in.h_out.activation=silu/bf16/B2.T17.D33.W8.L9/btd/benign",
+    NULL,
+};
+
+extern const struct case_facts segue_case_causal_conv1d;
+const struct case_facts segue_case_causal_conv1d = {
+    .primitive = "causal_conv1d",
+    .distributions = distributions,
+    .modifiers = modifiers,
+    .fits = fits,
+    .draw = draw,
+    .integers = integers,
+    .exact = exact,
+    .work = "b t d w",
+    .factors = factors,
+    .mandatory = mandatory,
+    .split = split,
+};

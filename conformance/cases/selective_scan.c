@@ -1,74 +1,202 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* selective_scan under the names of state-spaces/mamba and transformers. The headed step counts channels as (h,
- * e). */
-#include "../trial.h"
+/* Hard inputs for the selective scan. Each distribution says how large the steps delta and the rates |A| are; their product
+ * is the decay's logarithm. Steps are drawn behind softplus and bias, then turned back into what the operand holds. */
+#include "case_facts.h"
 
-#define FINAL "out.last_state out.final_state out.final_states out.state_pool"
-#define INITIAL "initial_state initial_states state_pool"
-#define STATE "b|r d|he n"
+#include <math.h>
+#include <stdio.h>
 
-static const char *refuse(const golden_file *file)
+enum { U, DELTA, A, B, C, D, Z, DELTA_BIAS, CU_SEQLENS, SLOT, H_IN, H_OUT, Y, SOFTPLUS, MAX_SEQLEN };
+
+enum { BENIGN, EXACT, DECAY_ONE, DECAY_LOG, DECAY_ZERO, RESET, DRIFT, CONSTANT_BC };
+static const char *const distributions[] = {
+    "benign", "exact", "decay-one", "decay-log", "decay-zero", "reset", "drift", "constant-bc", NULL,
+};
+
+static const struct recipe { /* log-uniform between low and high */
+    double step_low, step_high, rate_low, rate_high;
+} recipes[] = {
+    [BENIGN] = { 1e-3, 1e-1, 0.8, 1.2 }, /* rates times 1 .. N, as Mamba begins */
+    [EXACT] = { 0, 0, 0, 0 },            /* integers instead */
+    [DECAY_ONE] = { 5e-3, 2e-2, 5e-4, 2e-3 },
+    [DECAY_LOG] = { 1e-3, 1, 1e-2, 10 },
+    [DECAY_ZERO] = { 0.5, 1, 5, 10 },
+    [RESET] = { 1e-2, 1e-1, 0.95, 1.05 },
+    [DRIFT] = { 1e-2, 3e-2, 1e-3, 1e-2 },
+    [CONSTANT_BC] = { 1e-3, 1e-1, 0.8, 1.2 },
+};
+
+static const double reset_step = 90; /* exp(-90) is far below f32's smallest */
+
+/* Resets come every 97 tokens, a prime; shorter sequences have a shorter period. */
+static int is_reset(const struct test_case *c, int64_t t)
 {
-    return golden_find(file, "A.im") ? "`A.im` present: complex A" : NULL;
+    const int64_t tokens = descriptor_axis(&c->d, 't'), period = tokens > 194 ? 97 : tokens > 26 ? 13 : 3;
+    return c->distribution == RESET && t % period == period - 1;
 }
 
-/* B or C without batch and time is constant: the same for all tokens. */
-static void repeat(segue_tensor *x, const segue_tensor *u)
+/* What softplus makes the step of. */
+static double before_softplus(double step)
 {
-    for (int axis = 0; axis < 2; axis++)
-        if (given(x) && x->stride[axis] == 0) x->shape[axis] = u->shape[axis];
+    return step > 20 ? step : step + dice_log(1 - dice_exp(-step));
 }
 
-static segue_selective_scan bind(trial *t)
+static double draw_delta(const struct test_case *c, const int64_t *index, const struct dice *dice)
 {
-    segue_selective_scan op = segue_selective_scan_init();
-    op.u = trial_input(t, "u", "b t d|he");
-    op.delta = trial_input(t, "delta", "b t d|he");
-    op.A = trial_input(t, "A", "d|he n");
-    op.B = trial_input(t, "B", "b t g|d|he n");
-    op.C = trial_input(t, "C", "b t g|d|he n");
-    op.D = trial_input(t, "D", "d|he");
-    op.z = trial_input(t, "z", "b t d|he");
-    op.delta_bias = trial_input(t, "delta_bias", "d|he");
-    op.cu_seqlens = trial_input(t, "cu_seqlens", "e|s");
-    op.slot = trial_input(t, "state_indices", "b .");
-    if (given(&op.slot)) op.slot.shape[1] = 2; /* one index, to read and to write */
-    op.y = trial_output(t, "out.y", "b t d|he");
-    op.softplus = trial_param(t, "delta_softplus", 0);
-    repeat(&op.B, &op.u);
-    repeat(&op.C, &op.u);
-    return op;
+    const struct recipe *r = &recipes[c->distribution];
+    const double step =
+        is_reset(c, index[1]) ? reset_step : dice_log_uniform(dice, 0, r->step_low, r->step_high);
+    const double sum = c->d.value[SOFTPLUS] != 0 ? before_softplus(step) : step;
+    return sum - value_of(c, DELTA_BIAS, &index[2]);
 }
 
-/* Tokens first .. first+count-1 of every operand that has a time axis. */
-static segue_selective_scan tokens(segue_selective_scan op, int64_t first, int64_t count)
+/* Without softplus a bias much larger than the steps would leave only its rounding of them. */
+static double draw_bias(const struct test_case *c, const struct dice *dice)
 {
-    segue_tensor *const along[] = { &op.u, &op.delta, &op.B, &op.C, &op.z, &op.y };
-    for (size_t i = 0; i < sizeof along / sizeof *along; i++)
-        if (given(along[i])) *along[i] = segue_tensor_slice(*along[i], 1, first, count);
-    return op;
+    const double size = c->d.value[SOFTPLUS] != 0 ? 0.5 : recipes[c->distribution].step_low / 4;
+    return size * dice_normal(dice, 0);
 }
 
-static void run(trial *t)
+static double draw_rate(const struct test_case *c, const int64_t *index, const struct dice *dice)
 {
-    int64_t lengths[TRIAL_MAX_CALLS], first = 0;
-    const segue_selective_scan op = bind(t);
-    const segue_tensor initial = trial_input(t, INITIAL, STATE);
-    const segue_tensor state =
-        given(&op.slot) ? initial : trial_output(t, FINAL " " INITIAL " out.prefill_state", STATE);
-    const int calls = trial_calls(t, op.u.shape[1], lengths);
-    if (trial_param(t, "return_last_state", 0) && !golden_find(t->file, FINAL))
-        trial_fail(t, "params: `return_last_state` without an output of that kind");
-    for (int c = 0; c < calls; first += lengths[c++]) {
-        segue_selective_scan call = tokens(op, first, lengths[c]);
-        call.h_in = c ? state : initial;
-        call.h_out = state;
-        trial_call(t, &call.header);
-        if (c == 0) trial_judge(t, "out.prefill_state out.prefill_states", STATE, state);
-    }
-    trial_judge(t, FINAL, STATE, state);
-    trial_judge(t, "out.y", "b t d|he", op.y);
+    const struct recipe *r = &recipes[c->distribution];
+    const int rising = c->distribution == BENIGN || c->distribution == CONSTANT_BC;
+    return -dice_log_uniform(dice, 0, r->rate_low, r->rate_high) * (rising ? (double)(index[1] + 1) : 1);
 }
 
-const golden_case segue_golden_selective_scan = { "selective_scan", refuse, run };
+/* |x_T| <= 3 + 6 T and |y| <= N |x| + 4: below 2^24 for N T < 2.7 million. */
+static double draw_integer(uint32_t field, const struct dice *dice)
+{
+    static const struct {
+        int low, high;
+    } ranges[] = {
+        [U] = { -2, 2 }, [DELTA] = { 0, 2 }, [A] = { 0, 0 },          [B] = { -1, 1 },   [C] = { -1, 1 },
+        [D] = { -2, 2 }, [Z] = { 0, 0 },     [DELTA_BIAS] = { 0, 1 }, [H_IN] = { -3, 3 }
+    };
+    return (double)dice_integer(dice, 0, ranges[field].low, ranges[field].high);
+}
+
+static double draw(const struct test_case *c, uint32_t field, const int64_t *index, const struct dice *dice)
+{
+    if (c->distribution == EXACT) return draw_integer(field, dice);
+    if (field == DELTA) return draw_delta(c, index, dice);
+    if (field == DELTA_BIAS) return draw_bias(c, dice);
+    if (field == A) return draw_rate(c, index, dice);
+    if (c->distribution == DRIFT && field != Z) return dice_uniform(dice, 0, 0.5, 1.5);
+    const double x = dice_normal(dice, 0);
+    return field == U && is_reset(c, index[1]) ? x / 64 : x; /* or the large steps drown everything else */
+}
+
+static int exact(const struct test_case *c)
+{
+    return c->distribution == EXACT;
+}
+
+static int fits(const struct test_case *c, char *why)
+{
+    if (c->distribution != EXACT || (c->d.value[SOFTPLUS] == 0 && !c->d.present[Z])) return 0;
+    snprintf(why, DESCRIPTOR_WHY,
+             "distribution: exact: wanted softplus=0 and no z, which leave integers integers");
+    return -1;
+}
+
+static void views(struct test_case *c)
+{
+    if (c->distribution != CONSTANT_BC) return;
+    operand_hold(&c->operands[B], "b t");
+    operand_hold(&c->operands[C], "b t");
+}
+
+/* The first value of each is what a case has unless something else is asked for. Behind | : covered once only. */
+static const struct factor factors[] = {
+    { "dtypes",
+      "f32 bf16 f16 bf16-A.f32 f16-delta.f32-A.f32 bf16-h_in.bf16 f16-A.f32-h_in.f16 f32-h_in.bf16 | f64" },
+    { "T", "17 0 1 2 15 16 63 64 65 127 128 129 255 256 257 1000 | 4097" },
+    { "D", "7 1 2 16 33 64" },
+    { "N", "3 1 16 17 64" },
+    { "G", "1 2 4 7 11 16" },
+    { "J", "1 2 4 7 11 16" },
+    { "variant", "-/B2 -/B1 -/B3 -/B5 cu_seqlens/S1 cu_seqlens/S3 cu_seqlens/S6" },
+    { "variant", "- h_in h_out h_in.h_out slot.h_in.h_out/P12 slot.h_in.h_out/P7 slot.h_out/P12" },
+    { "variant", "- D" },
+    { "variant", "- z" },
+    { "variant", "- delta_bias" },
+    { "variant", "- softplus=0" },
+    { "variant", "- max_seqlen=5000" },
+    { "layout", "btd bdt pad3 flip" },
+    { "distribution", "benign exact decay-one decay-log decay-zero reset drift constant-bc" },
+    { "modifier", "- empty-first empty-middle empty-last gap slot-fresh slot-drop slot-padding nan-future" },
+    { NULL, NULL },
+};
+
+static const char *const mandatory[] = {
+    /* c k and c k +- 1 for chunks c of 16, 64, 256 */
+    "selective_scan/fwd.h_in.h_out/f32/B2.T47.D7.N16/btd/decay-log",
+    "selective_scan/fwd.h_in.h_out/f32/B2.T48.D7.N16/btd/decay-log",
+    "selective_scan/fwd.h_in.h_out/f32/B2.T49.D7.N16/btd/decay-log",
+    "selective_scan/fwd.h_in.h_out/f32/B2.T191.D7.N16/btd/decay-log",
+    "selective_scan/fwd.h_in.h_out/f32/B2.T192.D7.N16/btd/decay-log",
+    "selective_scan/fwd.h_in.h_out/f32/B2.T193.D7.N16/btd/decay-log",
+    "selective_scan/fwd.h_in.h_out/bf16/B1.T511.D7.N16/btd/decay-log",
+    "selective_scan/fwd.h_in.h_out/bf16/B1.T512.D7.N16/btd/decay-log",
+    "selective_scan/fwd.h_in.h_out/bf16/B1.T513.D7.N16/btd/decay-log",
+    "selective_scan/fwd.h_in.h_out/f32/B1.T4097.D7.N16/btd/decay-one",
+    "selective_scan/fwd.h_in.h_out/f32/B1.T4097.D7.N16/btd/drift",
+    /* nothing to do, and still a state to hand on */
+    "selective_scan/fwd/f32/B2.T0.D7.N16",
+    "selective_scan/fwd.h_in.h_out/f32/B2.T0.D7.N16",
+    "selective_scan/fwd.h_out/bf16/B2.T0.D7.N16",
+    "selective_scan/fwd.h_in.h_out/f32/B0.T5.D7.N16",
+    "selective_scan/fwd.h_in.h_out/f32/T0.D7.N16.S3/packed",
+    /* packed sequences without tokens */
+    "selective_scan/fwd.h_in.h_out/f32/T65.D7.N16.S3/packed/benign.empty-first",
+    "selective_scan/fwd.h_in.h_out/f32/T65.D7.N16.S3/packed/benign.empty-middle",
+    "selective_scan/fwd.h_in.h_out/f32/T65.D7.N16.S3/packed/benign.empty-last",
+    "selective_scan/fwd.h_in.h_out/bf16/T129.D7.N16.S6/packed/decay-log.empty-first.empty-middle.empty-last",
+    "selective_scan/fwd.h_in.h_out/f32/T129.D7.N16.S3/packed/benign.gap",
+    /* slots (-1, w), (r, -1), (-1, -1) */
+    "selective_scan/fwd.slot.h_in.h_out/f32/B3.T33.D7.N16.P9/btd/benign.slot-fresh",
+    "selective_scan/fwd.slot.h_in.h_out/f32/B3.T33.D7.N16.P9/btd/benign.slot-drop",
+    "selective_scan/fwd.slot.h_in.h_out/f32/B3.T33.D7.N16.P9/btd/benign.slot-padding",
+    "selective_scan/fwd.slot.h_in.h_out/bf16-h_in.bf16/B3.T1.D33.N16.P9/btd/benign.slot-fresh.slot-drop.slot-padding",
+    "selective_scan/fwd.slot.h_in.h_out/f32/T65.D7.N16.S3.P9/packed/benign.slot-fresh.slot-drop.slot-padding",
+    "selective_scan/fwd.slot.h_in.h_out/f32/T65.D7.N16.S3.P9/packed/benign.empty-first.slot-padding",
+    /* the future is NaN */
+    "selective_scan/fwd.h_in/f32/B2.T257.D7.N16/btd/benign.nan-future",
+    "selective_scan/fwd.z.D/bf16/B2.T129.D7.N16/btd/decay-log.nan-future",
+    /* one channel; a state at one batch row */
+    "selective_scan/fwd.D.z.delta_bias.h_in.h_out/f32/B2.T65.D1.N16",
+    "selective_scan/fwd.D.z.delta_bias.h_in.h_out/bf16/B2.T65.D1.N1",
+    "selective_scan/fwd.h_in/f32/B1.T65.D16.N16/btd/decay-one",
+    "selective_scan/fwd.h_out/f32/B1.T65.D16.N16/btd/decay-one",
+    "selective_scan/fwd.h_in.h_out/f32/B1.T65.D16.N16/btd/decay-one",
+    "selective_scan/fwd.h_in.h_out/f32/B1.T1.D16.N16",
+    "selective_scan/fwd.D.z.delta_bias.h_in.h_out/bf16/B1.T1.D64.N16",
+    "selective_scan/fwd.h_in.h_out/bf16-h_in.bf16/B1.T65.D16.N16/btd/decay-one",
+    /* more than 2^31 bytes between batch rows */
+    "selective_scan/fwd.h_in.h_out/f32/B3.T5.D3.N4/far",
+    "selective_scan/fwd.h_in.h_out/bf16/B3.T5.D3.N4/far",
+    /* groups */
+    "selective_scan/fwd.h_out/f32/B2.T65.D16.N16.G4.J2",
+    "selective_scan/fwd.h_out/bf16/B2.T65.D16.N16.G2.J8",
+    "selective_scan/fwd/f32/B2.T65.D16.N16.G16.J16/btd/constant-bc",
+    "selective_scan/fwd/f32/B2.T65.D16.N16.J16/btd/constant-bc",
+    /* a gate that is not where the rows of u are */
+    "selective_scan/fwd.z/f32/B2.T65.D16.N16/bdt",
+    "selective_scan/fwd.D.z.delta_bias/bf16/B2.T65.D16.N16/bdt",
+    NULL,
+};
+
+extern const struct case_facts segue_case_selective_scan;
+const struct case_facts segue_case_selective_scan = {
+    .primitive = "selective_scan",
+    .distributions = distributions,
+    .fits = fits,
+    .views = views,
+    .draw = draw,
+    .exact = exact,
+    .work = "b t d n",
+    .factors = factors,
+    .mandatory = mandatory,
+};

@@ -1,0 +1,59 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plugin of wrong kernels: one device, wrong:0, in ordinary host memory. Never installed. */
+#include "wrong.h"
+
+#define SCAN(flaw) extern const segue_row segue_row_selective_scan_##flaw;
+#define CONV(flaw) extern const segue_row segue_row_causal_conv1d_##flaw;
+SCAN_FLAWS(SCAN)
+CONV_FLAWS(CONV)
+#undef SCAN
+#undef CONV
+
+static segue_status count(const segue_host *host, uint32_t *devices, segue_diag *diag)
+{
+    (void)host, (void)diag;
+    *devices = 1;
+    return SEGUE_OK;
+}
+
+static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
+{
+    static const char description[] = "wrong kernels, one thread";
+    (void)host, (void)index, (void)diag;
+    out->flags |= SEGUE_DEVICE_READY;
+    out->threads = 1;
+    memcpy(out->description, description, sizeof description);
+    return SEGUE_OK;
+}
+
+static segue_status open_device(const segue_host *host, uint32_t index, const segue_device_options *options,
+                                void **device, segue_diag *diag)
+{
+    struct wrong_device *dev = host->alloc(host->user, sizeof *dev, sizeof(void *));
+    (void)index, (void)options;
+    if (!dev)
+        return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for a counter of runs");
+    dev->host = host;
+    *device = dev;
+    return SEGUE_OK;
+}
+
+static void close_device(void *device)
+{
+    const segue_host *host = ((struct wrong_device *)device)->host;
+    host->free(host->user, device);
+}
+
+static const segue_kit_adapter adapter = {
+    SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open_device, .close = close_device,
+};
+
+static const segue_row *const rows[] = {
+#define SCAN(flaw) &segue_row_selective_scan_##flaw,
+#define CONV(flaw) &segue_row_causal_conv1d_##flaw,
+    SCAN_FLAWS(SCAN) CONV_FLAWS(CONV) NULL
+};
+
+SEGUE_KIT_PLUGIN(wrong, .vendor = "The Segue authors", .version = SEGUE_VERSION_STRING,
+                 .uuid = "5e2a9c10-8b7d-4f36-a1c4-d03f6b82e975", .device = &adapter, .rows = rows)

@@ -1,0 +1,455 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GAUGE_ROUNDINGS: a `real` that is a value and its first-order responses to 35 patterns of rounding. C++17 with the vector
+ * extensions of GCC and Clang. README.md says what the patterns are and what is undecidable. */
+#ifndef SEGUE_CONFORMANCE_TANGENT_H
+#define SEGUE_CONFORMANCE_TANGENT_H
+
+#include <math.h>
+#include <string.h>
+
+#include "place.h"
+
+#define INLINE inline __attribute__((always_inline))
+
+namespace gauge
+{
+
+/* Vectors as wide as the processor's: wider ones would be taken apart through memory. */
+#if defined(__AVX512F__)
+enum { WIDTH = 16 };
+#elif defined(__AVX2__)
+enum { WIDTH = 8 };
+#else
+enum { WIDTH = 4 };
+#endif
+typedef float Chunk __attribute__((vector_size(4 * WIDTH)));
+
+/* n floats: halves down to vectors, since arrays would not be kept in registers. */
+template <int n> struct Lanes {
+    Lanes<n / 2> low, high;
+    INLINE Lanes() {}
+    INLINE explicit Lanes(float x) : low(x), high(x) {}
+    INLINE explicit Lanes(const float *from) : low(from), high(from + n / 2) {}
+    INLINE void write(float *to) const { low.write(to), high.write(to + n / 2); }
+};
+
+template <> struct Lanes<WIDTH> {
+    Chunk at;
+    INLINE Lanes() {}
+    INLINE explicit Lanes(float x) : at(Chunk{} + x) {}
+    INLINE explicit Lanes(const float *from) { memcpy(&at, from, sizeof at); }
+    INLINE void write(float *to) const { memcpy(to, &at, sizeof at); }
+};
+
+static INLINE Lanes<WIDTH> operator+(const Lanes<WIDTH> &a, const Lanes<WIDTH> &b)
+{
+    Lanes<WIDTH> r;
+    r.at = a.at + b.at;
+    return r;
+}
+
+static INLINE Lanes<WIDTH> operator*(float x, const Lanes<WIDTH> &a)
+{
+    Lanes<WIDTH> r;
+    r.at = x * a.at;
+    return r;
+}
+
+template <int n> INLINE Lanes<n> operator+(const Lanes<n> &a, const Lanes<n> &b)
+{
+    Lanes<n> r;
+    r.low = a.low + b.low, r.high = a.high + b.high;
+    return r;
+}
+
+template <int n> INLINE Lanes<n> operator*(float x, const Lanes<n> &a)
+{
+    Lanes<n> r;
+    r.low = x * a.low, r.high = x * a.high;
+    return r;
+}
+
+typedef Lanes<GAUGE_RANDOM> Random;
+
+typedef float Sides __attribute__((vector_size(16))); /* adds, products, functions; the last is unused */
+enum Kind { ADD, MUL, FUN, LOW };                     /* LOW: an operand in low precision, rounded to nearest */
+
+/* What is in force in this thread. */
+static __thread struct {
+    gauge_class of;
+    uint64_t fresh, held; /* streams of signs; step() rewinds the second */
+    int failed;
+} now;
+
+static inline void begin(const gauge_class *of)
+{
+    now.of = *of;
+    now.fresh = 1, now.held = 2;
+    now.failed = 0;
+}
+
+static INLINE void step()
+{
+    now.held = 2;
+}
+
+/* Signs: any 16 neighbours serve as those of 16 patterns. The second half is the first with the other sign, so that no
+ * pattern has a drift; that is what the one-sided ones are for. */
+enum { SIGNS = 1024 };
+struct sign_table {
+    float sign[SIGNS + GAUGE_RANDOM];
+    constexpr sign_table() : sign()
+    {
+        uint64_t state = 3;
+        for (int i = 0; i < SIGNS / 2; i++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            sign[i] = state >> 63 ? -1.0f : 1.0f;
+        }
+        for (int i = SIGNS / 2; i < SIGNS + GAUGE_RANDOM; i++) sign[i] = -sign[i - SIGNS / 2];
+    }
+};
+constexpr sign_table signs;
+
+/* A place in the table; a linear congruence with the constants of D. Knuth's MMIX. */
+static INLINE const float *draw(uint64_t *stream)
+{
+    *stream = *stream * 6364136223846793005u + 1442695040888963407u;
+    return signs.sign + (*stream >> 54);
+}
+
+struct real {
+    double v;
+    /* 0: exact, every pattern is 0. Mutable only because GCC keeps constants of a class without such a member in memory. */
+    mutable int64_t rough;
+    Sides side;
+    Random fresh, held;
+
+    INLINE real(double x = 0) : v(x), rough(0), side{}, fresh(0.0f), held(0.0f) {}
+    void undecide();
+    void round_off(double size, Kind kind);
+    double sigma() const; /* in units of the value */
+};
+
+static INLINE gauge_pattern pattern_of(const real &a)
+{
+    gauge_pattern p;
+    a.fresh.write(p.fresh), a.held.write(p.held);
+    for (int i = 0; i < GAUGE_SIDES; i++) p.side[i] = a.side[i];
+    return p;
+}
+
+static INLINE real real_of(double v, int64_t rough, const gauge_pattern &p)
+{
+    real r(v);
+    r.rough = rough;
+    r.fresh = Random(p.fresh), r.held = Random(p.held);
+    r.side = Sides{ p.side[0], p.side[1], p.side[2], 0 };
+    return r;
+}
+
+inline double real::sigma() const
+{
+    const gauge_pattern p = pattern_of(*this);
+    return rough ? GAUGE_UNIT * sqrt(gauge_variance(&p)) : 0;
+}
+
+INLINE void real::undecide()
+{
+    rough = 1;
+    fresh = held = Random(NAN);
+    side = Sides{} + NAN;
+}
+
+/* The rounding of a result, of that size relative to it. An exact 0 has none; any other may be flushed. */
+INLINE void real::round_off(double size, Kind kind)
+{
+    const float *const a = draw(&now.fresh), *const b = draw(&now.held);
+    const double largest = 0x1p127, wide = size * fabs(v), m = wide < largest ? wide : largest;
+    if (v == 0) return;
+    rough = 1;
+    const float loose = (float)(m > now.of.flush ? m : now.of.flush);
+    fresh = fresh + loose * Random(a);
+    if (kind == LOW) return;
+    held = held + (float)m * Random(b);
+    const float drift = (float)copysign(m, v);
+    side += Sides{ kind == ADD ? drift : 0, kind == MUL ? drift : 0, kind == FUN ? drift : 0, 0 };
+}
+
+/* v with the responses da a + db b. */
+static INLINE real line(double v, const real &a, double da, const real &b, double db)
+{
+    const float x = (float)da, y = (float)db;
+    real r(v);
+    r.rough = a.rough | b.rough;
+    r.fresh = x * a.fresh + y * b.fresh;
+    r.held = x * a.held + y * b.held;
+    r.side = x * a.side + y * b.side;
+    return r;
+}
+
+/* ---- what is no ordinary number ----------------------------------------------------------------- */
+
+static inline int is_decided(const real &a)
+{
+    return !a.rough || __builtin_isfinite(a.sigma());
+}
+
+/* Its sign cannot be another in a correct kernel. */
+static inline int is_sure(const real &a)
+{
+    return !a.rough || fabs(a.v) > 8 * a.sigma();
+}
+
+static inline int is_beyond(const real &a)
+{
+    return __builtin_isfinite(a.v) && fabs(a.v) > now.of.range;
+}
+
+/* An operand or the result is NaN, infinite or beyond the arithmetic's range. A result that every correct kernel must have
+ * (NaN of a NaN, an infinity of an infinity, an overflow of ordinary operands) gets no patterns, any other is undecidable. */
+__attribute__((noinline)) static real unusual(double v, const real &a, double da, const real &b, double db,
+                                              Kind kind)
+{
+    real r(v);
+    if ((__builtin_isnan(a.v) && is_decided(a)) || (__builtin_isnan(b.v) && is_decided(b))) return r;
+    int sure = is_decided(a) && is_decided(b) && !is_beyond(a) && !is_beyond(b);
+    if (__builtin_isinf(v) || __builtin_isnan(v)) sure = sure && (kind == ADD || (is_sure(a) && is_sure(b)));
+    else if (fabs(v) > now.of.range) {
+        const double slack = fabs(da) * a.sigma() + fabs(db) * b.sigma();
+        /* Twice the largest number of f32 is infinite however it was rounded. */
+        if (sure && fabs(v) - 16 * slack > 4 * now.of.range) return r;
+        r = line(v, a, da, b, db);
+        r.round_off(now.of.add, kind);
+    }
+    if (!sure || !is_decided(r)) r.undecide();
+    return r;
+}
+
+/* The cold path's operands and result go through this, not by address: numbers whose address somebody takes cannot stay in
+ * registers, which costs a third of the speed. */
+static __thread struct {
+    gauge_pattern a, b, result;
+} desk;
+
+__attribute__((noinline)) static int64_t unusual_on_desk(double v, double a, int64_t a_rough, double da,
+                                                         double b, int64_t b_rough, double db, Kind kind)
+{
+    const real r = unusual(v, real_of(a, a_rough, desk.a), da, real_of(b, b_rough, desk.b), db, kind);
+    desk.result = pattern_of(r);
+    return r.rough;
+}
+
+static INLINE real aside(double v, const real &a, double da, const real &b, double db, Kind kind)
+{
+    desk.a = pattern_of(a), desk.b = pattern_of(b);
+    const int64_t rough = unusual_on_desk(v, a.v, a.rough, da, b.v, b.rough, db, kind);
+    return real_of(v, rough, desk.result);
+}
+
+/* The result v of an operation with these derivatives, itself rounded. */
+static INLINE real result(double v, const real &a, double da, const real &b, double db, double size, Kind kind)
+{
+    const double range = now.of.range;
+    if (__builtin_expect(!(fabs(a.v) <= range && fabs(b.v) <= range && fabs(v) <= range), 0))
+        return aside(v, a, da, b, db, kind);
+    real r = line(v, a, da, b, db);
+    r.round_off(size, kind);
+    return r;
+}
+
+static INLINE real function(const real &a, double f, double df, double size)
+{
+    const double range = now.of.range;
+    if (__builtin_expect(!(fabs(a.v) <= range && fabs(f) <= range), 0)) return aside(f, a, df, real(), 0, FUN);
+    real r = line(f, a, df, real(), 0);
+    r.round_off(size, FUN);
+    return r;
+}
+
+static INLINE real undecidable(double v)
+{
+    real r(v);
+    r.undecide();
+    return r;
+}
+
+/* ---- arithmetic --------------------------------------------------------------------------------- */
+
+static INLINE real operator+(const real &a, const real &b)
+{
+    return result(a.v + b.v, a, 1, b, 1, now.of.add, ADD);
+}
+
+static INLINE real operator-(const real &a, const real &b)
+{
+    return result(a.v - b.v, a, 1, b, -1, now.of.add, ADD);
+}
+
+static INLINE real operator-(const real &a)
+{
+    return line(-a.v, a, -1, real(), 0);
+}
+
+static INLINE real operator*(const real &a, const real &b)
+{
+    return result(a.v * b.v, a, b.v, b, a.v, now.of.add, MUL);
+}
+
+static inline real operator/(const real &a, const real &b)
+{
+    const double v = a.v / b.v;
+    return is_sure(b) ? result(v, a, 1 / b.v, b, -v / b.v, now.of.add, MUL) : undecidable(v);
+}
+
+static INLINE real mac(const real &s, const real &a, const real &b)
+{
+    const double size = now.of.product;
+    return s + result(a.v * b.v, a, b.v, b, a.v, size, size > 1 ? LOW : MUL);
+}
+
+/* A kernel that sums logs of decays over a chunk and takes differences rounds each as it rounds the sum. */
+static inline real log_decay(real *sum, const real &g)
+{
+    const gauge_class &of = now.of;
+    if (of.chunk == 0 || !(fabs(g.v) <= of.range)) return g;
+    sum->v = sum->v * (1 - 0.5 / of.chunk) + fabs(g.v);
+    real rounding(sum->v);
+    rounding.round_off(of.log, ADD);
+    return line(g.v, g, 1, rounding, 1);
+}
+
+static inline real spread(const real &y, const real &norm)
+{
+    if (now.of.spread == 0 || !(fabs(norm.v) <= now.of.range)) return y;
+    real rounding(norm.v);
+    rounding.round_off(now.of.spread, ADD);
+    return line(y.v, y, 1, rounding, 1);
+}
+
+/* ---- functions ---------------------------------------------------------------------------------- */
+
+static inline double logistic(double x)
+{
+    return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
+}
+
+static INLINE real real_exp(const real &a)
+{
+    const double f = exp(a.v);
+    return function(a, f, f, now.of.exp + now.of.exp_slope * fabs(a.v));
+}
+
+static inline real real_log(const real &a)
+{
+    return is_sure(a) ? function(a, log(a.v), 1 / a.v, now.of.other) : undecidable(log(a.v));
+}
+
+static inline real real_sqrt(const real &a)
+{
+    const double f = sqrt(a.v);
+    return is_sure(a) ? function(a, f, f > 0 ? 0.5 / f : 0, now.of.add) : undecidable(f);
+}
+
+/* What a fast exp is wrong by reaches f = 1 / (1 + exp(-x)) by the factor 1 - f. */
+static inline real real_sigmoid(const real &a)
+{
+    const double f = logistic(a.v), rest = logistic(-a.v);
+    return function(a, f, f * rest, now.of.other + now.of.exp_slope * fabs(a.v) * rest);
+}
+
+/* The reference's branch at 20 makes a step of 2e-9 there, which only double arithmetic sees. */
+static inline real real_softplus(const real &a)
+{
+    const double f = a.v > 20 ? a.v : log1p(exp(a.v)), slope = logistic(a.v);
+    const double fast = f > 0 ? now.of.exp_slope * fabs(a.v) * slope / f : 0;
+    const int near = now.of.jump && a.rough && fabs(a.v - 20) <= 8 * a.sigma();
+    return function(a, f, slope, now.of.other + fast + (near ? 2.1e-9 / GAUGE_UNIT / f : 0));
+}
+
+/* Within 8 sigma of a tie either side may win: the wider one is kept. Kernels disagree about the maximum of NaN and
+ * something. */
+static inline real real_max(const real &a, const real &b)
+{
+    const real &larger = a.v > b.v ? a : b;
+    if (__builtin_isnan(a.v) && __builtin_isnan(b.v) && is_decided(a) && is_decided(b)) return b;
+    if (__builtin_isnan(a.v) || __builtin_isnan(b.v) || !is_decided(a) || !is_decided(b))
+        return undecidable(larger.v);
+    if (__builtin_isinf(a.v) || __builtin_isinf(b.v)) return larger;
+    const real gap = line(a.v - b.v, a, 1, b, -1);
+    if (is_sure(gap)) return larger;
+    real r = a.sigma() > b.sigma() ? a : b;
+    r.v = larger.v;
+    return r;
+}
+
+static inline real real_abs(const real &a)
+{
+    return line(fabs(a.v), a, a.v < 0 ? -1 : 1, real(), 0);
+}
+
+/* ---- memory ------------------------------------------------------------------------------------- */
+
+/* What an earlier run wrote into a narrower dtype was rounded there: by so much, in GAUGE_UNIT. */
+static inline double narrowing(double v, uint32_t dtype)
+{
+    const gauge_format *f = gauge_format_of(dtype);
+    const double size = fabs(v) * f->roundoff, least = ldexp(1, f->least - 1);
+    if (f->roundoff <= now.of.add * GAUGE_UNIT || !__builtin_isfinite(v) || v == 0) return 0;
+    return (size > least ? size : least) / GAUGE_UNIT;
+}
+
+static INLINE real load(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)
+{
+    gauge_numbers *n = (gauge_numbers *)t->data;
+    const int64_t at = place_in(n, t, i, j, k, l);
+    if (at < 0) {
+        now.failed = GAUGE_OUTSIDE;
+        return undecidable(0);
+    }
+    n->touched[at] |= GAUGE_READ;
+    if (n->touched[at] & GAUGE_WRITTEN) {
+        const gauge_pattern &p = n->pattern[at];
+        const double size = narrowing(n->value[at], segue_dtype_id(t->dtype));
+        uint64_t stream = (uint64_t)at; /* each time with the same sign */
+        real r = real_of(n->value[at], size != 0 || gauge_variance(&p) != 0, p);
+        r.fresh = r.fresh + (float)size * Random(draw(&stream));
+        return r;
+    }
+    real r(n->value[at]);
+    if (now.of.range < 0x1p128 && r.v != 0 && fabs(r.v) < 0x1p-126)
+        r.round_off(1 / GAUGE_UNIT, LOW); /* flushed as it is read */
+    return r;
+}
+
+static inline void store(const segue_tensor *t, const real &value, int64_t i, int64_t j, int64_t k, int64_t l)
+{
+    gauge_numbers *n = (gauge_numbers *)t->data;
+    const int64_t at = place_in(n, t, i, j, k, l);
+    if (at < 0) now.failed = GAUGE_OUTSIDE;
+    else if (gauge_room(n)) now.failed = -2;
+    else {
+        n->value[at] = value.v;
+        n->touched[at] |= GAUGE_WRITTEN;
+        n->pattern[at] = pattern_of(value);
+    }
+}
+
+} // namespace gauge
+
+using gauge::load;
+using gauge::log_decay;
+using gauge::mac;
+using gauge::real;
+using gauge::real_abs;
+using gauge::real_exp;
+using gauge::real_log;
+using gauge::real_max;
+using gauge::real_sigmoid;
+using gauge::real_softplus;
+using gauge::real_sqrt;
+using gauge::spread;
+using gauge::step;
+using gauge::store;
+
+#endif

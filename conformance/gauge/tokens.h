@@ -1,0 +1,148 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GAUGE_TOKENS: a `real` that is a value and the set of marks that it depends on. Whatever an operation reads counts, what
+ * the values are never decides: a NaN in an operand of weight 0 arrives all the same, and both sides of a branch do. */
+#ifndef SEGUE_CONFORMANCE_TOKENS_H
+#define SEGUE_CONFORMANCE_TOKENS_H
+
+#include <math.h>
+
+#include "place.h"
+
+namespace gauge
+{
+static __thread struct {
+    int failed;
+} now;
+
+static inline void begin(const gauge_class *)
+{
+    now.failed = 0;
+}
+
+static inline void step() {}
+
+struct real {
+    double v;
+    uint64_t from;
+    real(double x = 0, uint64_t marks = 0) : v(x), from(marks) {}
+};
+
+static inline real operator+(const real &a, const real &b)
+{
+    return real(a.v + b.v, a.from | b.from);
+}
+
+static inline real operator-(const real &a, const real &b)
+{
+    return real(a.v - b.v, a.from | b.from);
+}
+
+static inline real operator-(const real &a)
+{
+    return real(-a.v, a.from);
+}
+
+static inline real operator*(const real &a, const real &b)
+{
+    return real(a.v * b.v, a.from | b.from);
+}
+
+static inline real operator/(const real &a, const real &b)
+{
+    return real(a.v / b.v, a.from | b.from);
+}
+
+static inline real mac(const real &s, const real &a, const real &b)
+{
+    return s + a * b;
+}
+
+static inline real log_decay(real *, const real &g)
+{
+    return g;
+}
+
+/* The norm sets how far y may be wrong, not what y depends on. */
+static inline real spread(const real &y, const real &)
+{
+    return y;
+}
+
+static inline real real_exp(const real &a)
+{
+    return real(exp(a.v), a.from);
+}
+
+static inline real real_log(const real &a)
+{
+    return real(log(a.v), a.from);
+}
+
+static inline real real_sqrt(const real &a)
+{
+    return real(sqrt(a.v), a.from);
+}
+
+static inline real real_sigmoid(const real &a)
+{
+    return real(a.v >= 0 ? 1 / (1 + exp(-a.v)) : exp(a.v) / (1 + exp(a.v)), a.from);
+}
+
+static inline real real_softplus(const real &a)
+{
+    return real(a.v > 20 ? a.v : log1p(exp(a.v)), a.from);
+}
+
+static inline real real_max(const real &a, const real &b)
+{
+    return real(a.v > b.v ? a.v : b.v, a.from | b.from);
+}
+
+static inline real real_abs(const real &a)
+{
+    return real(fabs(a.v), a.from);
+}
+
+static inline real load(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)
+{
+    gauge_numbers *n = (gauge_numbers *)t->data;
+    const int64_t at = place_in(n, t, i, j, k, l);
+    if (at < 0) {
+        now.failed = GAUGE_OUTSIDE;
+        return real(0);
+    }
+    n->touched[at] |= GAUGE_READ;
+    return real(n->value[at], n->marks[at]);
+}
+
+static inline void store(const segue_tensor *t, const real &value, int64_t i, int64_t j, int64_t k, int64_t l)
+{
+    gauge_numbers *n = (gauge_numbers *)t->data;
+    const int64_t at = place_in(n, t, i, j, k, l);
+    if (at < 0) {
+        now.failed = GAUGE_OUTSIDE;
+        return;
+    }
+    n->value[at] = value.v;
+    n->marks[at] = value.from;
+    n->touched[at] |= GAUGE_WRITTEN;
+}
+} // namespace gauge
+
+using gauge::load;
+using gauge::log_decay;
+using gauge::mac;
+using gauge::real;
+using gauge::real_abs;
+using gauge::real_exp;
+using gauge::real_log;
+using gauge::real_max;
+using gauge::real_sigmoid;
+using gauge::real_softplus;
+using gauge::real_sqrt;
+using gauge::spread;
+using gauge::step;
+using gauge::store;
+
+#endif

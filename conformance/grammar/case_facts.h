@@ -1,0 +1,63 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What cases/<primitive>.c adds to what the description of a primitive already tells: hard inputs, what the case
+ * lists are drawn from, mandatory names, and how a call goes on after some tokens.
+ *
+ * Distributions are name{.modifier}. Of every primitive that has the operand, generic code (inputs.c) offers:
+ *   empty-first empty-middle empty-last   that packed sequence has no token, the others have some
+ *   gap                                   tokens before the first and behind the last packed sequence belong to none
+ *   slot-fresh slot-drop slot-padding     slots (-1, w) of the first, (r, -1) of the last, (-1, -1) of the middle sequence
+ *   nan-future                            from a random token on every floating input is NaN */
+#ifndef SEGUE_CONFORMANCE_CASE_FACTS_H
+#define SEGUE_CONFORMANCE_CASE_FACTS_H
+
+#include "random.h"
+#include "test_case.h"
+
+struct factor { /* one choice of a generated case: a part of the descriptor and the values it may take */
+    const char *
+        part; /* "dtypes", "layout", "distribution", "modifier", "variant" (operands, parameters), "T", "D" ... */
+    const char
+        *values; /* separated by spaces; - = nothing. A value "z" of "variant" stands for .z and may bring axes:
+                         * "h_in.h_out.slot/P12"; the same operands must not be in two factors. Behind "|": values that are covered
+                         * once, not as often as the others. At most FACTOR_VALUES */
+};
+enum { FACTOR_VALUES = 24, FACTORS = 24 };
+
+struct case_facts {
+    const char *primitive;
+    const char *const *distributions; /* NULL-ended; the first is benign */
+    const char *const
+        *modifiers; /* NULL-ended: distribution.modifier.modifier; those that the generic code offers
+                                       * (inputs.h) need not be named */
+    /* Whether the distribution and its modifiers make sense with the operands of the case: 0, or -1 with words in
+     * why[DESCRIPTOR_WHY]; NULL = always. */
+    int (*fits)(const struct test_case *c, char *why);
+    /* Changes views before anything is drawn: operand_hold(); NULL = nothing to change. */
+    void (*views)(struct test_case *c);
+    /* The value of one element before it is rounded to its dtype. index: [rank]; 0 along an axis of stride 0. */
+    double (*draw)(const struct test_case *c, uint32_t field, const int64_t *index, const struct dice *dice);
+    /* Integer operands other than cu_seqlens and slot, which generic code fills; NULL = none. */
+    void (*integers)(const struct test_case *c, uint32_t field, int32_t *to, const struct dice *dice);
+    /* Whether this case with distribution "exact" has only integers in every partial sum. */
+    int (*exact)(const struct test_case *c);
+    const char *work;             /* axes whose product is the work of a case: "b t d n" */
+    const struct factor *factors; /* ended by part NULL; pairwise over these */
+    const char *const *mandatory; /* NULL-ended descriptors that core must hold */
+    /* op describes tokens 0 .. t-1 with ordinary host memory behind its integer operands. Makes it able to go on behind
+     * the first `tokens` ones (a ring's counters); 0, or -1 where a split means something else (NULL: nothing to do). */
+    int (*split)(segue_op_header *op, int64_t tokens);
+};
+
+/* Facts of that primitive; NULL = cases/ has none: then inputs are N(0, 1), and benign is all there is. */
+const struct case_facts *case_facts_of(const char *primitive);
+
+/* For cases/<primitive>.c: */
+/* Whether the distribution has that modifier. */
+int has_modifier(const struct test_case *c, const char *name);
+/* The drawn and rounded value of another operand; 0 if it is absent. */
+double value_of(const struct test_case *c, uint32_t field, const int64_t *index);
+/* Makes a view constant over these axes ("b t"), its others without gaps. */
+void operand_hold(struct operand *o, const char *axes);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "layout.h"
+
+#include "test_case.h"
+
+const char *const layout_names[] = { "btd", "bdt", "pad3", "packed", "flip", "far", NULL };
+
+/* A 32-bit count of bytes wraps between two rows; 192 keeps every dtype aligned and no row on a page's start. */
+static const int64_t far_bytes = ((int64_t)1 << 31) + 192;
+
+int axis_of(const segue_field_facts *f, char letter)
+{
+    int i = 0;
+    for (const char *at = f->dims; *at; i++) {
+        if (*at == letter) return i;
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    return -1;
+}
+
+void tensor_settle(segue_tensor *t)
+{
+    int64_t low = 0, high = 0;
+    int empty = 0;
+    for (int i = 0; i < t->rank; i++) {
+        const int64_t reach = (t->shape[i] - 1) * t->stride[i];
+        empty |= t->shape[i] < 1;
+        if (reach < 0) low += reach;
+        else high += reach;
+    }
+    t->offset = empty ? 0 : (uint64_t)-low * t->dtype.bits / 8;
+    t->bytes = empty ? 0 : (uint64_t)(high - low + 1) * t->dtype.bits / 8;
+}
+
+/* The first operand of that role that has batch rows of tokens: u and y of a scan. */
+static uint32_t first_of(const segue_primitive_facts *p, uint32_t role)
+{
+    uint32_t i = 0;
+    while (i < p->field_count &&
+           (p->fields[i].role != role || axis_of(&p->fields[i], 'b') < 0 || axis_of(&p->fields[i], 't') < 0))
+        i++;
+    return i;
+}
+
+segue_tensor laid_out(const struct descriptor *d, uint32_t i, int rank, const int64_t *shape)
+{
+    const segue_field_facts *f = &d->primitive->fields[i];
+    const int batch = axis_of(f, 'b'), time = axis_of(f, 't');
+    const int64_t gap = d->layout == LAYOUT_PAD3 && rank > 1 && f->kind != SEGUE_KIND_I32 ? 3 : 0;
+    int order[SEGUE_MAX_RANK];
+    segue_tensor t = segue_tensor_of(NULL, d->dtype[i], rank, shape);
+    for (int k = 0; k < rank; k++) order[k] = k;
+    if (d->layout == LAYOUT_BDT && time >= 0)
+        for (int k = time; k < rank; k++) order[k] = k + 1 < rank ? k + 1 : time;
+    int64_t distance = 1;
+    for (int k = rank - 1; k >= 0; k--) {
+        t.stride[order[k]] = distance;
+        distance *= shape[order[k]] > 1 ? shape[order[k]] : 1;
+        if (k == rank - 1) distance += gap;
+    }
+    if (d->layout == LAYOUT_FLIP && time >= 0 && f->kind != SEGUE_KIND_I32) t.stride[time] = -t.stride[time];
+    if (d->layout == LAYOUT_FAR &&
+        (i == first_of(d->primitive, SEGUE_ROLE_IN) || i == first_of(d->primitive, SEGUE_ROLE_OUT)))
+        t.stride[batch] = far_bytes / (t.dtype.bits / 8);
+    tensor_settle(&t);
+    return t;
+}

@@ -1,0 +1,90 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a child of `segue conform run` does. */
+#include "record.h"
+#include "run.h"
+
+#include <stdio.h>
+
+static json_t *facts_json(const struct lab *l)
+{
+    const segue_device_facts *f = &l->device.facts;
+    json_t *variants = json_array();
+    for (int i = 0; i < l->variant_count; i++) json_array_append_new(variants, json_text(l->variants[i].label));
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:o}", "name", json_text(f->name), "alias",
+                     json_text(f->alias), "backend", json_text(f->backend), "description",
+                     json_text(f->description), "memory_bytes", (json_int_t)f->memory_bytes, "threads",
+                     (int)f->threads, "variants", variants);
+}
+
+static int job_open(void *user, json_t **facts, char *why, size_t room)
+{
+    struct job *j = user;
+    const struct run_options *o = j->run->options;
+    const int code = lab_open(j->lab, o->device, o->variants, why, room);
+    if (!code) *facts = facts_json(j->lab);
+    return code;
+}
+
+static void job_close(void *user)
+{
+    lab_close(((struct job *)user)->lab);
+}
+
+struct told { /* of one case */
+    const struct lab *lab;
+    int spent;
+};
+
+/* After these the process cannot be trusted with another case. */
+static int spends(const struct result *r)
+{
+    return r->status == STATUS_DEVICE_LOST || r->status == STATUS_HARNESS_ERROR || r->failed & CHECK_GUARD;
+}
+
+static void tell(void *user, const struct test_case *c, const struct result *r)
+{
+    struct told *t = user;
+    t->spent |= spends(r);
+    child_tells(record_json(c->name, t->lab->device.facts.name, r));
+}
+
+static void tell_broken(struct told *t, const char *descriptor, const char *why)
+{
+    struct result r = { .status = STATUS_HARNESS_ERROR };
+    snprintf(r.why, sizeof r.why, "the case cannot be made: %.300s", why);
+    child_tells(record_json(descriptor, t->lab->device.facts.name, &r));
+}
+
+enum { MOST_ROWS = 64 };
+
+static void tell_rows(struct lab *l, const struct test_case *c)
+{
+    segue_row_facts rows[MOST_ROWS];
+    uint32_t count = MOST_ROWS;
+    for (int i = 0; i < MOST_ROWS; i++) rows[i].size = sizeof rows[i];
+    if (segue_explain(l->device.handle, c->op, rows, &count, NULL)) return;
+    for (uint32_t i = 0; i < count && i < MOST_ROWS; i++)
+        if (rows[i].flags & (SEGUE_ROW_CHOSEN | SEGUE_ROW_ACCEPTS))
+            child_tells(json_pack("{s:o}", "accepts", json_text(rows[i].name)));
+}
+
+static int job_judge(void *user, const struct step *s)
+{
+    struct job *j = user;
+    struct told t = { .lab = j->lab };
+    struct test_case c;
+    char why[DESCRIPTOR_WHY];
+    const char *name = j->run->cases->items[s->item].name;
+    const int failed = s->ask ? test_case_outline(name, &c, why) : test_case_make(name, &c, why);
+    if (failed) tell_broken(&t, name, why);
+    else if (s->ask) tell_rows(j->lab, &c);
+    else check_case(j->lab, &c, s->row[0] ? s->row : NULL, tell, &t);
+    test_case_free(&c);
+    return t.spent || segue_device_status(j->lab->device.handle, NULL) != SEGUE_OK;
+}
+
+struct work run_work(struct job *j)
+{
+    return (struct work){ .user = j, .open = job_open, .judge = job_judge, .close = job_close };
+}

@@ -1,0 +1,35 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which cases a run is asked for. */
+#ifndef SEGUE_CONFORMANCE_SELECTION_H
+#define SEGUE_CONFORMANCE_SELECTION_H
+
+#include <stddef.h>
+
+enum { SELECTION_WHY = 800 };
+
+struct chosen {
+    char *name;   /* canonical descriptor */
+    char row[64]; /* "" = every row that accepts it */
+};
+
+struct selection {
+    struct chosen *items;
+    size_t count;
+    char list[128];  /* "smoke", "3 descriptors", "failures of run.jsonl" */
+    char sha256[65]; /* of the names, a line each: of a whole profile the one in its list file */
+};
+
+struct wish {
+    const char *profile;  /* NULL = smoke */
+    const char *failures; /* the --json file of an earlier run; NULL = none */
+    const char *row;      /* only this one; NULL = all */
+    char **words;         /* descriptors, in whose order they are run, and globs over the profile */
+    int word_count;
+};
+
+/* An exit code of the command with words in why[SELECTION_WHY]; nothing chosen is an error. */
+int selection_make(struct selection *out, const struct wish *w, char *why);
+void selection_free(struct selection *s);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Golden files judged with the gauge on the CPU: all pass, and an error of 1e-5 in one expected value is found. */
+#include "trial.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+/* cmocka.h needs the two above */
+#include <cmocka.h>
+
+extern const golden_case segue_golden_selective_scan, segue_golden_causal_conv1d;
+static const golden_case *const cases[] = { &segue_golden_selective_scan, &segue_golden_causal_conv1d };
+
+static char folder[4000];
+
+typedef void (*file_test)(const trial_device *device, const golden_case *with, const char *path);
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* Every file of both primitives; how many there were. */
+static int each_file(const trial_device *device, file_test test)
+{
+    int files = 0;
+    for (int c = 0; c < 2; c++) {
+        char path[4600];
+        struct dirent **entries = NULL;
+        snprintf(path, sizeof path, "%s/%s", folder, cases[c]->primitive);
+        const int count = scandir(path, &entries, NULL, by_name);
+        for (int i = 0; i < count; i++) {
+            if (strstr(entries[i]->d_name, ".safetensors")) {
+                snprintf(path, sizeof path, "%s/%s/%s", folder, cases[c]->primitive, entries[i]->d_name);
+                test(device, cases[c], path);
+                files++;
+            }
+            free(entries[i]);
+        }
+        free(entries);
+    }
+    return files;
+}
+
+static void with_device(const char *name, file_test test)
+{
+    segue_context *context = NULL;
+    trial_device device = { .facts.size = sizeof device.facts };
+    segue_diag diag;
+    assert_int_equal(segue_context_create(NULL, &context, &diag), SEGUE_OK);
+    if (segue_device_open(context, name, NULL, &device.handle, &diag)) fail_msg("%s: %s", name, diag.text);
+    assert_int_equal(segue_device_facts_of(device.handle, &device.facts, &diag), SEGUE_OK);
+    assert_int_equal(segue_stream_create(device.handle, &device.stream, &diag), SEGUE_OK);
+    device.dtype = device.facts.flags & SEGUE_DEVICE_REFERENCE ? SEGUE_F64 : SEGUE_F32;
+    assert_true(each_file(&device, test) >= 21);
+    segue_stream_destroy(device.handle, device.stream);
+    segue_device_close(device.handle);
+    segue_context_destroy(context);
+}
+
+/* Multiplies the largest value of the first output by a factor. Its place in the file, -1 = there is none. */
+static int64_t plant(golden_file *file, double factor)
+{
+    for (int n = 0; n < file->tensor_count; n++) {
+        golden_tensor *g = &file->tensors[n];
+        int64_t at = 0;
+        if (strncmp(g->name, "out.", 4) || (g->dtype != SEGUE_F64 && g->dtype != SEGUE_F32) || !golden_count(g))
+            continue;
+        for (int64_t i = 0; i < golden_count(g); i++)
+            if (fabs(golden_value(g, i)) > fabs(golden_value(g, at))) at = i;
+        const double wide = golden_value(g, at) * factor;
+        const float narrow = (float)wide;
+        unsigned char *to = file->content + (g->data - file->content);
+        if (g->dtype == SEGUE_F64) memcpy(to + at * 8, &wide, sizeof wide);
+        else memcpy(to + at * 4, &narrow, sizeof narrow);
+        return at;
+    }
+    return -1;
+}
+
+static double worst;
+
+static void run_file(const trial_device *device, const golden_case *with, const char *path, double factor,
+                     trial *t)
+{
+    golden_file file;
+    char why[GOLDEN_WHY];
+    if (golden_read(path, &file, why)) fail_msg("%s: %s", path, why);
+    if (factor != 1) assert_true(plant(&file, factor) >= 0);
+    trial_run_case(t, device, &file, with);
+    golden_free(&file);
+}
+
+static void passes(const trial_device *device, const golden_case *with, const char *path)
+{
+    trial t;
+    run_file(device, with, path, 1, &t);
+    if (t.status != TRIAL_PASSED) fail_msg("%s: %s", path, t.why);
+    assert_int_equal(t.gauged, !(device->facts.flags & SEGUE_DEVICE_REFERENCE));
+    assert_true(t.ratio >= 0 && t.ratio <= 1 && t.bound > 0 && t.bound < 0.01);
+    worst = fmax(worst, t.ratio);
+}
+
+static void finds_an_error(const trial_device *device, const golden_case *with, const char *path)
+{
+    trial t;
+    run_file(device, with, path, 1 + 1e-5, &t);
+    if (t.status != TRIAL_FAILED)
+        fail_msg("%s: an error of 1e-5 passed with %g of its bound %g", path, t.ratio, t.bound);
+    assert_true(t.ratio > 1 && t.got != t.want);
+}
+
+static void on_the_reference(void **context)
+{
+    (void)context;
+    with_device("reference", passes);
+}
+
+static void on_the_cpu(void **context)
+{
+    (void)context;
+    worst = 0;
+    with_device("cpu", passes);
+    print_message("worst error %.3g of its bound\n", worst);
+}
+
+static void an_error_is_found(void **context)
+{
+    (void)context;
+    with_device("cpu", finds_an_error);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(on_the_reference),
+        cmocka_unit_test(on_the_cpu),
+        cmocka_unit_test(an_error_is_found),
+    };
+    snprintf(folder, sizeof folder, "%s/golden", argc > 1 ? argv[1] : ".");
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
