@@ -1,7 +1,8 @@
 # SPDX-FileCopyrightText: 2026 The Segue authors
 # SPDX-License-Identifier: Apache-2.0
-# Tests: label quick = the inner loop (under two minutes in all), full = the rest of CI; judge, besides = the suite's own test.
-# segue_add_test(<name> SOURCES <file>... [LIBS <lib>...] [LABEL quick|full [judge]] [TIMEOUT s] [ARGS ...]): a cmocka program.
+# Tests: label quick = the inner loop (under two minutes in all), full = the rest of CI, long = tools/test --full only;
+# judge, besides = the suite's own test.
+# segue_add_test(<name> SOURCES <file>... [LIBS <lib>...] [LABEL quick|full|long [judge]] [TIMEOUT s] [ARGS ...]): a cmocka program.
 # segue_add_command_test(<name> COMMAND <...> [LABEL ...] [TIMEOUT s]): any command; exit 77 = skipped.
 include(CTest)
 if(SEGUE_TESTS)

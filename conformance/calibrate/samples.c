@@ -106,8 +106,9 @@ int row_answers(struct lab *lab, struct study *study, const char *row, struct re
     if (s == SEGUE_ERROR_UNSUPPORTED) return 1;
     if (!s) s = segue_plan_info(plan, &facts, &diag);
     if (!s) {
-        s = image_make(&image, dev, &study->call, facts.workspace_bytes, facts.workspace_alignment, &style);
-        if (s) diag = image.diag;
+        s = image_make(&image, NULL, dev, &study->call, facts.workspace_bytes, facts.workspace_alignment,
+                       &style);
+        if (s == -2) diag = image.diag;
         if (!s) s = run_plan(dev, plan, &image, &diag);
         if (!s) s = read_reply(&image, &study->call, out);
         image_free(&image);

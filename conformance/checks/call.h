@@ -11,11 +11,13 @@ struct call {
     const segue_primitive_facts *primitive;
     segue_op_header *op; /* parameters, and the operands' views without data */
     struct operand operands[DESCRIPTOR_FIELDS];
-    uint8_t over[DESCRIPTOR_FIELDS]; /* of an outgoing state: 1 + field in whose place it lies; 0 = a place of its own */
+    uint8_t over
+        [DESCRIPTOR_FIELDS]; /* of an outgoing state: 1 + field in whose place it lies; 0 = a place of its own */
     /* What the reference does, after call_look(): */
     unsigned char *touched[DESCRIPTOR_FIELDS]; /* [count] GAUGE_READ, GAUGE_WRITTEN; of floating operands */
     double *wanted[DESCRIPTOR_FIELDS];         /* [count] of written operands, unrounded */
-    unsigned char *marked[DESCRIPTOR_FIELDS];  /* [count] of inputs: in; of written operands: depends on one of those */
+    unsigned char
+        *marked[DESCRIPTOR_FIELDS]; /* [count] of inputs: in; of written operands: depends on one of those */
 };
 
 /* Copies. 0, or -1 = no memory; call_free() is legal after either. */
@@ -52,7 +54,7 @@ int call_add(struct call *c, uint32_t field, const segue_tensor *view);
 /* Writes the views into op; after the last edit. */
 void call_settle(struct call *c);
 
-int64_t call_axis(const struct call *c, char letter); /* its size; -1 = no operand has it */
+int64_t call_axis(const struct call *c, char letter);        /* its size; -1 = no operand has it */
 uint32_t call_field(const struct call *c, const char *name); /* a present operand; field_count = none */
 /* The incoming state of an outgoing one (same rank among its kind); field_count = none. */
 uint32_t state_partner(const segue_primitive_facts *p, uint32_t field);
@@ -96,7 +98,8 @@ static inline void walk_on(struct walk *w)
 
 static inline void index_of(const segue_tensor *view, int64_t i, int64_t *index)
 {
-    for (int axis = view->rank - 1; axis >= 0; i /= view->shape[axis], axis--) index[axis] = i % view->shape[axis];
+    for (int axis = view->rank - 1; axis >= 0; i /= view->shape[axis], axis--)
+        index[axis] = i % view->shape[axis];
 }
 
 #endif

@@ -30,8 +30,8 @@ struct job {
 
 /* ---- results without an exam ------------------------------------------------------------------------ */
 
-__attribute__((format(printf, 5, 6))) static void conclude(const struct job *j, enum status status, const char *row,
-                                                           const char *check, const char *format, ...)
+__attribute__((format(printf, 5, 6))) static void
+conclude(const struct job *j, enum status status, const char *row, const char *check, const char *format, ...)
 {
     struct result r = { .status = status };
     va_list list;
@@ -56,7 +56,6 @@ static void ask(struct job *j)
 {
     struct declared *d = j->said;
     segue_device *dev = j->lab->device.handle;
-    d->support.size = sizeof d->support;
     d->count = ROWS;
     for (int i = 0; i < ROWS; i++) d->rows[i].size = sizeof *d->rows;
     d->explained = segue_explain(dev, op_of(j), d->rows, &d->count, &d->diag);
@@ -79,11 +78,13 @@ static int is_floor(const struct job *j)
 }
 
 /* A refused call writes nothing, and says why in words. 0, or a finding in why. */
-static int refuses(struct job *j, struct image *m, const char *call, segue_status status, const segue_diag *diag, char *why)
+static int refuses(struct job *j, struct image *m, const char *call, segue_status status,
+                   const segue_diag *diag, char *why)
 {
     struct damage d;
     if (status != SEGUE_ERROR_UNSUPPORTED)
-        return snprintf(why, 400, "segue_support says no (%.120s), %s returned %s, wanted SEGUE_ERROR_UNSUPPORTED",
+        return snprintf(why, 400,
+                        "segue_support says no (%.120s), %s returned %s, wanted SEGUE_ERROR_UNSUPPORTED",
                         j->said->support.text, call, segue_status_name(status));
     if (!diag->text[0]) return snprintf(why, 400, "%s refuses without words", call);
     if (segue_stream_sync(m->device->handle, m->device->stream, &m->diag) || image_download(m))
@@ -100,10 +101,10 @@ static void check_refusal(struct job *j)
     segue_plan *plan = NULL;
     struct image m;
     char why[400] = "";
-    const int made = image_make(&m, &j->lab->device, &j->study.call, 0, 1, &style);
+    const int made = image_make(&m, &j->study.spare, &j->lab->device, &j->study.call, 0, 1, &style);
     if (made || image_upload(&m)) {
-        conclude(j, made == -1 ? STATUS_HARNESS_ERROR : STATUS_FAIL, "", "status:memory", "memory of the device: %s",
-                 made == -1 ? "none for the host's copy" : m.diag.text);
+        conclude(j, made == -1 ? STATUS_HARNESS_ERROR : STATUS_FAIL, "", "status:memory",
+                 "memory of the device: %s", made == -1 ? "none for the host's copy" : m.diag.text);
         image_free(&m);
         return;
     }
@@ -117,10 +118,12 @@ static void check_refusal(struct job *j)
         wrong = status && refuses(j, &m, "segue_run", status, &diag, why);
     }
     image_free(&m);
-    if (does) conclude(j, STATUS_UNDECLARED, "", "status:support", "segue_support says no (%s), and the call succeeds",
-                       j->said->support.text);
+    if (does)
+        conclude(j, STATUS_UNDECLARED, "", "status:support",
+                 "segue_support says no (%s), and the call succeeds", j->said->support.text);
     else if (wrong) conclude(j, STATUS_FAIL, "", "status:support", "%s", why);
-    else if (!j->said->support.text[0]) conclude(j, STATUS_FAIL, "", "status:support", "segue_support says no without words");
+    else if (!j->said->support.text[0])
+        conclude(j, STATUS_FAIL, "", "status:support", "segue_support says no without words");
     else if (is_floor(j))
         conclude(j, STATUS_MISSING, "", "status:floor",
                  "a device that has rows of %s must take its plain form (f32, packed rows, no options): %s",
@@ -136,11 +139,14 @@ static void check_declining(struct job *j, const segue_row_facts *row)
     const segue_status status = segue_plan_create_row(j->lab->device.handle, op_of(j), row->name, &plan, &diag);
     if (!status) segue_plan_destroy(plan);
     if (!status)
-        conclude(j, STATUS_UNDECLARED, row->name, "status:explain", "the row declines (%s), and plans the call", row->reason);
+        conclude(j, STATUS_UNDECLARED, row->name, "status:explain", "the row declines (%s), and plans the call",
+                 row->reason);
     else if (status == SEGUE_ERROR_DEVICE_LOST) conclude(j, STATUS_DEVICE_LOST, row->name, "", "%s", diag.text);
     else if (status != SEGUE_ERROR_UNSUPPORTED)
-        conclude(j, STATUS_FAIL, row->name, "status:explain", "the row declines (%.120s), planning it returned %s, wanted "
-                                                              "SEGUE_ERROR_UNSUPPORTED", row->reason, segue_status_name(status));
+        conclude(j, STATUS_FAIL, row->name, "status:explain",
+                 "the row declines (%.120s), planning it returned %s, wanted "
+                 "SEGUE_ERROR_UNSUPPORTED",
+                 row->reason, segue_status_name(status));
     else if (!row->reason[0] || !diag.text[0])
         conclude(j, STATUS_FAIL, row->name, "status:explain", "the row declines without words");
 }
@@ -188,7 +194,8 @@ static void examine(struct exam *e)
     segue_diag diag = { 0 };
     char why[DESCRIPTOR_WHY];
     const struct lab_device *device = &e->lab->device;
-    const segue_status status = segue_plan_create_row(device->handle, e->study->call.op, e->row.name, &e->plan, &diag);
+    const segue_status status =
+        segue_plan_create_row(device->handle, e->study->call.op, e->row.name, &e->plan, &diag);
     exam_ran(e, CHECK_STATUS);
     if (status) {
         exam_refused(e, status, "status:support", "planning", &diag);
@@ -251,9 +258,11 @@ static void visit_rows(struct job *j, const char *named)
         }
     }
     if (!accepted)
-        conclude(j, STATUS_MISSING, "", "status:explain", "segue_support says yes, segue_explain knows no row that accepts%s%.300s",
+        conclude(j, STATUS_MISSING, "", "status:explain",
+                 "segue_support says yes, segue_explain knows no row that accepts%s%.300s",
                  j->said->explained ? ": " : "", j->said->explained ? j->said->diag.text : "");
-    else if (!found) conclude(j, STATUS_UNSUPPORTED, named, "", "the device has no row of that name for this primitive");
+    else if (!found)
+        conclude(j, STATUS_UNSUPPORTED, named, "", "the device has no row of that name for this primitive");
 }
 
 static int chosen_rows(const struct declared *d)
@@ -274,31 +283,41 @@ static int is_too_large(const struct job *j, uint64_t *bytes)
     return device->facts.flags & SEGUE_DEVICE_HOST_MEMORY && (double)*bytes > physical * 0.75;
 }
 
-static void judge_case(struct job *j, const char *row)
+/* The device is there, and the case names a valid call: the reference may be asked. */
+static int is_valid(struct job *j)
 {
     segue_device *dev = j->lab->device.handle;
+    segue_support_facts *support = &j->said->support;
     segue_diag diag = { 0 };
-    uint64_t bytes;
-    if (segue_device_status(dev, &diag)) {
-        conclude(j, STATUS_DEVICE_LOST, "", "", "%s", diag.text);
-        return;
-    }
-    ask(j);
+    support->size = sizeof *support;
+    const segue_status lost = segue_device_status(dev, &diag);
+    const segue_status status = lost ? lost : segue_support(dev, j->c->op, support, &diag);
+    if (lost) conclude(j, STATUS_DEVICE_LOST, "", "", "%s", diag.text);
+    else if (status)
+        conclude(j, STATUS_FAIL, "", "status:support", "segue_support: %s: %s", segue_status_name(status),
+                 diag.text);
+    else if (support->reasons & SEGUE_REASON_INVALID)
+        conclude(j, STATUS_HARNESS_ERROR, "", "", "the descriptor names no valid call: %s", support->text);
+    else return 1;
+    return 0;
+}
+
+static void judge_case(struct job *j, const char *row)
+{
     struct declared *d = j->said;
-    const segue_status status = segue_support(dev, op_of(j), &d->support, &diag);
-    if (status) conclude(j, STATUS_FAIL, "", "status:support", "segue_support: %s: %s", segue_status_name(status), diag.text);
-    else if (d->support.reasons & SEGUE_REASON_INVALID)
-        conclude(j, STATUS_HARNESS_ERROR, "", "", "the descriptor names no valid call: %s", d->support.text);
-    else if (is_too_large(j, &bytes))
-        conclude(j, STATUS_SKIP_RESOURCE, "", "", "%" PRIu64 " bytes of device memory, more than there is", bytes);
+    uint64_t bytes;
+    ask(j);
+    if (is_too_large(j, &bytes))
+        conclude(j, STATUS_SKIP_RESOURCE, "", "", "%" PRIu64 " bytes of device memory, more than there is",
+                 bytes);
     else if (d->support.verdict != SEGUE_SUPPORT_YES && !chosen_rows(d)) check_refusal(j);
     else if (d->support.verdict != SEGUE_SUPPORT_YES)
-        conclude(j, STATUS_UNDECLARED, "", "status:support", "segue_support says no (%s), segue_explain knows a row that accepts",
-                 d->support.text);
+        conclude(j, STATUS_UNDECLARED, "", "status:support",
+                 "segue_support says no (%s), segue_explain knows a row that accepts", d->support.text);
     else {
         if (chosen_rows(d) != 1 && d->count)
-            conclude(j, STATUS_FAIL, "", "status:explain", "segue_explain marks %d rows as chosen, wanted one that accepts",
-                     chosen_rows(d));
+            conclude(j, STATUS_FAIL, "", "status:explain",
+                     "segue_explain marks %d rows as chosen, wanted one that accepts", chosen_rows(d));
         visit_rows(j, row);
     }
 }
@@ -309,8 +328,10 @@ void check_case(struct lab *l, const struct test_case *c, const char *row, resul
     char why[DESCRIPTOR_WHY] = "";
     j.said = calloc(1, sizeof *j.said);
     if (!j.said) conclude(&j, STATUS_HARNESS_ERROR, "", "", "no memory");
-    else if (study_make(&j.study, l, c, why)) conclude(&j, STATUS_HARNESS_ERROR, "", "", "%s", why);
-    else judge_case(&j, row);
+    else if (is_valid(&j)) {
+        if (study_make(&j.study, l, c, why)) conclude(&j, STATUS_HARNESS_ERROR, "", "", "%s", why);
+        else judge_case(&j, row);
+    }
     study_free(&j.study);
     free(j.said);
 }

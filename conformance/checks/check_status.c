@@ -22,12 +22,14 @@ static void must_refuse(struct exam *e, struct image *m, const struct attempt *a
     exam_ran(e, CHECK_STATUS);
     if (status == SEGUE_ERROR_DEVICE_LOST) exam_refused(e, status, a->check, a->words, &diag);
     if (segue_stream_sync(m->device->handle, m->device->stream, &after) || image_download(m)) {
-        exam_refused(e, after.code ? after.code : m->diag.code, a->check, a->words, after.code ? &after : &m->diag);
+        exam_refused(e, after.code ? after.code : m->diag.code, a->check, a->words,
+                     after.code ? &after : &m->diag);
         return;
     }
     if (status != a->wanted)
-        exam_fail(e, CHECK_STATUS, a->check, "%s: wanted %s, given %s%s%.200s", a->words, segue_status_name(a->wanted),
-                  status ? segue_status_name(status) : "SEGUE_OK", status ? ": " : "", status ? diag.text : "");
+        exam_fail(e, CHECK_STATUS, a->check, "%s: wanted %s, given %s%s%.200s", a->words,
+                  segue_status_name(a->wanted), status ? segue_status_name(status) : "SEGUE_OK",
+                  status ? ": " : "", status ? diag.text : "");
     else if (!diag.text[0]) exam_fail(e, CHECK_STATUS, a->check, "%s: refused without words", a->words);
     if (image_damage(m, 1, &d)) {
         if (status) exam_fail(e, CHECK_STATUS, a->check, "%s: refused, but %s has changed", a->words, d.where);
@@ -57,7 +59,9 @@ static void attempt_shape(struct exam *e, struct image *m)
 {
     const struct call *c = m->call;
     uint32_t i = 0;
-    while (i < c->primitive->field_count && !(c->operands[i].facts && c->operands[i].facts->role == SEGUE_ROLE_OUT)) i++;
+    while (i < c->primitive->field_count &&
+           !(c->operands[i].facts && c->operands[i].facts->role == SEGUE_ROLE_OUT))
+        i++;
     if (i == c->primitive->field_count || !c->operands[i].view.rank) return;
     segue_tensor *t = tensor_of(m->op, c->operands[i].facts);
     const segue_tensor right = *t;
@@ -78,13 +82,16 @@ static void check_facts(struct exam *e)
     const segue_row_facts *r = &e->row;
     exam_ran(e, CHECK_STATUS);
     if (strcmp(p->row, r->name))
-        exam_fail(e, CHECK_STATUS, "status:facts", "a plan for row %s says that it has row %s", r->name, p->row);
+        exam_fail(e, CHECK_STATUS, "status:facts", "a plan for row %s says that it has row %s", r->name,
+                  p->row);
     if (p->accuracy != r->accuracy || p->determinism != r->determinism || p->capture != r->capture)
-        exam_fail(e, CHECK_STATUS, "status:facts",
-                  "segue_explain and segue_plan_info differ: accuracy %#x and %#x, determinism %#x and %#x, capture %u and %u",
-                  r->accuracy, p->accuracy, r->determinism, p->determinism, r->capture, p->capture);
+        exam_fail(
+            e, CHECK_STATUS, "status:facts",
+            "segue_explain and segue_plan_info differ: accuracy %#x and %#x, determinism %#x and %#x, capture %u and %u",
+            r->accuracy, p->accuracy, r->determinism, p->determinism, r->capture, p->capture);
     if (r->reason[0])
-        exam_fail(e, CHECK_STATUS, "status:facts", "the row accepts and gives a reason why not: %.200s", r->reason);
+        exam_fail(e, CHECK_STATUS, "status:facts", "the row accepts and gives a reason why not: %.200s",
+                  r->reason);
 }
 
 /* Memory is promised to begin at multiples of 256. */
@@ -97,7 +104,8 @@ static void check_address(struct exam *e)
     const uint64_t at = (handles ? 0 : (uint64_t)(uintptr_t)b.data) + b.offset;
     if (at % 256)
         exam_fail(e, CHECK_STATUS, "status:memory",
-                  "segue_memory_alloc: begins %" PRIu64 " bytes behind a multiple of 256, wanted on one", at % 256);
+                  "segue_memory_alloc: begins %" PRIu64 " bytes behind a multiple of 256, wanted on one",
+                  at % 256);
     segue_memory_free(d->handle, b);
 }
 
@@ -107,10 +115,11 @@ void check_refusals(struct exam *e)
     struct image m;
     check_facts(e);
     check_address(e);
-    const int made = image_make(&m, &e->lab->device, &e->study->call, e->facts.workspace_bytes, e->facts.workspace_alignment,
-                                &style);
+    const int made = image_make(&m, &e->study->spare, &e->lab->device, &e->study->call,
+                                e->facts.workspace_bytes, e->facts.workspace_alignment, &style);
     if (made == -1) exam_break(e, "no memory for a copy of the device's");
-    else if (made || image_upload(&m)) exam_refused(e, m.diag.code, "status:memory", "memory of the device", &m.diag);
+    else if (made || image_upload(&m))
+        exam_refused(e, m.diag.code, "status:memory", "memory of the device", &m.diag);
     else {
         attempt_workspace(e, &m);
         if (exam_goes_on(e)) attempt_shape(e, &m);

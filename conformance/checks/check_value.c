@@ -36,9 +36,10 @@ static void blame_unread(struct exam *e)
     exam_ran(e, CHECK_POISON);
     if (exam_run(e, c, &s, &a) != 1) return;
     if (exam_judge(e, &a, "", 1))
-        exam_fail(e, CHECK_POISON, "poison",
-                  "the answer is wrong when inputs that the reference does not read are NaN, and right otherwise: they must "
-                  "not reach it");
+        exam_fail(
+            e, CHECK_POISON, "poison",
+            "the answer is wrong when inputs that the reference does not read are NaN, and right otherwise: they must "
+            "not reach it");
     answer_free(&a);
 }
 
@@ -50,18 +51,22 @@ static int is_filled(const unsigned char *bytes, size_t size, unsigned char with
 }
 
 /* Elements that hold the poison of either run: nobody wrote them. */
-static void find_unwritten(struct exam *e, const struct answer *second, unsigned char first_poison, unsigned char poison)
+static void find_unwritten(struct exam *e, const struct answer *second, unsigned char first_poison,
+                           unsigned char poison)
 {
     const struct call *c = &e->study->call;
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         const struct operand *o = &c->operands[i];
         const size_t size = o->view.dtype.bits / 8;
         for (int64_t k = 0; second->bytes[i] && k < o->count; k++) {
-            const unsigned char *x = e->base.bytes[i] + (size_t)k * size, *y = second->bytes[i] + (size_t)k * size;
-            if (!(c->touched[i][k] & GAUGE_WRITTEN) || !is_filled(x, size, first_poison) || !is_filled(y, size, poison))
+            const unsigned char *x = e->base.bytes[i] + (size_t)k * size,
+                                *y = second->bytes[i] + (size_t)k * size;
+            if (!(c->touched[i][k] & GAUGE_WRITTEN) || !is_filled(x, size, first_poison) ||
+                !is_filled(y, size, poison))
                 continue;
-            struct finding *f = exam_fail(e, CHECK_POISON, "poison", "the element is never written: it holds what was there "
-                                                                     "before the run");
+            struct finding *f = exam_fail(e, CHECK_POISON, "poison",
+                                          "the element is never written: it holds what was there "
+                                          "before the run");
             snprintf(f->operand, sizeof f->operand, "%s", o->facts->name);
             f->rank = o->view.rank;
             index_of(&o->view, k, f->index);

@@ -31,12 +31,14 @@ const struct bounds *unless_declared(const struct exam *e, uint32_t flags, const
 static void letters_of(const segue_field_facts *f, char letters[SEGUE_MAX_RANK])
 {
     int i = 0;
-    for (const char *at = f->dims; *at && i < SEGUE_MAX_RANK; i++, at += strcspn(at, " "), at += strspn(at, " "))
+    for (const char *at = f->dims; *at && i < SEGUE_MAX_RANK;
+         i++, at += strcspn(at, " "), at += strspn(at, " "))
         letters[i] = *at >= 'a' && *at <= 'z' ? *at : 0;
 }
 
 /* The element of the case that an element of the call is; -1 = none. */
-static int64_t element_of_case(const struct map *m, const char *letters, const struct walk *w, const segue_tensor *whole)
+static int64_t element_of_case(const struct map *m, const char *letters, const struct walk *w,
+                               const segue_tensor *whole)
 {
     int64_t at = 0;
     for (int axis = 0; axis < whole->rank; axis++) {
@@ -64,14 +66,14 @@ static int same_bits(const unsigned char *x, const unsigned char *y, size_t size
     return !memcmp(x, y, size) || (isnan(a) && isnan(b)); /* which NaN, nobody promises */
 }
 
-struct tally { /* of one operand */
+struct tally {                /* of one operand */
     unsigned char *bad, *all; /* [count of the case's operand] */
     int64_t worst, at;        /* elements of the call and of the case; -1 = none is bad */
     double ratio;
 };
 
-static void compare_operand(struct exam *e, const struct call *c, uint32_t i, const struct answer *a, const struct map *m,
-                            const struct comparison *how, struct tally *t)
+static void compare_operand(struct exam *e, const struct call *c, uint32_t i, const struct answer *a,
+                            const struct map *m, const struct comparison *how, struct tally *t)
 {
     const struct call *whole = &e->study->call;
     const struct operand *o = &c->operands[i];
@@ -80,16 +82,20 @@ static void compare_operand(struct exam *e, const struct call *c, uint32_t i, co
     letters_of(o->facts, letters);
     for (struct walk w = walk_from(&o->view); w.i < o->count; walk_on(&w)) {
         const int64_t at = element_of_case(m, letters, &w, &whole->operands[i].view);
-        if (at < 0 || !(whole->touched[i][at] & GAUGE_WRITTEN) || !(c->touched[i][w.i] & GAUGE_WRITTEN)) continue;
+        if (at < 0 || !(whole->touched[i][at] & GAUGE_WRITTEN) || !(c->touched[i][w.i] & GAUGE_WRITTEN))
+            continue;
         if (how->only_unmarked && c->marked[i][w.i]) continue;
         const double x = a->value[i][w.i], y = e->base.value[i][at];
         const struct bound *b = &e->bounds->of[i];
         t->all[at] = 1;
-        if (how->bounds ? bound_agrees(&how->bounds->of[i], at, x, y)
-                        : same_bits(a->bytes[i] + (size_t)w.i * size, e->base.bytes[i] + (size_t)at * size, size, x, y))
+        if (how->bounds
+                ? bound_agrees(&how->bounds->of[i], at, x, y)
+                : same_bits(a->bytes[i] + (size_t)w.i * size, e->base.bytes[i] + (size_t)at * size, size, x, y))
             continue;
         const double allowed = how->bounds ? 2 * bound_of(&how->bounds->of[i], at) : bound_of(b, at);
-        const double off = fabs(x - y), ratio = isnan(off) || (off > 0 && !(allowed > 0)) ? INFINITY : off > 0 ? off / allowed : 0;
+        const double off = fabs(x - y), ratio = isnan(off) || (off > 0 && !(allowed > 0)) ? INFINITY
+                                                : off > 0                                 ? off / allowed
+                                                                                          : 0;
         t->bad[at] = 1;
         if (t->worst < 0 || ratio > t->ratio) t->worst = w.i, t->at = at, t->ratio = ratio;
     }
@@ -129,15 +135,18 @@ int exam_compare(struct exam *e, const struct call *c, const struct answer *a, c
 
 /* ---- against the gauge ---------------------------------------------------------------------------- */
 
-static void note_verdict(struct exam *e, uint32_t i, const double *got, const struct verdict *v, const char *words)
+static void note_verdict(struct exam *e, uint32_t i, const double *got, const struct verdict *v,
+                         const char *words)
 {
     static const struct {
         const char *rule, *words;
         size_t value;
         double limit;
-    } aggregates[] = { { "rms", "the RMS of all errors", offsetof(struct verdict, rms), 1.5 },
-                       { "scale", "the error along the answer, as of a wrong factor,", offsetof(struct verdict, scale), 5 },
-                       { "sign", "the error along the signs, as of truncation,", offsetof(struct verdict, sign), 5 } };
+    } aggregates[] = {
+        { "rms", "the RMS of all errors", offsetof(struct verdict, rms), 1.5 },
+        { "scale", "the error along the answer, as of a wrong factor,", offsetof(struct verdict, scale), 5 },
+        { "sign", "the error along the signs, as of truncation,", offsetof(struct verdict, sign), 5 }
+    };
     const struct operand *o = &e->study->call.operands[i];
     const struct bound *b = &e->bounds->of[i];
     const enum check kind = is_state(o) ? CHECK_STATE : CHECK_VALUE;
@@ -145,8 +154,9 @@ static void note_verdict(struct exam *e, uint32_t i, const double *got, const st
     unsigned char *bad = calloc((size_t)o->count, 1);
     for (size_t k = 0; k < sizeof aggregates / sizeof *aggregates; k++) {
         if (!v->rule || strcmp(v->rule, aggregates[k].rule)) continue;
-        snprintf(f->why, sizeof f->why, "%s%s is %.3g of its spread, wanted at most %.2g", words, aggregates[k].words,
-                 *(const double *)(const void *)((const char *)v + aggregates[k].value), aggregates[k].limit);
+        snprintf(f->why, sizeof f->why, "%s%s is %.3g of its spread, wanted at most %.2g", words,
+                 aggregates[k].words, *(const double *)(const void *)((const char *)v + aggregates[k].value),
+                 aggregates[k].limit);
     }
     if (v->at >= 0) {
         locate(f, o, v->at);

@@ -44,9 +44,12 @@ static void inside(const struct image *m, uint32_t i, uint64_t at, struct damage
     if (main >= 0) index_of(&o->view, main, out->index);
     if (s.below >= 0) index_of(&o->view, s.below, index), print_index(first, sizeof first, &o->view, index);
     if (s.above >= 0) index_of(&o->view, s.above, index), print_index(second, sizeof second, &o->view, index);
-    if (s.element < 0) snprintf(out->where, sizeof out->where, "hole of %s between %s and %s", name, first, second);
-    else if (is_output(o) && m->call->touched[i][s.element] & GAUGE_WRITTEN) snprintf(out->where, sizeof out->where, "%s%s", name, first);
-    else if (is_output(o)) snprintf(out->where, sizeof out->where, "%s%s: the reference leaves it alone", name, first);
+    if (s.element < 0)
+        snprintf(out->where, sizeof out->where, "hole of %s between %s and %s", name, first, second);
+    else if (is_output(o) && m->call->touched[i][s.element] & GAUGE_WRITTEN)
+        snprintf(out->where, sizeof out->where, "%s%s", name, first);
+    else if (is_output(o))
+        snprintf(out->where, sizeof out->where, "%s%s: the reference leaves it alone", name, first);
     else snprintf(out->where, sizeof out->where, "input %s%s", name, first);
 }
 
@@ -84,7 +87,8 @@ static void describe(const struct image *m, uint64_t at, struct damage *out)
         return;
     }
     for (uint32_t i = 0; i < count; i++) /* of a state in the place of another, the outgoing one */
-        if (m->call->operands[i].facts && is_inside(&m->regions[i], at) && (found == count || m->call->over[i])) found = i;
+        if (m->call->operands[i].facts && is_inside(&m->regions[i], at) && (found == count || m->call->over[i]))
+            found = i;
     if (found == count) beside(m, at, out);
     else out->field = found, inside(m, found, at, out);
 }
@@ -93,7 +97,8 @@ static void describe(const struct image *m, uint64_t at, struct damage *out)
 static void allow(struct image *m)
 {
     const struct call *c = m->call;
-    memcpy(image_byte(m, m->before, m->workspace.at), image_byte(m, m->after, m->workspace.at), m->workspace.bytes);
+    memcpy(image_byte(m, m->before, m->workspace.at), image_byte(m, m->after, m->workspace.at),
+           m->workspace.bytes);
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         const struct operand *o = &c->operands[i];
         if (!is_output(o) || !c->touched[i]) continue;

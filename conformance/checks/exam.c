@@ -42,14 +42,15 @@ void exam_break(struct exam *e, const char *format, ...)
     va_end(list);
 }
 
-void exam_refused(struct exam *e, segue_status status, const char *check, const char *what, const segue_diag *diag)
+void exam_refused(struct exam *e, segue_status status, const char *check, const char *what,
+                  const segue_diag *diag)
 {
     const int first = !strcmp(check, "value"); /* else what the call was made for is worth telling */
     if (status == SEGUE_ERROR_DEVICE_LOST) e->lost = 1;
     if (status == SEGUE_ERROR_UNSUPPORTED) e->missing = 1;
-    exam_fail(e, CHECK_STATUS, "status:call", "%s%s%s%s: %s: %s", what, first ? "" : " for ", first ? "" : check,
-              status == SEGUE_ERROR_UNSUPPORTED ? " is refused after consent" : " failed", segue_status_name(status),
-              diag->text[0] ? diag->text : "without words");
+    exam_fail(e, CHECK_STATUS, "status:call", "%s%s%s%s: %s: %s", what, first ? "" : " for ",
+              first ? "" : check, status == SEGUE_ERROR_UNSUPPORTED ? " is refused after consent" : " failed",
+              segue_status_name(status), diag->text[0] ? diag->text : "without words");
 }
 
 int exam_goes_on(const struct exam *e)
@@ -60,7 +61,8 @@ int exam_goes_on(const struct exam *e)
 /* ---- plans ---------------------------------------------------------------------------------------- */
 
 /* Whether the row takes such a call on that device: 1, 0, or -1 = noted. */
-static int accepts(struct exam *e, const struct lab_device *device, const segue_op_header *op, const char *check)
+static int accepts(struct exam *e, const struct lab_device *device, const segue_op_header *op,
+                   const char *check)
 {
     enum { ROWS = 64 };
     uint32_t count = ROWS;
@@ -85,8 +87,8 @@ static int accepts(struct exam *e, const struct lab_device *device, const segue_
 }
 
 /* 1 = made; 0 = the row does not take it; -1 = noted. */
-static int make_plan(struct exam *e, const struct lab_device *device, const segue_op_header *op, const char *check,
-                     segue_plan **out)
+static int make_plan(struct exam *e, const struct lab_device *device, const segue_op_header *op,
+                     const char *check, segue_plan **out)
 {
     segue_diag diag = { 0 };
     const int accepted = accepts(e, device, op, check);
@@ -136,8 +138,9 @@ static void check_guards(struct exam *e, struct image *m, const char *check)
     struct damage d;
     exam_ran(e, CHECK_GUARD);
     if (!image_damage(m, 0, &d)) return;
-    struct finding *f = exam_fail(e, CHECK_GUARD, "guard", "%" PRIu64 " byte%s changed that nobody may write, the first: %s",
-                                  d.bytes, d.bytes == 1 ? "" : "s", d.where);
+    struct finding *f =
+        exam_fail(e, CHECK_GUARD, "guard", "%" PRIu64 " byte%s changed that nobody may write, the first: %s",
+                  d.bytes, d.bytes == 1 ? "" : "s", d.where);
     const size_t used = strlen(f->why);
     if (strcmp(check, "value")) snprintf(f->why + used, sizeof f->why - used, " (in %s)", check);
     point_at(f, m, &d);
@@ -163,8 +166,8 @@ static int has_room(const struct lab_device *device, uint64_t bytes)
     return !(device->facts.flags & SEGUE_DEVICE_HOST_MEMORY) || (double)bytes <= physical * 0.75;
 }
 
-static segue_status launch(struct image *m, const struct lab_device *device, segue_plan *plan,
-                           int by_segue_run, segue_diag *diag)
+static segue_status launch(struct image *m, const struct lab_device *device, segue_plan *plan, int by_segue_run,
+                           segue_diag *diag)
 {
     segue_status status = image_upload(m);
     if (status) {
@@ -178,7 +181,8 @@ static segue_status launch(struct image *m, const struct lab_device *device, seg
     return status;
 }
 
-static int run_in(struct exam *e, struct image *m, const struct setting *s, segue_plan *plan, struct answer *out)
+static int run_in(struct exam *e, struct image *m, const struct setting *s, segue_plan *plan,
+                  struct answer *out)
 {
     segue_diag diag = { 0 };
     const segue_status status = launch(m, m->device, plan, s->by_segue_run, &diag);
@@ -213,9 +217,11 @@ int exam_run(struct exam *e, const struct call *c, const struct setting *s, stru
         if (plan == e->plan) e->skipped = 1;
         result = 0;
     } else {
-        const int made = image_make(&m, device, c, facts.workspace_bytes, facts.workspace_alignment, style);
+        const int made = image_make(&m, &e->study->spare, device, c, facts.workspace_bytes,
+                                    facts.workspace_alignment, style);
         if (made == -1) exam_break(e, "no memory for a copy of the device's");
-        if (made == -2) exam_refused(e, m.diag.code, s->check, "segue_memory_alloc, of memory that there is", &m.diag);
+        if (made == -2)
+            exam_refused(e, m.diag.code, s->check, "segue_memory_alloc, of memory that there is", &m.diag);
         result = made ? -1 : run_in(e, &m, s, plan, out);
         image_free(&m);
     }
@@ -230,6 +236,7 @@ int exam_prepare(struct exam *e, struct call *c)
     call_settle(c);
     const int result = call_look(c);
     e->study->aside += milliseconds() - start;
-    if (result) exam_break(e, result == -2 ? "no memory" : "the reference has no answer to a call that the suite made");
+    if (result)
+        exam_break(e, result == -2 ? "no memory" : "the reference has no answer to a call that the suite made");
     return result ? -1 : 0;
 }

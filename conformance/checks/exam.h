@@ -25,6 +25,7 @@ struct study { /* what all rows of a case share */
     uint32_t hash;    /* of its name */
     struct bounds bounds[CLASSES];
     int bounds_count;
+    struct spare spare;
     double aside; /* ms spent in the reference and its gauge */
 };
 
@@ -47,7 +48,7 @@ struct exam {
     segue_row_facts row;
     struct result r;
     struct finding findings[KINDS], further; /* further: what comes behind the first is thrown away */
-    segue_plan *plan; /* for the case as it is */
+    segue_plan *plan;                        /* for the case as it is */
     segue_plan_facts facts;
     const struct bounds *bounds;
     const struct bounds *handover; /* where a state goes through a narrower dtype than the row computes in */
@@ -70,12 +71,13 @@ double milliseconds(void);
 
 /* Notes that a kind of check ran, or that it failed. What comes back is to be filled where it is the first. */
 void exam_ran(struct exam *e, enum check kind);
-__attribute__((format(printf, 4, 5))) struct finding *exam_fail(struct exam *e, enum check kind, const char *check,
-                                                                const char *format, ...);
+__attribute__((format(printf, 4, 5))) struct finding *exam_fail(struct exam *e, enum check kind,
+                                                                const char *check, const char *format, ...);
 /* A fault of the suite or the system. */
 __attribute__((format(printf, 2, 3))) void exam_break(struct exam *e, const char *format, ...);
 /* A call of the device failed: a status, a refusal after consent, or the device is lost. */
-void exam_refused(struct exam *e, segue_status status, const char *check, const char *what, const segue_diag *diag);
+void exam_refused(struct exam *e, segue_status status, const char *check, const char *what,
+                  const segue_diag *diag);
 int exam_goes_on(const struct exam *e); /* neither broken nor lost */
 
 /* ---- running ---- */
@@ -86,7 +88,7 @@ struct setting {
     segue_plan *plan;                /* NULL: made for the call */
     const segue_op_header *planned;  /* NULL: the call; else what the plan is made for */
     int by_segue_run;
-    const struct style *style;       /* NULL: the study's, poison 0xff */
+    const struct style *style; /* NULL: the study's, poison 0xff */
 };
 
 /* Runs a call on the row and looks after its guards. 1 = *out holds the answer (answer_free()), 0 = the row takes no such

@@ -245,6 +245,30 @@ static void answers_are_what_they_are_called(void **state)
     close_case(&j);
 }
 
+/* Whole tiles and a rest of one token: y [2 t 6]. */
+static void answers_moved_from_the_right_one(void **state)
+{
+    (void)state;
+    for (int64_t tokens = 32; tokens <= 33; tokens++) {
+        struct judged j;
+        char name[DESCRIPTOR_TEXT];
+        snprintf(name, sizeof name, "selective_scan/fwd/f32/B2.T%d.D6.G1.J1.N4", (int)tokens);
+        open_case(&j, name, "y");
+        assert_int_equal(answer(&j, "last-chunk-zero"), 0);
+        for (int64_t i = 0; i < j.right.count; i++)
+            assert_true(
+                j.out[i] ==
+                (i / 6 % tokens < tokens / 33 * 16 + 16 ? dtype_round(SEGUE_F32, j.right.value[i]) : 0));
+        assert_int_equal(answer(&j, "heads-swapped"), 0);
+        for (int64_t i = 0; i < j.right.count; i++)
+            assert_true(j.out[i] == dtype_round(SEGUE_F32, j.right.value[i % 6 < 2 ? i ^ 1 : i]));
+        assert_int_equal(answer(&j, "one-token-late"), 0);
+        for (int64_t i = 0; i < j.right.count; i++)
+            assert_true(j.out[i] == (i / 6 % tokens ? dtype_round(SEGUE_F32, j.right.value[i - 6]) : 0));
+        close_case(&j);
+    }
+}
+
 static void the_state_of_a_padded_tail(void **state)
 {
     struct judged j;
@@ -271,6 +295,7 @@ int main(void)
         cmocka_unit_test(noise_resembles_nothing),
         cmocka_unit_test(unwritten_counts_as_zero),
         cmocka_unit_test(answers_are_what_they_are_called),
+        cmocka_unit_test(answers_moved_from_the_right_one),
         cmocka_unit_test(the_state_of_a_padded_tail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,19 +9,19 @@ static int never(const struct exam *e)
 }
 
 static const struct identity identities[] = {
-    { "identity:repeat", never, NULL },                      /* the same call again: in check_value.c */
-    { "identity:split", can_split, identity_split },         /* tokens in two calls, the state handed over */
-    { "identity:decode", can_split, identity_decode },       /* prefill, then single tokens */
-    { "identity:causality", has_future, identity_causality }, /* the future is NaN */
-    { "identity:reach", has_tokens, identity_reach },        /* one token is NaN */
+    { "identity:repeat", never, NULL },                        /* the same call again: in check_value.c */
+    { "identity:split", can_split, identity_split },           /* tokens in two calls, the state handed over */
+    { "identity:decode", can_split, identity_decode },         /* prefill, then single tokens */
+    { "identity:causality", has_future, identity_causality },  /* the future is NaN */
+    { "identity:reach", has_tokens, identity_reach },          /* one token is NaN */
     { "identity:separate", has_sequences, identity_separate }, /* each sequence alone */
-    { "identity:reverse", has_sequences, identity_reverse }, /* the sequences in another order */
-    { "identity:layout", always, identity_layout },          /* the same values lie elsewhere */
+    { "identity:reverse", has_sequences, identity_reverse },   /* the sequences in another order */
+    { "identity:layout", always, identity_layout },            /* the same values lie elsewhere */
     { "identity:in-place", can_be_in_place, identity_in_place }, /* h_out over h_in */
-    { "identity:bounds", always, identity_bounds },          /* a plan for more than what is run */
-    { "identity:segue_run", is_chosen, identity_segue_run }, /* plan and workspace by the library */
-    { "identity:threads", has_variants, identity_threads },  /* other numbers of threads */
-    { "identity:isa", has_variants, identity_isa },          /* other instruction sets, by value */
+    { "identity:bounds", always, identity_bounds },              /* a plan for more than what is run */
+    { "identity:segue_run", is_chosen, identity_segue_run },     /* plan and workspace by the library */
+    { "identity:threads", has_variants, identity_threads },      /* other numbers of threads */
+    { "identity:isa", has_variants, identity_isa },              /* other instruction sets, by value */
 };
 
 enum { IDENTITIES = sizeof identities / sizeof *identities };

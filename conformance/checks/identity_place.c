@@ -25,7 +25,9 @@ void identity_layout(struct exam *e, const char *check)
     if (layouts[pick] == own) pick = (pick + 1) % 4;
     d.layout = layouts[pick];
     snprintf(words, sizeof words, "the same values in layout %s", layout_names[d.layout]);
-    const struct comparison how = { .kind = CHECK_IDENTITY, .check = check, .words = words, .bounds = e->bounds };
+    const struct comparison how = {
+        .kind = CHECK_IDENTITY, .check = check, .words = words, .bounds = e->bounds
+    };
     if (call_copy(&c, &e->study->call)) {
         exam_break(e, "%s: no memory", check);
         call_free(&c);
@@ -109,9 +111,10 @@ void identity_bounds(struct exam *e, const char *check)
     segue_op_header *op = larger_op(&e->study->call);
     const struct setting s = { .check = check, .planned = op, .style = &style };
     const struct map all = map_all();
-    const struct comparison how = {
-        .kind = CHECK_IDENTITY, .check = check, .words = "under a plan for more tokens and sequences", .bounds = e->bounds
-    };
+    const struct comparison how = { .kind = CHECK_IDENTITY,
+                                    .check = check,
+                                    .words = "under a plan for more tokens and sequences",
+                                    .bounds = e->bounds };
     struct answer a;
     style.aligned = 1;
     if (!op) exam_break(e, "%s: no memory", check);

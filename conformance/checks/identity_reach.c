@@ -47,14 +47,17 @@ static int poison_tokens(struct call *c, const struct tokens *which)
 }
 
 /* Where the reference gives NaN because of the marks, the device must too. */
-static void must_reach(struct exam *e, const struct call *c, const struct answer *a, const struct comparison *how)
+static void must_reach(struct exam *e, const struct call *c, const struct answer *a,
+                       const struct comparison *how)
 {
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         const struct operand *o = &c->operands[i];
         for (int64_t k = 0; a->value[i] && k < o->count; k++) {
-            if (!(c->touched[i][k] & GAUGE_WRITTEN) || !c->marked[i][k] || !isnan(c->wanted[i][k]) || isnan(a->value[i][k]))
+            if (!(c->touched[i][k] & GAUGE_WRITTEN) || !c->marked[i][k] || !isnan(c->wanted[i][k]) ||
+                isnan(a->value[i][k]))
                 continue;
-            struct finding *f = exam_fail(e, how->kind, how->check, "%s: the element depends on it and is no NaN", how->words);
+            struct finding *f =
+                exam_fail(e, how->kind, how->check, "%s: the element depends on it and is no NaN", how->words);
             snprintf(f->operand, sizeof f->operand, "%s", o->facts->name);
             f->rank = o->view.rank;
             index_of(&o->view, k, f->index);
@@ -64,7 +67,8 @@ static void must_reach(struct exam *e, const struct call *c, const struct answer
     }
 }
 
-static void run_poisoned(struct exam *e, const char *check, const struct tokens *which, int reach, const char *words)
+static void run_poisoned(struct exam *e, const char *check, const struct tokens *which, int reach,
+                         const char *words)
 {
     const struct map all = map_all();
     const struct setting s = { .check = check };

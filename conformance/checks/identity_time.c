@@ -13,8 +13,8 @@ enum { PIECES = 4 };
 struct chain {
     struct exam *e;
     const char *check;
-    struct call whole;          /* the case with all its states present */
-    struct slots *slots;        /* [sequences] of the first piece; NULL: the call has none */
+    struct call whole;                /* the case with all its states present */
+    struct slots *slots;              /* [sequences] of the first piece; NULL: the call has none */
     double *carry[DESCRIPTOR_FIELDS]; /* of outgoing states: what the last piece left */
 };
 
@@ -48,7 +48,8 @@ int can_split(const struct exam *e)
     const struct call *c = &e->study->call;
     struct call copy;
     int states = 0, possible = 0;
-    for (uint32_t i = 0; i < c->primitive->field_count; i++) states |= c->primitive->fields[i].role == SEGUE_ROLE_STATE_OUT;
+    for (uint32_t i = 0; i < c->primitive->field_count; i++)
+        states |= c->primitive->fields[i].role == SEGUE_ROLE_STATE_OUT;
     if (!states || is_packed(c) || call_axis(c, 't') < 2) return 0;
     if (state_dtype_is(c, SEGUE_F16) || state_dtype_is(c, SEGUE_BF16)) return 0;
     if (!call_copy(&copy, c)) possible = !go_on(&copy, 1);
@@ -177,7 +178,8 @@ static const struct bounds *bounds_of_hand_over(struct chain *chain)
     struct exam *e = chain->e;
     char why[DESCRIPTOR_WHY];
     if (!(e->row.accuracy & SEGUE_ACCURACY_F64) || !state_dtype_is(&chain->whole, SEGUE_F32)) return e->bounds;
-    if (!e->handover && !(e->handover = study_bounds(e->study, SEGUE_ACCURACY_F32, why))) exam_break(e, "%s", why);
+    if (!e->handover && !(e->handover = study_bounds(e->study, SEGUE_ACCURACY_F32, why)))
+        exam_break(e, "%s", why);
     return e->handover;
 }
 

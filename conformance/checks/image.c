@@ -7,8 +7,9 @@
 #include "../grammar/dtype.h"
 
 enum {
-    NEAR = 1 << 16,    /* spans that are closer become one */
-    LARGE = 64 << 20,  /* bytes of an operand that are copied whole, at most */
+    NEAR = 1 << 16,   /* spans that are closer become one */
+    LARGE = 64 << 20, /* bytes of an operand that are copied whole, at most */
+    KEPT = 64 << 20,  /* bytes of an allocation that is used again, at least */
     CACHE_LINE = 64
 };
 
@@ -111,7 +112,8 @@ static int find_spans(struct image *m)
         if (!o->facts || c->over[i]) continue;
         const uint64_t guard = guard_bytes(&m->style, element_size(o)) + 2 * CACHE_LINE;
         const uint64_t low = r->at < guard ? 0 : r->at - guard;
-        if (r->bytes > LARGE ? add_rows(m, r, &o->view, guard) : add_span(m, low, r->at + r->bytes + guard)) return -1;
+        if (r->bytes > LARGE ? add_rows(m, r, &o->view, guard) : add_span(m, low, r->at + r->bytes + guard))
+            return -1;
     }
     const uint64_t low = m->workspace.at < 4096 ? 0 : m->workspace.at - 4096;
     if (add_span(m, low, m->bytes)) return -1;
@@ -212,14 +214,34 @@ static int bind_operands(struct image *m)
     return 0;
 }
 
-int image_make(struct image *out, const struct lab_device *device, const struct call *c, uint64_t workspace,
-               uint64_t alignment, const struct style *style)
+void spare_free(struct spare *s)
+{
+    if (s->device) segue_memory_free(s->device->handle, s->memory);
+    memset(s, 0, sizeof *s);
+}
+
+/* The spare allocation if it fits; else it makes way: two large ones may be more than there is. */
+static segue_status take_memory(struct image *m)
+{
+    struct spare *s = m->spare;
+    if (s && s->device == m->device && s->memory.bytes - s->memory.offset >= m->bytes && m->bytes > KEPT) {
+        m->memory = s->memory;
+        s->device = NULL;
+        return SEGUE_OK;
+    }
+    if (s && m->bytes > KEPT) spare_free(s);
+    return segue_memory_alloc(m->device->handle, m->bytes, &m->memory, &m->diag);
+}
+
+int image_make(struct image *out, struct spare *spare, const struct lab_device *device, const struct call *c,
+               uint64_t workspace, uint64_t alignment, const struct style *style)
 {
     memset(out, 0, sizeof *out);
     out->device = device, out->call = c, out->style = *style;
     if (!alignment) alignment = 1;
     lay_out(out, workspace, alignment);
-    if (segue_memory_alloc(device->handle, out->bytes, &out->memory, &out->diag)) {
+    out->spare = spare;
+    if (take_memory(out)) {
         memset(&out->memory, 0, sizeof out->memory);
         out->device = NULL;
         return -2;
@@ -235,7 +257,10 @@ int image_make(struct image *out, const struct lab_device *device, const struct 
 
 void image_free(struct image *m)
 {
-    if (m->device) segue_memory_free(m->device->handle, m->memory);
+    if (m->device && m->spare && m->bytes > KEPT) {
+        spare_free(m->spare);
+        *m->spare = (struct spare){ m->device, m->memory };
+    } else if (m->device) segue_memory_free(m->device->handle, m->memory);
     free(m->spans);
     free(m->before);
     free(m->after);

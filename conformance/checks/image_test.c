@@ -40,13 +40,14 @@ static void places(void **context)
         const uint64_t guards[] = { 2, 64, 4096 };
         struct image m;
         uint64_t end = 0;
-        assert_int_equal(image_make(&m, &lab.device, &c, 33, 64, &style), 0);
+        assert_int_equal(image_make(&m, NULL, &lab.device, &c, 33, 64, &style), 0);
         for (uint32_t k = 0; k < c.primitive->field_count; k++) {
             const struct operand *o = &c.operands[k];
             const uint64_t size = o->view.dtype.bits / 8;
             if (!o->facts) continue;
             assert_true(m.regions[k].at >= end + guards[style.guard]);
-            assert_int_equal(address(&m, m.regions[k].at) % (style.aligned ? 64 : 2 * size), style.aligned ? 0 : size);
+            assert_int_equal(address(&m, m.regions[k].at) % (style.aligned ? 64 : 2 * size),
+                             style.aligned ? 0 : size);
             assert_int_equal(m.regions[k].bytes, o->view.bytes);
             end = m.regions[k].at + o->view.bytes;
         }
@@ -71,7 +72,7 @@ static void values_go_there_and_back(void **context)
     unsigned char bytes[64 * 4];
     (void)context;
     make_call(scan, &c);
-    assert_int_equal(image_make(&m, &lab.device, &c, 0, 1, &style), 0);
+    assert_int_equal(image_make(&m, NULL, &lab.device, &c, 0, 1, &style), 0);
     assert_int_equal(image_upload(&m), SEGUE_OK);
     assert_int_equal(image_download(&m), SEGUE_OK);
     for (uint32_t k = 0; k < c.primitive->field_count; k++) {
@@ -115,7 +116,7 @@ static void damage_has_words(void **context)
     struct call c;
     (void)context;
     make_call(scan, &c);
-    assert_int_equal(image_make(&m, &lab.device, &c, 100, 32, &style), 0);
+    assert_int_equal(image_make(&m, NULL, &lab.device, &c, 100, 32, &style), 0);
     assert_int_equal(image_upload(&m), SEGUE_OK);
     assert_int_equal(image_download(&m), SEGUE_OK);
     assert_int_equal(image_damage(&m, 0, &d), 0);
@@ -150,7 +151,7 @@ static void unused_rows(void **context)
     const uint32_t slot = field_named(c.primitive, "slot"), in = field_named(c.primitive, "h_in");
     c.operands[slot].whole[0] = 0, c.operands[slot].whole[1] = 2;
     assert_int_equal(call_look(&c), 0);
-    assert_int_equal(image_make(&m, &lab.device, &c, 0, 1, &style), 0);
+    assert_int_equal(image_make(&m, NULL, &lab.device, &c, 0, 1, &style), 0);
     assert_int_equal(image_upload(&m), SEGUE_OK);
     assert_int_equal(image_download(&m), SEGUE_OK);
     image_read(&m, in, values, bytes);
@@ -172,7 +173,7 @@ static void far_rows(void **context)
     struct call c;
     (void)context;
     make_call("causal_conv1d/fwd/f32/B2.T3.D2.W2/far/benign", &c);
-    assert_int_equal(image_make(&m, &lab.device, &c, 64, 64, &style), 0);
+    assert_int_equal(image_make(&m, NULL, &lab.device, &c, 64, 64, &style), 0);
     assert_true(m.bytes > (uint64_t)1 << 32);
     assert_true(m.copied < 1 << 17);
     assert_int_equal(image_upload(&m), SEGUE_OK);
@@ -198,7 +199,7 @@ static void in_place(void **context)
     const uint32_t in = field_named(c.primitive, "h_in"), out = field_named(c.primitive, "h_out");
     assert_int_equal(state_partner(c.primitive, out), in);
     c.over[out] = (uint8_t)(in + 1);
-    assert_int_equal(image_make(&m, &lab.device, &c, 0, 1, &style), 0);
+    assert_int_equal(image_make(&m, NULL, &lab.device, &c, 0, 1, &style), 0);
     assert_int_equal(m.regions[in].at, m.regions[out].at);
     assert_int_equal(image_upload(&m), SEGUE_OK);
     assert_int_equal(image_download(&m), SEGUE_OK);
@@ -224,8 +225,10 @@ static int close_lab(void **context)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(places),           cmocka_unit_test(values_go_there_and_back),
-                                        cmocka_unit_test(damage_has_words), cmocka_unit_test(unused_rows),
-                                        cmocka_unit_test(far_rows),         cmocka_unit_test(in_place) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(places),           cmocka_unit_test(values_go_there_and_back),
+        cmocka_unit_test(damage_has_words), cmocka_unit_test(unused_rows),
+        cmocka_unit_test(far_rows),         cmocka_unit_test(in_place)
+    };
     return cmocka_run_group_tests(tests, open_lab, close_lab);
 }

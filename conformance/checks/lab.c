@@ -24,13 +24,15 @@ static int first_ready(segue_context *ctx, char name[32])
     return 0;
 }
 
-static int open_one(segue_context *ctx, const char *name, uint32_t threads, struct lab_device *out, segue_diag *diag)
+static int open_one(segue_context *ctx, const char *name, uint32_t threads, struct lab_device *out,
+                    segue_diag *diag)
 {
     const segue_device_options options = { .size = sizeof options, .threads = threads };
     memset(out, 0, sizeof *out);
     out->facts.size = sizeof out->facts;
     if (segue_device_open(ctx, name, &options, &out->handle, diag)) return -1;
-    if (!segue_device_facts_of(out->handle, &out->facts, diag) && !segue_stream_create(out->handle, &out->stream, diag))
+    if (!segue_device_facts_of(out->handle, &out->facts, diag) &&
+        !segue_stream_create(out->handle, &out->stream, diag))
         return 0;
     segue_device_close(out->handle);
     out->handle = NULL;
@@ -48,8 +50,10 @@ static void close_one(struct lab_device *d)
 static void add_variant(struct lab *l, uint32_t threads, const char *label, int same_bits)
 {
     struct lab_device *v = &l->variants[l->variant_count];
-    if (l->variant_count == LAB_VARIANTS || open_one(l->context, l->device.facts.name, threads, v, NULL)) return;
-    if (v->facts.threads == l->device.facts.threads && !strcmp(v->facts.description, l->device.facts.description)) {
+    if (l->variant_count == LAB_VARIANTS || open_one(l->context, l->device.facts.name, threads, v, NULL))
+        return;
+    if (v->facts.threads == l->device.facts.threads &&
+        !strcmp(v->facts.description, l->device.facts.description)) {
         close_one(v);
         return;
     }

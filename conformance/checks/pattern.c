@@ -8,7 +8,7 @@
 
 #include "call.h"
 
-struct axis_use { /* which indices of one axis the bad elements have */
+struct axis_use {                          /* which indices of one axis the bad elements have */
     int64_t size, used, first, last, step; /* step: between all neighbours; 0 = it varies */
     unsigned char *at;                     /* [size] */
 };
@@ -51,14 +51,13 @@ static int print_axis(char *to, size_t room, const char *label, const struct axi
     if (a->used > 3) return 0;
     int n = snprintf(to, room, "%s %" PRId64, label, a->first);
     for (int64_t i = a->first + 1, left = a->used - 1; i < a->size && n < (int)room; i++)
-        if (a->at[i])
-            n += snprintf(to + n, room - (size_t)n, --left ? ", %" PRId64 : " and %" PRId64, i);
+        if (a->at[i]) n += snprintf(to + n, room - (size_t)n, --left ? ", %" PRId64 : " and %" PRId64, i);
     return n;
 }
 
 /* Whether every element that could be bad and lies at used indices is. */
-static int is_full(const struct axis_use *axes, const segue_tensor *view, const unsigned char *bad, const unsigned char *all,
-                   int64_t count)
+static int is_full(const struct axis_use *axes, const segue_tensor *view, const unsigned char *bad,
+                   const unsigned char *all, int64_t count)
 {
     for (struct walk w = walk_from(view); w.i < count; walk_on(&w)) {
         int in = 1;

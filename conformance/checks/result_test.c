@@ -13,7 +13,8 @@ static void names_go_round(void **context)
     (void)context;
     for (int s = 0; s < STATUS_COUNT; s++) {
         assert_int_equal(status_named(status_name((enum status)s)), s);
-        for (int k = 0; k < s; k++) assert_string_not_equal(status_name((enum status)s), status_name((enum status)k));
+        for (int k = 0; k < s; k++)
+            assert_string_not_equal(status_name((enum status)s), status_name((enum status)k));
     }
     assert_int_equal(status_named("PASSED"), STATUS_COUNT);
     assert_string_equal(status_name(STATUS_COUNT), "unknown");

@@ -24,8 +24,9 @@ int study_make(struct study *out, struct lab *lab, const struct test_case *c, ch
     int result = call_of_case(&out->call, c) ? -2 : call_look(&out->call);
     if (result)
         snprintf(why, DESCRIPTOR_WHY, "%s",
-                 result == -2 ? "no memory for the case's values"
-                              : "the suite was built without a reference of this primitive, or that left its operands");
+                 result == -2
+                     ? "no memory for the case's values"
+                     : "the suite was built without a reference of this primitive, or that left its operands");
     out->aside = milliseconds() - start;
     return result ? -1 : 0;
 }
@@ -36,6 +37,7 @@ void study_free(struct study *s)
         for (int k = 0; k < DESCRIPTOR_FIELDS; k++)
             if (s->bounds[i].has[k]) bound_free(&s->bounds[i].of[k]);
     call_free(&s->call);
+    spare_free(&s->spare);
     memset(s, 0, sizeof *s);
 }
 
@@ -57,7 +59,8 @@ static int make_bounds(const struct study *s, uint32_t accuracy, struct bounds *
     for (uint32_t i = 0; !result && i < c->primitive->field_count; i++) {
         const struct operand *o = &c->operands[i];
         if (!is_output(o)) continue;
-        if (bound_make(&out->of[i], n.of[i], o->count, segue_dtype_id(o->view.dtype), accuracy, s->c->exact)) result = -2;
+        if (bound_make(&out->of[i], n.of[i], o->count, segue_dtype_id(o->view.dtype), accuracy, s->c->exact))
+            result = -2;
         else out->has[i] = 1;
     }
     call_numbers_free(&n);
@@ -85,7 +88,8 @@ static int prove(const struct study *s, struct bounds *b)
     }
     if (!b->vacuous && applicable && !rejected) {
         b->vacuous = 1;
-        snprintf(b->why, sizeof b->why, "none of %d planted wrong answers is rejected: choose other inputs", applicable);
+        snprintf(b->why, sizeof b->why, "none of %d planted wrong answers is rejected: choose other inputs",
+                 applicable);
     }
     return 0;
 }

@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Failures run again, each time in a fresh child: alone; where alone they always pass, behind what came before them. The
  * number of cases before is halved as long as the failure stays. */
-#include "run.h"
+#include "suite_run.h"
 
 #include "progress.h"
 #include "record.h"

@@ -50,10 +50,9 @@ static void print_head(const struct run *r, const struct summary *s, FILE *to)
           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>",
           to);
     print_escaped(run_device(r), to);
-    fprintf(
-        to,
-        ": %s</title>\n<style>%s</style></head>\n<body><main>\n<header><p class=\"eyebrow\">Segue conformance, ",
-        s->exit_code ? "failed" : "passed", html_style);
+    fprintf(to, ": %s</title>\n<style>", s->exit_code ? "failed" : "passed");
+    for (int i = 0; html_style[i]; i++) fputs(html_style[i], to);
+    fputs("</style></head>\n<body><main>\n<header><p class=\"eyebrow\">Segue conformance, ", to);
     print_escaped(r->cases->list, to);
     fputs("</p>\n<h1>", to);
     print_escaped(run_device(r), to);
@@ -94,7 +93,7 @@ static void print_failure(const struct run *r, const struct record *record, FILE
     print_escaped(r->cases->items[record->item].name, to);
     fputs("</p><p class=\"row\">", to);
     print_escaped(x->row[0] ? x->row : "kernel unknown", to);
-    fprintf(to, ", class %s", accuracy_words(x->accuracy, words, sizeof words));
+    if (x->accuracy) fprintf(to, ", class %s", accuracy_words(x->accuracy, words, sizeof words));
     if (x->check[0]) fputs(", check ", to), print_escaped(x->check, to);
     fputs("</p></td><td>", to);
     paragraph("", element_words(x, words, sizeof words), to);

@@ -6,7 +6,7 @@
 
 #include "report.h"
 
-extern const char html_style[];
+extern const char *const html_style[]; /* NULL-ended */
 
 /* Part n of a canonical descriptor (primitive, variant, dtypes, shape, layout, distribution) up to the first of ends.
  * Returns to. */

@@ -158,9 +158,12 @@ static void print_kernels(const struct run *r, FILE *to)
         for (size_t i = 0; i < r->count; i++) {
             const struct result *x = &r->records[i].r;
             if (strcmp(x->row, rows->text[row])) continue;
+            const int skipped = status_counts_as(x->status) == COUNTS_SKIPPED;
             for (unsigned k = 0; k < KINDS; k++) {
-                cells[k].failed += (x->failed >> k & 1) != 0;
-                cells[k].passed += (x->ran & ~x->failed) >> k & 1;
+                const unsigned ran = x->ran >> k & 1, failed = x->failed >> k & 1;
+                cells[k].failed += failed;
+                cells[k].skipped += ran && skipped;
+                cells[k].passed += ran && !failed && !skipped;
             }
             /* a crash, a hang: no check came to say so */
             cells[KINDS].failed += !x->failed && status_counts_as(x->status) == COUNTS_FAILED;
@@ -200,7 +203,7 @@ void html_margins(const struct run *r, FILE *to)
         to,
         "<h2>Margins</h2><p class=\"note\">How much of its tightest limit each of the %u passed results used; beyond 1 it "
         "would have failed, from 0.5 on it is marked PASS_MARGIN.</p>\n"
-        "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"histogram of margins\">\n",
+        "<div class=\"scroll\"><svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"histogram of margins\">\n",
         passed, WIDTH, HEAD + HEIGHT + FOOT);
     for (int i = 0; i < BINS; i++) {
         const double height = (double)bins[i] / most * HEIGHT, wide = (double)WIDTH / BINS, x = i * wide;
@@ -219,5 +222,5 @@ void html_margins(const struct run *r, FILE *to)
                 : i == 4 ? "end"
                          : "middle",
                 i / 4.0);
-    fputs("</svg>\n", to);
+    fputs("</svg></div>\n", to);
 }

@@ -3,7 +3,7 @@
 #include "html.h"
 
 /* Colour never speaks alone: a status is a word, a failing cell has a mark. */
-const char html_style[] =
+const char *const html_style[] = {
     ":root{color-scheme:light dark;--paper:#fbfaf7;--card:#fff;--ink:#1c1d21;--soft:#62656d;--line:#e4e1d9;"
     "--ok:#1f6b45;--ok-bg:#e6f1ea;--bad:#a52a22;--bad-bg:#fae9e6;--skip:#6d6a62;--skip-bg:#efede7;--bar:#7d9c8a;"
     "--warn:#8a5a00}"
@@ -13,7 +13,7 @@ const char html_style[] =
     "*{box-sizing:border-box}"
     "body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,"
     "'Helvetica Neue',sans-serif;font-variant-numeric:tabular-nums;-webkit-text-size-adjust:100%}"
-    "main{max-width:72rem;margin:0 auto;padding:3rem 1.5rem 5rem}"
+    "main{max-width:76rem;margin:0 auto;padding:3rem 1.5rem 5rem}"
     "h1{font-size:2.1rem;line-height:1.15;font-weight:650;letter-spacing:-.02em;margin:.2rem 0 .3rem}"
     "h2{font-size:1.15rem;font-weight:650;letter-spacing:-.005em;margin:3.2rem 0 .35rem}"
     "p{margin:.2rem 0 .8rem}"
@@ -29,7 +29,7 @@ const char html_style[] =
     ".numbers{display:flex;flex-wrap:wrap;gap:1rem 2.6rem;margin:0;padding:1.2rem 0;border:solid var(--line);"
     "border-width:1px 0}"
     ".numbers div{min-width:4.5rem}.numbers dd{margin:0;font-size:1.6rem;font-weight:600;letter-spacing:-.015em;"
-    "line-height:1.2}.numbers dt{font-size:.82rem}"
+    "line-height:1.2}.numbers dt{font-size:.82rem}", /* C promises strings of 4095 characters only */
     ".scroll{overflow-x:auto;margin:.8rem 0}"
     "table{border-collapse:separate;border-spacing:0;font-size:.9rem;width:100%}"
     "th{font-weight:500;text-align:left;font-size:.82rem;padding:.4rem .7rem;vertical-align:bottom;"
@@ -37,7 +37,7 @@ const char html_style[] =
     "td{padding:.45rem .7rem;border-bottom:1px solid var(--line);vertical-align:top}"
     "td.n,th.n{text-align:right}"
     ".matrix table{border-spacing:3px;width:auto}.matrix th,.matrix td{border:0}"
-    ".matrix td{text-align:center;min-width:3.6rem;padding:.4rem .5rem;border-radius:.35rem;vertical-align:middle}"
+    ".matrix td{text-align:center;min-width:3.2rem;padding:.4rem .35rem;border-radius:.35rem;vertical-align:middle}"
     ".matrix thead th{text-align:center;padding:.2rem .3rem}.matrix thead th:first-child{text-align:left}"
     ".matrix tbody th{white-space:nowrap;color:var(--ink);padding-left:0;vertical-align:middle}"
     ".matrix .group{border-bottom:1px solid var(--line)}.matrix td.gap,.matrix th.gap{min-width:.8rem;width:.8rem;padding:0}"
@@ -49,7 +49,7 @@ const char html_style[] =
     ".again code{display:block;background:var(--skip-bg);border-radius:.35rem;padding:.4rem .65rem;user-select:all}"
     ".facts{display:grid;grid-template-columns:max-content 1fr;gap:.35rem 1.6rem;margin:.8rem 0;font-size:.9rem}"
     ".facts dt,.facts dd{margin:0}"
-    "svg{display:block;width:100%;max-width:46rem;height:auto;margin:.6rem 0}"
+    "svg{display:block;width:100%;min-width:30rem;max-width:46rem;height:auto;margin:.6rem 0}"
     "svg text{font:11px system-ui,sans-serif;fill:var(--soft);font-variant-numeric:tabular-nums}"
     "svg rect{fill:var(--bar)}svg rect.near{fill:var(--warn)}svg line{stroke:var(--line)}"
     "details{margin:3.2rem 0 0;border-top:1px solid var(--line);padding-top:1rem}"
@@ -57,4 +57,6 @@ const char html_style[] =
     "@media(max-width:42rem){main{padding:1.6rem 1rem 3rem}h1{font-size:1.6rem}.facts{grid-template-columns:1fr;gap:0}"
     ".facts dd{margin-bottom:.6rem}.failures thead{display:none}.failures tr,.failures td{display:block;width:auto}"
     ".failures td:first-child{padding-bottom:0;border:0;width:auto}.failures tr.again td:first-child{display:none}}"
-    "@media print{body{background:#fff;font-size:11px}details{display:none}}";
+    "@media print{body{background:#fff;font-size:11px}details{display:none}}",
+    NULL,
+};

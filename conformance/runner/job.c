@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a child of `segue conform run` does. */
 #include "record.h"
-#include "run.h"
+#include "suite_run.h"
 
 #include <stdio.h>
 

@@ -55,7 +55,7 @@ static void count_primitives(const struct run *r, struct summary *s)
 }
 
 /* The device's own way, in words of its labels: "2" threads, the instruction set that its description names. */
-static const char *own_way(const struct run *r, const char *label, size_t word, char *to, size_t room)
+static void own_way(const struct run *r, const char *label, size_t word, char *to, size_t room)
 {
     static const char *const sets[] = { "avx512", "avx2", "base" };
     const char *description = json_string_value(json_object_get(r->device, "description"));
@@ -64,10 +64,9 @@ static const char *own_way(const struct run *r, const char *label, size_t word, 
     if (word == 7 && !strncmp(label, "threads", word) && threads) snprintf(to, room, "%d", threads);
     for (size_t i = 0; word == 3 && !strncmp(label, "isa", word) && !*to && i < sizeof sets / sizeof *sets; i++)
         if (description && strstr(description, sets[i])) snprintf(to, room, "%s", sets[i]);
-    return to;
 }
 
-/* Labels "threads 1", "isa avx2" grouped by their first word: "threads 1 3 2; isa base avx2 avx512". */
+/* Labels "threads 1", "isa avx2" grouped by their first word: "threads 1 2 3; isa base avx2 avx512". */
 static void join_variants(const struct run *r, char *to, size_t room)
 {
     const json_t *variants = json_object_get(r->device, "variants");
@@ -81,13 +80,17 @@ static void join_variants(const struct run *r, char *to, size_t room)
             first = strncmp(json_string_value(json_array_get(variants, k)), label, word + 1) != 0;
         if (!first) continue;
         at += (size_t)snprintf(to + at, room - at, "%s%.*s", at ? "; " : "", (int)word, label);
+        own_way(r, label, word, own, sizeof own);
         for (size_t k = i; k < json_array_size(variants) && at < room; k++) {
             const char *other = json_string_value(json_array_get(variants, k));
-            if (!strncmp(other, label, word + 1))
-                at += (size_t)snprintf(to + at, room - at, "%s", other + word);
+            if (strncmp(other, label, word + 1)) continue;
+            if (atoi(own) && atoi(own) < atoi(other + word)) { /* numbers in their order */
+                at += (size_t)snprintf(to + at, room - at, " %s", own);
+                own[0] = 0;
+            }
+            if (at < room) at += (size_t)snprintf(to + at, room - at, "%s", other + word);
         }
-        if (at < room && *own_way(r, label, word, own, sizeof own))
-            at += (size_t)snprintf(to + at, room - at, " %s", own);
+        if (at < room && own[0]) at += (size_t)snprintf(to + at, room - at, " %s", own);
     }
 }
 

@@ -4,7 +4,7 @@
 #ifndef SEGUE_CONFORMANCE_SUMMARY_H
 #define SEGUE_CONFORMANCE_SUMMARY_H
 
-#include "run.h"
+#include "suite_run.h"
 
 #include <stdio.h>
 

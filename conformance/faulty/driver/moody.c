@@ -100,6 +100,14 @@ static void hang(void)
         for (;;) pause();
 }
 
+/* Leaves a process of its own behind. */
+static void litter(void)
+{
+    if (fork() == 0)
+        for (;;) pause();
+    crash();
+}
+
 /* All memory that there is, and writes to it. */
 static void devour(void)
 {
@@ -111,6 +119,7 @@ static void devour(void)
 static segue_status fail_before(const segue_kit_call *call)
 {
     if (mood_is("crash") || mood_is("once")) crash();
+    if (mood_is("litter")) litter();
     if (mood_is("exit")) exit(3);
     if (mood_is("hang")) hang();
     if (mood_is("devour")) devour();

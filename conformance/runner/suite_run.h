@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One run of the suite on one device: cases in, results out. */
-#ifndef SEGUE_CONFORMANCE_RUN_H
-#define SEGUE_CONFORMANCE_RUN_H
+#ifndef SEGUE_CONFORMANCE_SUITE_RUN_H
+#define SEGUE_CONFORMANCE_SUITE_RUN_H
 
 #include "../checks/check.h"
 #include "children.h"

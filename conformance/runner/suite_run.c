@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All cases once. Where a child dies and nobody knows in which kernel, the case is judged again kernel by kernel. */
-#include "run.h"
+#include "suite_run.h"
 
 #include "progress.h"
 #include "record.h"
