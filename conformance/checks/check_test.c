@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whole cases: right devices pass every kind of check and every identity, and wrong kernels fail the ones that are there for
  * them. The wrong ones are the plugin of conformance/faulty/wrong; without it those tests are skipped. */
-#include "check.h"
+#include "check_case.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

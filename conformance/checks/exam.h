@@ -5,7 +5,7 @@
 #define SEGUE_CONFORMANCE_EXAM_H
 
 #include "../gauge/judge.h"
-#include "check.h"
+#include "check_case.h"
 #include "image.h"
 
 enum { KINDS = 6, CLASSES = 8 };

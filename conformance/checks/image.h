@@ -7,7 +7,7 @@
 #define SEGUE_CONFORMANCE_IMAGE_H
 
 #include "call.h"
-#include "check.h"
+#include "check_case.h"
 
 struct
     style { /* how a call lies in memory; from a hash of the case, so that each case is the same everywhere */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "check.h"
+#include "check_case.h"
 
 enum { NO_DEVICE = 3, ENVIRONMENT = 4 }; /* exit codes */
 

@@ -4,7 +4,7 @@
 #ifndef SEGUE_CONFORMANCE_SUITE_RUN_H
 #define SEGUE_CONFORMANCE_SUITE_RUN_H
 
-#include "../checks/check.h"
+#include "../checks/check_case.h"
 #include "children.h"
 #include "selection.h"
 

@@ -3,7 +3,7 @@
 /* segue conform golden: asks a device what the original authors' code answered. Each file is judged in a child process. */
 #include "verb_golden.h"
 
-#include "../checks/check.h"
+#include "../checks/check_case.h"
 #include "../runner/children.h"
 #include "../runner/record.h"
 #include "../runner/verb.h"

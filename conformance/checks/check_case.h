@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One case on one row of an opened device, through the public ABI. */
-#ifndef SEGUE_CONFORMANCE_CHECK_H
-#define SEGUE_CONFORMANCE_CHECK_H
+#ifndef SEGUE_CONFORMANCE_CHECK_CASE_H
+#define SEGUE_CONFORMANCE_CHECK_CASE_H
 
 #include "../grammar/test_case.h"
 #include "result.h"
