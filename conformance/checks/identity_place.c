@@ -117,6 +117,7 @@ void identity_bounds(struct exam *e, const char *check)
                                     .bounds = e->bounds };
     struct answer a;
     style.aligned = 1;
+    style.poison = 0x5a; /* what memory held before is another thing that must not matter */
     if (!op) exam_break(e, "%s: no memory", check);
     else if (exam_run(e, &e->study->call, &s, &a) == 1) {
         exam_judge(e, &a, "under a plan for more tokens and sequences: ", 0);
@@ -172,6 +173,8 @@ void identity_threads(struct exam *e, const char *check)
                                         .bounds = unless_declared(e, SEGUE_THREAD_INVARIANT, e->bounds) };
         if (!device->same_bits || !run_on(e, device, check, &a)) continue;
         exam_compare(e, &e->study->call, &a, &all, &how);
+        snprintf(words, sizeof words, "with %s: ", device->label);
+        exam_judge(e, &a, words, 0);
         answer_free(&a);
     }
 }

@@ -100,6 +100,7 @@ static void write_output(const struct conv *c, int64_t t, int64_t d, float value
     const int last = c->q.b == y->shape[0] - 1 && c->q.first + t == y->shape[1] - 1 && d == y->shape[2] - 1;
     if (c->flaw == CONV_last_unwritten && last) return;
     if (c->flaw == CONV_output_read) value += 0 * load_bytes(y, to);
+    if (c->flaw == CONV_larger_kept) value = fmaxf(value, load_bytes(y, to)); /* NaN loses */
     store_bytes(y, to, value);
     if (c->flaw == CONV_past_end && last) memset(to + y->dtype.bits / 8, 0, y->dtype.bits / 8);
 }

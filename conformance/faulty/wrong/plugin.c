@@ -31,10 +31,11 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
                                 void **device, segue_diag *diag)
 {
     struct wrong_device *dev = host->alloc(host->user, sizeof *dev, sizeof(void *));
-    (void)index, (void)options;
+    (void)index;
     if (!dev)
         return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for a counter of runs");
     dev->host = host;
+    dev->threads = options->threads;
     *device = dev;
     return SEGUE_OK;
 }
@@ -45,8 +46,15 @@ static void close_device(void *device)
     host->free(host->user, device);
 }
 
+static void opened_facts(void *device, segue_device_facts *facts)
+{
+    const uint32_t threads = ((const struct wrong_device *)device)->threads;
+    facts->threads = threads ? threads : 1;
+}
+
 static const segue_kit_adapter adapter = {
-    SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open_device, .close = close_device,
+    SEGUE_KIT_HOST_MEMORY, .count = count,        .info = info,
+    .open = open_device,   .close = close_device, .facts = opened_facts,
 };
 
 static const segue_row *const rows[] = {

@@ -182,6 +182,7 @@ static segue_status scan(const segue_op_header *header, const segue_kit_call *ca
     s.x = (float *)(void *)((char *)call->workspace.data + call->workspace.offset);
     if (flaw == SCAN_run_differs)
         s.odd_run = atomic_fetch_add(&((struct wrong_device *)call->device->handle)->runs, 1) % 3 == 2;
+    if (flaw == SCAN_threads_differ) s.odd_run = ((struct wrong_device *)call->device->handle)->threads > 1;
     for (int64_t i = 0; i < sequences; i++) {
         s.q = span_of(i, &op->u, &op->cu_seqlens, &op->slot, given(&op->h_in) ? &op->h_in : &op->h_out);
         if (!s.q.padding || flaw == SCAN_nan_masked || flaw == SCAN_slot_not_cleared) {

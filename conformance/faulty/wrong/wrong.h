@@ -26,6 +26,7 @@
     FLAW(tf32_inputs)          \
     FLAW(f16_sums)             \
     FLAW(run_differs)          \
+    FLAW(threads_differ)       \
     FLAW(batch_dependent)      \
     FLAW(nan_masked)           \
     FLAW(empty_sequence_cleared)
@@ -37,6 +38,7 @@
     FLAW(workspace_read)     \
     FLAW(workspace_over)     \
     FLAW(output_read)        \
+    FLAW(larger_kept)        \
     FLAW(offset_wraps)       \
     FLAW(step_taps_reversed) \
     FLAW(tags_ignored)       \
@@ -49,6 +51,7 @@
 struct wrong_device {
     const segue_host *host;
     atomic_uint runs; /* of rows that differ from run to run */
+    uint32_t threads; /* as asked for; one computes all the same */
 };
 
 static inline int given(const segue_tensor *t)
