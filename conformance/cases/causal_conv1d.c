@@ -23,7 +23,9 @@ enum {
 
 enum { BENIGN, EXACT, WIDE, CANCEL };
 static const char *const distributions[] = { "benign", "exact", "wide", "cancel", NULL };
-static const char *const modifiers[] = { "tags-padding", NULL }; /* negative tags on the right of some rows */
+/* tags-padding: negative tags on the right of some rows. tags-hostile: any negative tags, also on the left and between
+ * documents, and tags that are equal in 16 bits. count-negative: rings that have seen fewer than no tokens, which is none. */
+static const char *const modifiers[] = { "tags-padding", "tags-hostile", "count-negative", NULL };
 
 /* |y| <= (8 taps * 3 * 6 + 3) * 2. Zeros among the factors would hide what else is wrong. */
 static double draw_integer(uint32_t field, const struct dice *dice)
@@ -92,6 +94,29 @@ static void draw_tags(const struct test_case *c, int32_t *to, const struct dice 
     }
 }
 
+/* Runs of tags; no two runs of padding without a document between, the first run of every other row is padding. */
+static void draw_hostile_tags(const struct test_case *c, int32_t *to, const struct dice *dice)
+{
+    static const int32_t padding[] = { -7, INT32_MIN, -1, -65536 },
+                         documents[] = { 0, 65536, 1, 65537, 3 * 65536, INT32_MAX };
+    enum { PADDING = sizeof padding / sizeof *padding, DOCUMENTS = sizeof documents / sizeof *documents };
+    const int64_t rows = descriptor_axis(&c->d, 'b'), tokens = descriptor_axis(&c->d, 't');
+    for (int64_t b = 0; b < rows; b++) {
+        int64_t left = 0, document = 0, pads = b;
+        int32_t tag = 0;
+        for (int64_t t = 0; t < tokens; t++, left--) {
+            const struct dice d = { { dice->key[0], dice->key[1] }, dice->field, (uint64_t)(b * tokens + t) };
+            if (!left) {
+                const int pad = t ? tag >= 0 && dice_integer(&d, 0, 0, 2) == 0 : b % 2 == 0;
+                if (!pad) document += dice_integer(&d, 1, 1, 2);
+                tag = pad ? padding[pads++ % PADDING] : documents[document % DOCUMENTS];
+                left = dice_integer(&d, 2, 1, 1 + tokens / 5);
+            }
+            to[b * tokens + t] = tag;
+        }
+    }
+}
+
 /* Tokens seen before: around the ring's length l, and far beyond it. */
 static void draw_counts(const struct test_case *c, int32_t *to, const struct dice *dice)
 {
@@ -100,12 +125,14 @@ static void draw_counts(const struct test_case *c, int32_t *to, const struct dic
     for (int64_t s = 0; s < count; s++) {
         const struct dice d = { { dice->key[0], dice->key[1] }, dice->field, (uint64_t)s };
         to[s] = (int32_t)choices[dice_integer(&d, 0, 0, sizeof choices / sizeof *choices - 1)];
+        if (has_modifier(c, "count-negative") && s % 2 == 0) to[s] = s % 4 ? INT32_MIN : -(int32_t)(l / 2) - 1;
     }
 }
 
 static void integers(const struct test_case *c, uint32_t field, int32_t *to, const struct dice *dice)
 {
-    if (field == SEQ_IDX) draw_tags(c, to, dice);
+    if (field == SEQ_IDX && has_modifier(c, "tags-hostile")) draw_hostile_tags(c, to, dice);
+    else if (field == SEQ_IDX) draw_tags(c, to, dice);
     else draw_counts(c, to, dice);
 }
 
@@ -124,6 +151,14 @@ static int fits(const struct test_case *c, char *why)
         return snprintf(why, DESCRIPTOR_WHY,
                         "distribution: tags-padding: wanted tags (seq_idx) and two tokens or more"),
                -1;
+    if (has_modifier(c, "tags-hostile") &&
+        (!c->d.present[SEQ_IDX] || has_modifier(c, "tags-padding") || descriptor_axis(&c->d, 't') < 2))
+        return snprintf(
+                   why, DESCRIPTOR_WHY,
+                   "distribution: tags-hostile: wanted tags (seq_idx), two tokens or more, no tags-padding"),
+               -1;
+    if (has_modifier(c, "count-negative") && !c->d.present[CACHE_SEQLENS])
+        return snprintf(why, DESCRIPTOR_WHY, "distribution: count-negative: wanted a ring (cache_seqlens)"), -1;
     return 0;
 }
 
@@ -159,7 +194,8 @@ static int split(segue_op_header *header, int64_t tokens)
 
 /* The first value of each is what a case has unless something else is asked for. Behind | : covered once only. */
 static const struct factor factors[] = {
-    { "dtypes", "f32 bf16 f16 bf16-weight.f32 bf16-h_in.bf16 f16-weight.f32-h_in.f16 f32-h_in.bf16 | f64" },
+    { "dtypes",
+      "f32 bf16 f16 bf16-weight.f32 bf16-h_in.bf16 f16-weight.f32-h_in.f16 f32-h_in.bf16 bf16-weight.f32-bias.f32 | f64" },
     { "T", "17 0 1 2 15 16 63 64 65 127 128 129 255 256 257 1000 | 4097" },
     { "D", "7 1 2 16 33 64" },
     { "W", "4 1 2 3 5 8" },
@@ -172,10 +208,11 @@ static const struct factor factors[] = {
     { "variant", "- post_gate" },
     { "variant", "- activation=silu" },
     { "variant", "- max_seqlen=5000" },
-    { "layout", "btd bdt pad3 flip" },
+    { "layout", "btd bdt pad3 flip odd" },
     { "distribution", "benign exact wide cancel" },
     { "modifier",
-      "- empty-first empty-middle empty-last gap slot-fresh slot-drop slot-padding tags-padding nan-future" },
+      "- empty-first empty-middle empty-last gap cu-outside slot-fresh slot-drop slot-padding slot-outside tags-padding "
+      "tags-hostile count-negative nan-future" },
     { NULL, NULL },
 };
 
@@ -224,6 +261,8 @@ static const char *const mandatory[] = {
     /* more than 2^31 bytes between batch rows */
     "causal_conv1d/fwd.h_in.h_out/f32/B3.T5.D3.W4/far",
     "causal_conv1d/fwd.h_in.h_out/bf16/B3.T5.D3.W4/far",
+    "causal_conv1d/fwd.pre_gate.post_gate.h_in.h_out/bf16/B3.T5.D3.W4/far/benign#1",
+    "causal_conv1d/fwd.pre_gate.post_gate.h_in.h_out/bf16/B3.T5.D3.W4/far/benign#2",
     /* a ring of tokens; more tokens than it holds */
     "causal_conv1d/fwd.cache_seqlens.h_in.h_out/f32/B5.T1.D7.W4",
     "causal_conv1d/fwd.cache_seqlens.h_in.h_out/f32/B5.T2.D7.W4.L9",
@@ -233,6 +272,36 @@ static const char *const mandatory[] = {
     "causal_conv1d/fwd.bias.seq_idx/f32/B3.T65.D7.W4",
     "causal_conv1d/fwd.bias.seq_idx.h_in.h_out/f32/B3.T65.D7.W4/btd/benign.tags-padding",
     "causal_conv1d/fwd.seq_idx.h_in.h_out.activation=silu/bf16/B2.T17.D33.W8.L9/btd/benign",
+    /* weights of f32 beside 16-bit activations; each weight of a dtype of its own */
+    "causal_conv1d/fwd.bias.h_in.h_out.activation=silu/bf16-weight.f32-bias.f32/B2.T65.D16.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out.activation=silu/f16-weight.f32-bias.f32/B2.T65.D16.W4",
+    "causal_conv1d/fwd.bias/bf16-bias.f32/B2.T17.D16.W4",
+    "causal_conv1d/fwd.bias/f32-weight.f16-bias.bf16/B2.T17.D16.W4",
+    /* integers out of range */
+    "causal_conv1d/fwd.h_in.h_out/f32/T65.D7.W4.S3/packed/benign.cu-outside",
+    "causal_conv1d/fwd.h_in.h_out/f32/T65.D7.W4.S2/packed/benign.cu-outside",
+    "causal_conv1d/fwd.slot.h_in.h_out/f32/B3.T33.D7.W4.P9/btd/benign.slot-outside",
+    "causal_conv1d/fwd.cache_seqlens.slot.h_in.h_out/f32/T65.D7.W4.S6.P12/packed/benign.slot-outside.cu-outside",
+    "causal_conv1d/fwd.cache_seqlens.h_in.h_out/f32/B5.T2.D7.W4.L9/btd/benign.count-negative",
+    "causal_conv1d/fwd.bias.seq_idx/f32/B3.T65.D7.W4/btd/benign.tags-hostile",
+    "causal_conv1d/fwd.bias.seq_idx.h_in.h_out/f32/B5.T65.D7.W4/btd/benign.tags-hostile",
+    /* the longest sequence is exactly max_seqlen */
+    "causal_conv1d/fwd.max_seqlen=65/f32/T65.D7.W4/packed",
+    "causal_conv1d/fwd.h_in.h_out.max_seqlen=64/bf16/T64.D7.W4/packed",
+    /* sizes beyond a block or a buffer of fixed size */
+    "causal_conv1d/fwd.bias.pre_gate.post_gate.h_in.h_out/f32/B1.T5.D129.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out.activation=silu/bf16/B1.T2.D1536.W4",
+    "causal_conv1d/fwd.bias.h_in.h_out/f32/B2.T17.D7.W9",
+    "causal_conv1d/fwd.h_in.h_out/f32/B2.T33.D7.W4.L17",
+    "causal_conv1d/fwd.cache_seqlens.h_in.h_out/f32/B3.T5.D7.W4.L17",
+    "causal_conv1d/fwd.h_in.h_out/f32/T129.D3.W4.S33/packed",
+    "causal_conv1d/fwd.h_in.h_out/f32/B9.T5.D3.W4",
+    "causal_conv1d/fwd.h_in.h_out/f32/B33.T2.D3.W4",
+    "causal_conv1d/fwd/f32/B1.T5000.D2.W4",
+    /* no operand has a stride of 1 */
+    "causal_conv1d/fwd.bias.pre_gate.post_gate.h_in.h_out/f32/B2.T17.D7.W4/odd",
+    "causal_conv1d/fwd.bias.cu_seqlens.cache_seqlens.slot.h_in.h_out/f32/T65.D7.W4.S3.P9/odd",
+    "causal_conv1d/fwd.bias.seq_idx.h_in.h_out/bf16-weight.f32-bias.f32-h_in.bf16/B3.T17.D7.W4/odd",
     NULL,
 };
 

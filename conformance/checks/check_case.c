@@ -231,7 +231,8 @@ static int examine_row(struct job *j, const segue_row_facts *row)
     examine(e);
     segue_plan_destroy(e->plan);
     answer_free(&e->base);
-    finish(e, "more memory than there is, workspace included");
+    answer_free(&e->other);
+    finish(e, "operands and their guards take more memory than there is");
     e->r.ms = milliseconds() - start - (j->study.aside - aside);
     const int lost = e->r.status == STATUS_DEVICE_LOST;
     j->sink(j->user, j->c, &e->r);

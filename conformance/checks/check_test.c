@@ -172,6 +172,13 @@ static const struct kill {
     { "causal_conv1d_output_read", "causal_conv1d/fwd/f32/B1.T9.D3.W4/btd/benign", NULL, CHECK_POISON },
     { "causal_conv1d_long_skipped", "causal_conv1d/fwd.h_in.h_out/f32/B1.T140.D3.W4/btd/benign",
       "identity:in-place", CHECK_VALUE | CHECK_STATE | CHECK_POISON },
+    { "selective_scan_plan_caches_a", "selective_scan/fwd.h_out/f32/B2.T17.D3.N4/btd/benign", "identity:replan",
+      CHECK_VALUE | CHECK_STATE | CHECK_IDENTITY },
+    { "causal_conv1d_plan_caches_w", "causal_conv1d/fwd/f32/B1.T9.D3.W4/btd/benign", "identity:replan",
+      CHECK_VALUE | CHECK_IDENTITY },
+    { "selective_scan_static_scratch", "selective_scan/fwd.h_out/f32/B2.T200.D16.N16/btd/benign",
+      "identity:concurrent",
+      CHECK_IDENTITY }, /* 16 runs of milliseconds, two at a time: none overlaps by no chance */
     { "causal_conv1d_offset_wraps", "causal_conv1d/fwd/f32/B3.T5.D3.W4/far/benign", NULL, CHECK_VALUE },
     { "causal_conv1d_refused_late", "causal_conv1d/fwd.post_gate/f32/B1.T65.D3.W4/btd/benign", NULL,
       CHECK_GUARD | CHECK_STATUS },

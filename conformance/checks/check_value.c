@@ -83,35 +83,41 @@ static void check_poison(struct exam *e, int repeats_differ)
     struct style style = study_style(e->study);
     const unsigned char first = style.poison;
     struct answer second;
-    style.poison = 0x5a;
+    style.poison = study_poison(e->study, 0);
     const struct setting s = again(e, "poison", &style);
     const struct map all = map_all();
     if (!exam_goes_on(e) || exam_run(e, c, &s, &second) != 1) return;
     exam_ran(e, CHECK_POISON);
     find_unwritten(e, &second, first, s.style->poison);
     const int bits = !repeats_differ && !unless_declared(e, SEGUE_RUN_TO_RUN, e->bounds);
-    const struct comparison how = { .kind = CHECK_POISON,
-                                    .check = "poison",
-                                    .words = "outputs and workspace were filled with 0x5a instead of 0xff",
-                                    .bounds = bits ? NULL : e->bounds };
+    char words[80];
+    snprintf(words, sizeof words, "outputs and workspace were filled with 0x%02x instead of 0x%02x",
+             style.poison, first);
+    const struct comparison how = {
+        .kind = CHECK_POISON, .check = "poison", .words = words, .bounds = bits ? NULL : e->bounds
+    };
     exam_compare(e, c, &second, &all, &how);
     answer_free(&second);
 }
 
-/* 1 = a repeated run had other bits. */
+/* By bits where they are declared, and by value. 1 = a repeated run had other bits and must not have. */
 static int check_repeats(struct exam *e)
 {
     const struct map all = map_all();
     const struct setting s = again(e, "identity:repeat", NULL);
+    const struct bounds *bounds = unless_declared(e, SEGUE_RUN_TO_RUN, e->bounds);
     int differ = 0;
-    if (unless_declared(e, SEGUE_RUN_TO_RUN, e->bounds)) return 0;
     for (int i = 0; i < REPEATS && exam_goes_on(e) && !differ; i++) {
         struct answer a;
         const struct comparison how = { .kind = CHECK_IDENTITY,
                                         .check = "identity:repeat",
-                                        .words = "the same call again, and the row declares SEGUE_RUN_TO_RUN" };
+                                        .words = bounds ? "the same call again"
+                                                        : "the same call again, and the row declares "
+                                                          "SEGUE_RUN_TO_RUN",
+                                        .bounds = bounds };
         if (exam_run(e, &e->study->call, &s, &a) != 1) return differ;
-        differ = !exam_compare(e, &e->study->call, &a, &all, &how);
+        differ = !exam_compare(e, &e->study->call, &a, &all, &how) && !bounds;
+        if (bounds || differ) exam_judge(e, &a, "run again: ", 0);
         answer_free(&a);
     }
     return differ;

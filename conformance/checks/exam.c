@@ -110,7 +110,7 @@ void answer_free(struct answer *a)
     memset(a, 0, sizeof *a);
 }
 
-static int read_answer(struct image *m, struct answer *out)
+int answer_read(struct image *m, struct answer *out)
 {
     const struct call *c = m->call;
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
@@ -133,7 +133,7 @@ static void point_at(struct finding *f, const struct image *m, const struct dama
     memcpy(f->index, d->index, sizeof f->index);
 }
 
-static void check_guards(struct exam *e, struct image *m, const char *check)
+void exam_guards(struct exam *e, struct image *m, const char *check)
 {
     struct damage d;
     exam_ran(e, CHECK_GUARD);
@@ -191,9 +191,9 @@ static int run_in(struct exam *e, struct image *m, const struct setting *s, segu
         if (!e->lost) check_untouched(e, m, status);
         return -1;
     }
-    check_guards(e, m, s->check);
+    exam_guards(e, m, s->check);
     e->r.identities |= identity_bit(s->check);
-    if (!read_answer(m, out)) return 1;
+    if (!answer_read(m, out)) return 1;
     exam_break(e, "no memory for an answer");
     return -1;
 }
@@ -213,9 +213,15 @@ int exam_run(struct exam *e, const struct call *c, const struct setting *s, stru
     if (status) {
         exam_refused(e, status, s->check, "segue_plan_info", &diag);
         result = -1;
-    } else if (!has_room(device, image_bytes(c, facts.workspace_bytes))) {
+    } else if (!has_room(device, image_bytes(c, 0))) {
         if (plan == e->plan) e->skipped = 1;
         result = 0;
+    } else if (!has_room(device, image_bytes(c, facts.workspace_bytes))) {
+        exam_fail(e, CHECK_STATUS, "status:memory",
+                  "%s: the plan asks for %" PRIu64
+                  " bytes of workspace, more than there is beside the operands",
+                  s->check, facts.workspace_bytes);
+        result = -1;
     } else {
         const int made = image_make(&m, &e->study->spare, device, c, facts.workspace_bytes,
                                     facts.workspace_alignment, style);

@@ -26,7 +26,9 @@ struct study { /* what all rows of a case share */
     struct bounds bounds[CLASSES];
     int bounds_count;
     struct spare spare;
-    double aside; /* ms spent in the reference and its gauge */
+    double aside;        /* ms spent in the reference and its gauge */
+    struct study *other; /* of a call of the same form with other values; NULL: not made yet */
+    struct test_case other_case;
 };
 
 struct finding { /* the first failure of a kind of check */
@@ -53,6 +55,8 @@ struct exam {
     const struct bounds *bounds;
     const struct bounds *handover; /* where a state goes through a narrower dtype than the row computes in */
     struct answer base;
+    struct answer other; /* to the study's other call, under a plan of its own */
+    int has_other;
     int missing, lost, skipped, broken; /* broken: a fault of the suite or the system; in words[] */
     char words[400];
 };
@@ -64,7 +68,11 @@ int study_make(struct study *out, struct lab *lab, const struct test_case *c, ch
 void study_free(struct study *s);
 /* NULL with words. */
 const struct bounds *study_bounds(struct study *s, uint32_t accuracy, char *why);
+/* Makes s->other. 0, or -1 with words. */
+int study_other(struct study *s, char *why);
 struct style study_style(const struct study *s);
+/* Another poison than that of study_style(), of those that suit the case's hash. */
+unsigned char study_poison(const struct study *s, uint32_t which);
 double milliseconds(void);
 
 /* ---- findings ---- */
@@ -94,7 +102,10 @@ struct setting {
 /* Runs a call on the row and looks after its guards. 1 = *out holds the answer (answer_free()), 0 = the row takes no such
  * call, -1 = it failed and that is noted. call_look() must have been made. */
 int exam_run(struct exam *e, const struct call *c, const struct setting *s, struct answer *out);
+int answer_read(struct image *m, struct answer *out); /* 0, or -1 = no memory; answer_free() after either */
 void answer_free(struct answer *a);
+/* Bytes that changed and must not have, after image_download(). */
+void exam_guards(struct exam *e, struct image *m, const char *check);
 /* call_settle(), call_look(): timed, and noted when they fail. 0 or -1. */
 int exam_prepare(struct exam *e, struct call *c);
 

@@ -32,6 +32,15 @@ int can_be_in_place(const struct exam *e);
 void identity_layout(struct exam *e, const char *check);
 void identity_in_place(struct exam *e, const char *check);
 void identity_bounds(struct exam *e, const char *check);
+/* plan */
+void identity_replan(struct exam *e, const char *check);
+int answers_equal(const struct call *c, const struct answer *x, const struct answer *y); /* every byte */
+/* An answer to the study's other call, which has run by itself before: judged and compared. */
+void settle_other(struct exam *e, const struct answer *a, const struct comparison *how);
+/* threads */
+int can_be_concurrent(const struct exam *e);
+void identity_concurrent(struct exam *e, const char *check);
+/* place */
 int is_chosen(const struct exam *e);
 void identity_segue_run(struct exam *e, const char *check);
 int has_variants(const struct exam *e);

@@ -117,7 +117,8 @@ void identity_bounds(struct exam *e, const char *check)
                                     .bounds = e->bounds };
     struct answer a;
     style.aligned = 1;
-    style.poison = 0x5a; /* what memory held before is another thing that must not matter */
+    style.poison =
+        study_poison(e->study, 1); /* what memory held before is another thing that must not matter */
     if (!op) exam_break(e, "%s: no memory", check);
     else if (exam_run(e, &e->study->call, &s, &a) == 1) {
         exam_judge(e, &a, "under a plan for more tokens and sequences: ", 0);

@@ -35,7 +35,7 @@ static uint64_t aligned(uint64_t at, uint64_t to, int exact)
 static void lay_out(struct image *m, uint64_t workspace, uint64_t alignment)
 {
     const struct call *c = m->call;
-    uint64_t at = 0, guard = 64;
+    uint64_t at = m->style.shift, guard = 64;
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         const struct operand *o = &c->operands[i];
         if (!o->facts || c->over[i]) continue;

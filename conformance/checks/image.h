@@ -17,6 +17,7 @@ struct
     int aligned; /* operands begin on multiples of 64 bytes, else exactly on their element's size */
     int clean;   /* inputs that the reference does not read keep their values, else they are NaN bytes */
     unsigned char poison; /* what outputs and workspace hold before the run */
+    uint32_t shift;       /* bytes in front of everything: other addresses, the same alignment */
 };
 
 struct region {

@@ -3,6 +3,7 @@
 /* What all rows of a case share: its call, and the bounds of each accuracy class. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "exam.h"
@@ -36,6 +37,9 @@ void study_free(struct study *s)
     for (int i = 0; i < s->bounds_count; i++)
         for (int k = 0; k < DESCRIPTOR_FIELDS; k++)
             if (s->bounds[i].has[k]) bound_free(&s->bounds[i].of[k]);
+    if (s->other) study_free(s->other);
+    free(s->other);
+    test_case_free(&s->other_case);
     call_free(&s->call);
     spare_free(&s->spare);
     memset(s, 0, sizeof *s);
@@ -45,6 +49,13 @@ void study_free(struct study *s)
 struct style study_style(const struct study *s)
 {
     return (struct style){ .guard = s->hash % 3, .pattern = s->hash / 3 % 3, .poison = 0xff };
+}
+
+/* Numbers of every size: 0x5a and 0x7f are large, 0x3f is near one, 0x00 is what fresh memory holds. */
+unsigned char study_poison(const struct study *s, uint32_t which)
+{
+    static const unsigned char table[] = { 0x5a, 0x00, 0x3f, 0x7f, 0x01 };
+    return table[(s->hash / 9 + which) % sizeof table];
 }
 
 /* ---- bounds -------------------------------------------------------------------------------------- */
@@ -113,4 +124,59 @@ const struct bounds *study_bounds(struct study *s, uint32_t accuracy, char *why)
     }
     s->aside += milliseconds() - start;
     return b;
+}
+
+/* ---- another call of the same form ----------------------------------------------------------------- */
+
+/* Blocks of an integer operand in the opposite order: rows of slots stay pairs. */
+static void reverse_blocks(struct operand *o, int64_t block)
+{
+    for (int64_t low = 0, high = o->count / block - 1; low < high; low++, high--)
+        for (int64_t k = 0; k < block; k++) {
+            const int32_t x = o->whole[low * block + k];
+            o->whole[low * block + k] = o->whole[high * block + k];
+            o->whole[high * block + k] = x;
+        }
+}
+
+/* Sequences, slots and tags from the last to the first: as lawful as they were, and mostly others. */
+static void reverse_integers(struct test_case *c, int64_t tokens)
+{
+    for (uint32_t i = 0; i < c->primitive->field_count; i++) {
+        struct operand *o = &c->operands[i];
+        if (!o->facts || !o->whole || !o->count) continue;
+        reverse_blocks(o, axis_of(o->facts, 't') >= 0 ? 1 : o->count / o->view.shape[0]);
+        for (int64_t k = 0; k < o->count && field_named(c->primitive, "cu_seqlens") == i; k++) {
+            const int64_t x = tokens - o->whole[k];
+            o->whole[k] = x > INT32_MAX ? INT32_MAX : (int32_t)x; /* x >= -INT32_MAX: tokens are not negative */
+        }
+    }
+}
+
+static int make_other(struct study *s, char *why)
+{
+    struct descriptor d = s->c->d;
+    char name[DESCRIPTOR_TEXT];
+    snprintf(d.key, sizeof d.key, "%s", strcmp(d.key, "other") ? "other" : "another");
+    if (descriptor_print(&d, name, sizeof name)) {
+        snprintf(why, DESCRIPTOR_WHY, "a descriptor with another key is too long");
+        return -1;
+    }
+    if (test_case_make(name, &s->other_case, why)) return -1;
+    reverse_integers(&s->other_case, call_axis(&s->call, 't'));
+    return study_make(s->other, s->lab, &s->other_case, why);
+}
+
+int study_other(struct study *s, char *why)
+{
+    const double start = milliseconds();
+    if (s->other) return 0;
+    if (!(s->other = calloc(1, sizeof *s->other))) {
+        snprintf(why, DESCRIPTOR_WHY, "no memory");
+        return -1;
+    }
+    const int result = make_other(s, why);
+    s->other->aside = 0;
+    s->aside += milliseconds() - start;
+    return result;
 }

@@ -7,6 +7,8 @@
  *   empty-first empty-middle empty-last   that packed sequence has no token, the others have some
  *   gap                                   tokens before the first and behind the last packed sequence belong to none
  *   slot-fresh slot-drop slot-padding     slots (-1, w) of the first, (r, -1) of the last, (-1, -1) of the middle sequence
+ *   slot-outside                          slots that are no row, from -2 down or from the pool's rows up: each counts as -1
+ *   cu-outside                            offsets below 0, above t and falling: clamped; a sequence that ends first is empty
  *   nan-future                            from a random token on every floating input is NaN */
 #ifndef SEGUE_CONFORMANCE_CASE_FACTS_H
 #define SEGUE_CONFORMANCE_CASE_FACTS_H

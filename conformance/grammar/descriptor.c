@@ -239,7 +239,7 @@ static int layout(const char *text, struct descriptor *d, char *why)
 {
     while (layout_names[d->layout] && strcmp(layout_names[d->layout], text)) d->layout++;
     if (!layout_names[d->layout])
-        return fail(why, "layout: wanted btd, bdt, pad3, packed, flip or far, given %s", text);
+        return fail(why, "layout: wanted btd, bdt, pad3, packed, flip, far or odd, given %s", text);
     const uint32_t i = field_named(d->primitive, "cu_seqlens");
     if (i == d->primitive->field_count)
         return d->layout == LAYOUT_PACKED

@@ -12,7 +12,7 @@
  *               axes that a plan takes as bounds (b t s p)
  * layout        btd (default: rows without gaps), bdt (time fastest), pad3 (three elements between rows), packed
  *               (btd with cu_seqlens), flip (floating operands run backwards in time), far (2^31 bytes between the
- *               batch rows of the first input and the first output)
+ *               batch rows of one input and the first output; see layout.h), odd (no stride is 1)
  * distribution  of the inputs: name{.modifier}; benign by default
  *
  * The canonical form prints all six parts, each thing once, in the description's order, and nothing that the rules tell. */
@@ -22,7 +22,7 @@
 #include <segue/segue.h>
 
 enum { DESCRIPTOR_FIELDS = 64, DESCRIPTOR_WHY = 400, DESCRIPTOR_TEXT = 384 };
-enum { LAYOUT_BTD, LAYOUT_BDT, LAYOUT_PAD3, LAYOUT_PACKED, LAYOUT_FLIP, LAYOUT_FAR };
+enum { LAYOUT_BTD, LAYOUT_BDT, LAYOUT_PAD3, LAYOUT_PACKED, LAYOUT_FLIP, LAYOUT_FAR, LAYOUT_ODD };
 enum { AXIS_NOT_GIVEN = -1 };
 
 struct descriptor {

@@ -124,7 +124,7 @@ static void refusals(void **state)
         { "selective_scan/fwd/f32/B1.T2147483647.D2147483647.N1", "shape: u is too large" },
         { "causal_conv1d/fwd.activation=gelu/f32/B1.T1.D1.W1", "activation: wanted a number, given gelu" },
         { "selective_scan/fwd/f32/B1.T1.D1.N1/row",
-          "layout: wanted btd, bdt, pad3, packed, flip or far, given row" },
+          "layout: wanted btd, bdt, pad3, packed, flip, far or odd, given row" },
         { "selective_scan/fwd/f32/B1.T1.D1.N1/btd/benign/x", "at most 6 parts" },
         { "selective_scan/fwd/f32/B1.T1.D1.N1/btd/a-name-that-is-longer-than-any-distribution-with-all-its-modifiers",
           "distribution: wanted at most" },
@@ -141,7 +141,7 @@ static void refusals(void **state)
 
 static void empty(void **state)
 {
-    static const char *const layouts[] = { "btd", "bdt", "pad3", "flip", "far" };
+    static const char *const layouts[] = { "btd", "bdt", "pad3", "flip", "far", "odd" };
     (void)state;
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
         char text[128];
@@ -184,6 +184,60 @@ static void backwards_and_far(void **state)
     segue_causal_conv1d *c = build("causal_conv1d/fwd.seq_idx/f32/B2.T5.D7.W3/flip");
     IS(c->seq_idx, SEGUE_I32, 2, L(2, 5), L(5, 1)); /* integers stay */
     IS(c->x, SEGUE_F32, 3, L(2, 5, 7), L(35, -7, 1));
+    free(c);
+}
+
+/* Which input is far, the key says; the output always is. */
+static void far_by_key(void **state)
+{
+    static const struct {
+        const char *text;
+        int far; /* of u delta B C z */
+    } cases[] = {
+        { "selective_scan/fwd.z/bf16/B3.T5.D7.N3/far", 0 },
+        { "selective_scan/fwd.z/bf16/B3.T5.D7.N3/far/benign#0", 0 },
+        { "selective_scan/fwd.z/bf16/B3.T5.D7.N3/far/benign#1", 1 },
+        { "selective_scan/fwd.z/bf16/B3.T5.D7.N3/far/benign#2", 2 },
+        { "selective_scan/fwd.z/bf16/B3.T5.D7.N3/far/benign#3", 3 },
+        { "selective_scan/fwd.z/bf16/B3.T5.D7.N3/far/benign#4", 4 },
+        { "selective_scan/fwd/bf16/B3.T5.D7.N3/far/benign#4", 0 }, /* there is no z */
+        { "selective_scan/fwd.z/bf16/B3.T5.D7.N3/far/benign#k", 0 },
+    };
+    const int64_t row = (((int64_t)1 << 31) + 192) / 2;
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        segue_selective_scan *s = build(cases[i].text);
+        const segue_tensor inputs[] = { s->u, s->delta, s->B, s->C, s->z };
+        for (int k = 0; k < 5; k++) assert_int_equal(inputs[k].stride[0] == row, k == cases[i].far);
+        assert_int_equal(s->y.stride[0], row);
+        free(s);
+    }
+    segue_causal_conv1d *c = build("causal_conv1d/fwd.post_gate/bf16/B3.T5.D7.W3/far/benign#1");
+    assert_int_equal(c->post_gate.stride[0], row); /* of x and post_gate; no weight, no integer counts */
+    assert_int_equal(c->x.stride[0], 35);
+    free(c);
+}
+
+static void odd(void **state)
+{
+    (void)state;
+    segue_selective_scan *s = build("selective_scan/fwd.D.cu_seqlens.slot.h_in.h_out/f32/T5.D7.N3.S2.P4/odd");
+    IS(s->u, SEGUE_F32, 3, L(1, 5, 7), L(70, 14, -2));
+    assert_int_equal(s->u.offset, 12 * 4);
+    assert_int_equal(s->u.bytes, 69 * 4);
+    IS(s->y, SEGUE_F32, 3, L(1, 5, 7), L(70, 14, 2));
+    IS(s->A, SEGUE_F32, 2, L(7, 3), L(-6, 2));
+    IS(s->D, SEGUE_F32, 1, L(7), L(-2));
+    IS(s->B, SEGUE_F32, 4, L(1, 5, 1, 3), L(30, 6, 6, 2));
+    IS(s->cu_seqlens, SEGUE_I32, 1, L(3), L(2));
+    IS(s->slot, SEGUE_I32, 2, L(2, 2), L(4, 2));
+    IS(s->h_in, SEGUE_F32, 3, L(4, 7, 3), L(42, -6, 2));
+    IS(s->h_out, SEGUE_F32, 3, L(4, 7, 3), L(42, 6, 2));
+    free(s);
+    segue_causal_conv1d *c = build("causal_conv1d/fwd.bias.seq_idx/bf16/B2.T5.D7.W3/odd");
+    IS(c->weight, SEGUE_BF16, 2, L(7, 3), L(-6, 2));
+    IS(c->bias, SEGUE_BF16, 1, L(7), L(-2));
+    IS(c->seq_idx, SEGUE_I32, 2, L(2, 5), L(10, 2));
     free(c);
 }
 
@@ -239,7 +293,8 @@ static unsigned below(unsigned *seed, unsigned count)
 static void random_text(unsigned *seed, char *to, size_t room)
 {
     static const char *const dtypes[] = { "f32", "bf16", "f16-%s.f32", "bf16-%s.bf16", "f32-%s.f16-h_in.bf16" };
-    static const char *const layouts[] = { "", "/btd", "/bdt", "/pad3", "/packed", "/flip", "/far/decay#3" };
+    static const char *const layouts[] = { "",        "/btd",  "/bdt", "/pad3",
+                                           "/packed", "/flip", "/odd", "/far/decay#3" };
     const segue_primitive_facts *p = segue_describe(1 + below(seed, 2));
     char letters[] = "BTDNGJSP";
     if (p->id == SEGUE_CAUSAL_CONV1D) memcpy(letters, "BTDWLSP", 8);
@@ -290,9 +345,10 @@ static void round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scan),      cmocka_unit_test(conv),       cmocka_unit_test(layouts),
-        cmocka_unit_test(refusals),  cmocka_unit_test(empty),      cmocka_unit_test(backwards_and_far),
-        cmocka_unit_test(canonical), cmocka_unit_test(round_trip),
+        cmocka_unit_test(scan),       cmocka_unit_test(conv),  cmocka_unit_test(layouts),
+        cmocka_unit_test(refusals),   cmocka_unit_test(empty), cmocka_unit_test(backwards_and_far),
+        cmocka_unit_test(far_by_key), cmocka_unit_test(odd),   cmocka_unit_test(canonical),
+        cmocka_unit_test(round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

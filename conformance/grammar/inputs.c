@@ -41,10 +41,17 @@ static int64_t axis(const struct test_case *c, char letter)
     return descriptor_axis(&c->d, letter);
 }
 
+/* With cu-outside the first and the last sequence end before they begin, as far as another one is left. */
+static int64_t reversed(const struct test_case *c)
+{
+    const int64_t most = axis(c, 's') - 1;
+    return !has_modifier(c, "cu-outside") ? 0 : most < 2 ? most : 2;
+}
+
 /* How many sequences of a packed call have tokens. */
 static int64_t filled(const struct test_case *c)
 {
-    return axis(c, 's') - has_modifier(c, "empty-first") - has_modifier(c, "empty-middle") -
+    return axis(c, 's') - reversed(c) - has_modifier(c, "empty-first") - has_modifier(c, "empty-middle") -
            has_modifier(c, "empty-last");
 }
 
@@ -74,6 +81,23 @@ static int fits_slot(const struct test_case *c, const char *name, char *why)
     return want(count >= 1 + padding && apart, why, name, "a sequence for each of the slot modifiers");
 }
 
+static int fits_slot_outside(const struct test_case *c, const char *name, char *why)
+{
+    const int other =
+        has_modifier(c, "slot-fresh") || has_modifier(c, "slot-drop") || has_modifier(c, "slot-padding");
+    if (want(is_there(c, "slot"), why, name, "a pool of states (slot)")) return -1;
+    return want(!other && axis(c, 's') > 0, why, name, "a sequence, and no other slot modifier");
+}
+
+static int fits_cu_outside(const struct test_case *c, const char *name, char *why)
+{
+    const int other = has_modifier(c, "empty-first") || has_modifier(c, "empty-middle") ||
+                      has_modifier(c, "empty-last") || has_modifier(c, "gap");
+    if (want(is_there(c, "cu_seqlens"), why, name, "packed sequences (cu_seqlens)")) return -1;
+    return want(!other && axis(c, 's') > 0 && axis(c, 't') >= filled(c), why, name,
+                "a token for each sequence (T, S), no sequence made empty and no gap");
+}
+
 static int fits_future(const struct test_case *c, const char *name, char *why)
 {
     return want(axis(c, 't') >= 2, why, name, "two tokens or more (T)");
@@ -83,9 +107,10 @@ static const struct {
     const char *name;
     int (*fits)(const struct test_case *c, const char *name, char *why);
 } modifiers[] = {
-    { "empty-first", fits_packed }, { "empty-middle", fits_packed }, { "empty-last", fits_packed },
-    { "gap", fits_packed },         { "slot-fresh", fits_slot },     { "slot-drop", fits_slot },
-    { "slot-padding", fits_slot },  { "nan-future", fits_future },
+    { "empty-first", fits_packed }, { "empty-middle", fits_packed },       { "empty-last", fits_packed },
+    { "gap", fits_packed },         { "slot-fresh", fits_slot },           { "slot-drop", fits_slot },
+    { "slot-padding", fits_slot },  { "slot-outside", fits_slot_outside }, { "cu-outside", fits_cu_outside },
+    { "nan-future", fits_future },
 };
 enum { MODIFIERS = sizeof modifiers / sizeof *modifiers };
 
@@ -148,6 +173,20 @@ static int rests_differ(const int64_t *ends, int64_t count)
     return 1;
 }
 
+/* Offsets of sequences that fill all tokens, seen from outside: those of the first and of the last sequence move out, so
+ * that no token comes to belong to two. S1: -5 t+9. S2: t+9 -5 t+9. S3: 3 INT32_MIN t+9 1. */
+static void move_outside(int64_t tokens, int64_t count, int32_t *offsets)
+{
+    const int32_t behind = (int32_t)tokens + 9;
+    if (count == 1) offsets[0] = -5, offsets[1] = behind;
+    else if (count == 2) offsets[0] = offsets[2] = behind, offsets[1] = -5;
+    else {
+        for (int64_t s = count - 2; s > 1; s--) offsets[s] = offsets[s - 1];
+        offsets[0] = 3, offsets[1] = INT32_MIN;
+        offsets[count - 1] = behind, offsets[count] = 1;
+    }
+}
+
 int inputs_cut(const struct test_case *c, int64_t tokens, int64_t count, const struct dice *dice,
                int32_t *offsets)
 {
@@ -171,7 +210,16 @@ int inputs_cut(const struct test_case *c, int64_t tokens, int64_t count, const s
         offsets[s + 1] = empty || next >= some ? offsets[s] : (int32_t)(before + ends[next++]);
     }
     free(ends);
+    if (has_modifier(c, "cu-outside")) move_outside(tokens, count, offsets);
     return 0;
+}
+
+/* Of the first sequence what is read, of the last what is written, of one between both. */
+static void slots_outside(int64_t rows, int64_t count, int32_t *slot)
+{
+    slot[0] = (int32_t)rows;
+    if (count > 1) slot[2 * count - 1] = count % 2 ? INT32_MIN : INT32_MAX;
+    if (count > 2) slot[2] = -2, slot[3] = (int32_t)rows + 1;
 }
 
 int inputs_slots(const struct test_case *c, int64_t rows, int64_t count, const struct dice *dice, int32_t *slot)
@@ -194,6 +242,7 @@ int inputs_slots(const struct test_case *c, int64_t rows, int64_t count, const s
     if (has_modifier(c, "slot-fresh")) slot[0] = -1;
     if (has_modifier(c, "slot-drop")) slot[2 * (count - 1) + 1] = -1;
     if (has_modifier(c, "slot-padding")) slot[2 * (count / 2)] = slot[2 * (count / 2) + 1] = -1;
+    if (has_modifier(c, "slot-outside")) slots_outside(rows, count, slot);
     free(order);
     return 0;
 }

@@ -2,9 +2,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "layout.h"
 
+#include <stdlib.h>
+
 #include "test_case.h"
 
-const char *const layout_names[] = { "btd", "bdt", "pad3", "packed", "flip", "far", NULL };
+const char *const layout_names[] = { "btd", "bdt", "pad3", "packed", "flip", "far", "odd", NULL };
 
 /* A 32-bit count of bytes wraps between two rows; 192 keeps every dtype aligned and no row on a page's start. */
 static const int64_t far_bytes = ((int64_t)1 << 31) + 192;
@@ -34,14 +36,41 @@ void tensor_settle(segue_tensor *t)
     t->bytes = empty ? 0 : (uint64_t)(high - low + 1) * t->dtype.bits / 8;
 }
 
-/* The first operand of that role that has batch rows of tokens: u and y of a scan. */
-static uint32_t first_of(const segue_primitive_facts *p, uint32_t role)
+static int has_rows_of_tokens(const segue_field_facts *f)
+{
+    return axis_of(f, 'b') >= 0 && axis_of(f, 't') >= 0;
+}
+
+/* y of a scan. */
+static int is_far_output(const struct descriptor *d, uint32_t field)
 {
     uint32_t i = 0;
-    while (i < p->field_count &&
-           (p->fields[i].role != role || axis_of(&p->fields[i], 'b') < 0 || axis_of(&p->fields[i], 't') < 0))
-        i++;
-    return i;
+    const segue_field_facts *f = d->primitive->fields;
+    while (i < d->primitive->field_count && (f[i].role != SEGUE_ROLE_OUT || !has_rows_of_tokens(&f[i]))) i++;
+    return i == field;
+}
+
+/* Number `key` of u, delta, B, C, z. */
+static int is_far_input(const struct descriptor *d, uint32_t field)
+{
+    const long wanted = strtol(d->key, NULL, 10);
+    uint32_t chosen = d->primitive->field_count;
+    long number = 0;
+    for (uint32_t i = 0; i < d->primitive->field_count; i++) {
+        const segue_field_facts *f = &d->primitive->fields[i];
+        if (!d->present[i] || is_written_field(f) || f->kind == SEGUE_KIND_I32 || !has_rows_of_tokens(f))
+            continue;
+        if (!number || number == wanted) chosen = i;
+        number++;
+    }
+    return chosen == field;
+}
+
+/* No stride is 1; channels of inputs backwards. */
+static void set_odd(segue_tensor *t, const segue_field_facts *f)
+{
+    const int channels = is_written_field(f) ? -1 : axis_of(f, 'd');
+    for (int k = 0; k < t->rank; k++) t->stride[k] *= k == channels ? -2 : 2;
 }
 
 segue_tensor laid_out(const struct descriptor *d, uint32_t i, int rank, const int64_t *shape)
@@ -61,8 +90,8 @@ segue_tensor laid_out(const struct descriptor *d, uint32_t i, int rank, const in
         if (k == rank - 1) distance += gap;
     }
     if (d->layout == LAYOUT_FLIP && time >= 0 && f->kind != SEGUE_KIND_I32) t.stride[time] = -t.stride[time];
-    if (d->layout == LAYOUT_FAR &&
-        (i == first_of(d->primitive, SEGUE_ROLE_IN) || i == first_of(d->primitive, SEGUE_ROLE_OUT)))
+    if (d->layout == LAYOUT_ODD) set_odd(&t, f);
+    if (d->layout == LAYOUT_FAR && (is_far_input(d, i) || is_far_output(d, i)))
         t.stride[batch] = far_bytes / (t.dtype.bits / 8);
     tensor_settle(&t);
     return t;

@@ -171,6 +171,78 @@ static void slots(void **state)
     check_slots("causal_conv1d/fwd.slot.h_in/f32/B3.T2.D1.W4.P9/btd/benign.slot-drop.slot-fresh", 1, 1, 0);
 }
 
+/* ---- integers out of range ------------------------------------------------------------------------ */
+
+static int64_t clamped(int32_t offset, int64_t tokens)
+{
+    return offset < 0 ? 0 : offset > tokens ? tokens : offset;
+}
+
+/* Sequences without tokens at both ends, and every token in exactly one. */
+static void check_cuts_outside(int64_t tokens, int64_t count)
+{
+    char name[128];
+    snprintf(name, sizeof name, "selective_scan/fwd/f32/T%d.D1.N1.S%d/packed/benign.cu-outside", (int)tokens,
+             (int)count);
+    struct test_case c = make(name);
+    const int32_t *cu = operand(&c, "cu_seqlens")->whole;
+    int64_t next = 0;
+    int below = 0, above = 0, falling = 0;
+    for (int64_t s = 0; s <= count; s++) below += cu[s]<0, above += cu[s]> tokens;
+    for (int64_t s = 0; s < count; s++) {
+        const int64_t first = clamped(cu[s], tokens), end = clamped(cu[s + 1], tokens);
+        falling += end < first;
+        if (end <= first) continue;
+        assert_int_equal(first, next);
+        next = end;
+    }
+    assert_int_equal(next, tokens);
+    assert_true(below > 0 && above > 0 && falling == (count > 2 ? 2 : count - 1));
+    test_case_free(&c);
+}
+
+static void integers_outside(void **state)
+{
+    (void)state;
+    for (int64_t count = 1; count < 7; count++) {
+        check_cuts_outside(65, count);
+        check_cuts_outside(1000, count);
+    }
+    struct test_case c = make("selective_scan/fwd.slot.h_in/f32/B3.T2.D1.N1.P9/btd/benign.slot-outside");
+    const int32_t *slot = operand(&c, "slot")->whole;
+    assert_int_equal(slot[0], 9); /* the first row that is none */
+    assert_in_range(slot[1], 0, 8);
+    assert_int_equal(slot[2], -2);
+    assert_int_equal(slot[3], 10);
+    assert_in_range(slot[4], 0, 8);
+    assert_int_equal(slot[5], INT32_MIN);
+    test_case_free(&c);
+    c = make("causal_conv1d/fwd.cache_seqlens.h_in.h_out/f32/B5.T2.D1.W4.L9/btd/benign.count-negative");
+    const int32_t *seen = operand(&c, "cache_seqlens")->whole;
+    assert_true(seen[0] == -5 && seen[1] >= 0 && seen[2] == INT32_MIN && seen[3] >= 0 && seen[4] == -5);
+    test_case_free(&c);
+}
+
+static void hostile_tags(void **state)
+{
+    struct test_case c = make("causal_conv1d/fwd.seq_idx/f32/B4.T400.D1.W4/btd/benign.tags-hostile");
+    const int32_t *tag = operand(&c, "seq_idx")->whole;
+    int inside = 0, alike = 0, seven = 0, least = 0;
+    (void)state;
+    for (int64_t b = 0; b < 4; b++) {
+        const int32_t *row = tag + b * 400;
+        assert_int_equal(row[0] < 0, b % 2 == 0);
+        for (int64_t t = 1; t < 400; t++) {
+            inside += row[t - 1] >= 0 && row[t] < 0;
+            alike += row[t - 1] != row[t] && row[t - 1] >= 0 && row[t] >= 0 &&
+                     (uint16_t)row[t - 1] == (uint16_t)row[t];
+            seven += row[t] == -7, least += row[t] == INT32_MIN;
+        }
+    }
+    assert_true(inside > 3 && alike > 0 && seven > 0 && least > 0);
+    test_case_free(&c);
+}
+
 /* ---- NaN, constant views -------------------------------------------------------------------------- */
 
 static void future(void **state)
@@ -312,6 +384,38 @@ static void conv_distributions(void **state)
     test_case_free(&c);
 }
 
+static void wide_and_growing(void **state)
+{
+    struct test_case c = make("selective_scan/fwd.z/f32/B2.T300.D3.N2/btd/wide");
+    double low = 0, high = 0, gate = 0;
+    (void)state;
+    for (int64_t e = 0; e < 1800; e++) {
+        const double x = operand(&c, "delta")->value[e], z = fabs(operand(&c, "z")->value[e]);
+        low = fmin(low, x), high = fmax(high, x), gate = fmax(gate, z);
+        assert_true(x >= -20 && x <= 25 && z >= 0.0099 && z <= 201);
+    }
+    assert_true(low < -18 && high > 23 && gate > 150);
+    test_case_free(&c);
+    for (int softplus = 0; softplus < 2; softplus++) {
+        c = make(softplus ? "selective_scan/fwd/f32/B1.T300.D3.N2/btd/growing"
+                          : "selective_scan/fwd.softplus=0/f32/B1.T300.D3.N2/btd/growing");
+        double rate = 0, steps = 0;
+        int negative = 0;
+        for (int64_t e = 0; e < 6; e++) {
+            assert_true(operand(&c, "A")->value[e] > 0);
+            rate = fmax(rate, operand(&c, "A")->value[e]);
+        }
+        for (int64_t t = 0; t < 300; t++) {
+            const double x = operand(&c, "delta")->value[3 * t];
+            steps += softplus ? log1p(exp(x)) : fabs(x);
+            negative += x < 0;
+        }
+        assert_true(rate * steps <= 4.01);
+        if (!softplus) assert_in_range(negative, 100, 200);
+        test_case_free(&c);
+    }
+}
+
 static void tags(void **state)
 {
     struct test_case c = make("causal_conv1d/fwd.seq_idx/f32/B4.T400.D1.W4");
@@ -402,6 +506,15 @@ static void refusals(void **state)
         { "selective_scan/fwd.z.softplus=0/f32/B1.T4.D1.N1/btd/exact", "exact: wanted softplus=0 and no z" },
         { "causal_conv1d/fwd.activation=silu/f32/B1.T4.D1.W1/btd/exact", "exact: wanted no activation" },
         { "causal_conv1d/fwd/f32/B1.T4.D1.W1/btd/benign.tags-padding", "tags-padding: wanted tags" },
+        { "selective_scan/fwd/f32/T4.D1.N1.S3/packed/benign.gap.cu-outside",
+          "no sequence made empty and no gap" },
+        { "selective_scan/fwd/f32/B1.T4.D1.N1/btd/benign.cu-outside", "cu-outside: wanted packed sequences" },
+        { "selective_scan/fwd.slot.h_in/f32/B2.T4.D1.N1.P3/btd/benign.slot-fresh.slot-outside",
+          "no other slot modifier" },
+        { "selective_scan/fwd/f32/B1.T4.D1.N1/btd/benign.slot-outside", "slot-outside: wanted a pool" },
+        { "causal_conv1d/fwd/f32/B1.T4.D1.W1/btd/benign.tags-hostile", "tags-hostile: wanted tags" },
+        { "causal_conv1d/fwd.seq_idx/f32/B1.T4.D1.W1/btd/benign.tags-padding.tags-hostile", "no tags-padding" },
+        { "causal_conv1d/fwd.h_in/f32/B1.T4.D1.W4/btd/benign.count-negative", "count-negative: wanted a ring" },
         { "selective_scan/fwd/f32/B1.T4.D1/btd/benign", "axis N is missing" },
     };
     (void)state;
@@ -423,10 +536,13 @@ int main(void)
         cmocka_unit_test(reproducible),
         cmocka_unit_test(cuts),
         cmocka_unit_test(slots),
+        cmocka_unit_test(integers_outside),
+        cmocka_unit_test(hostile_tags),
         cmocka_unit_test(future),
         cmocka_unit_test(constant_views),
         cmocka_unit_test(scan_distributions),
         cmocka_unit_test(conv_distributions),
+        cmocka_unit_test(wide_and_growing),
         cmocka_unit_test(tags),
         cmocka_unit_test(splits),
         cmocka_unit_test(refusals),

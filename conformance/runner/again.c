@@ -30,7 +30,7 @@ struct series { /* steps of one child: some that came before, then the failure i
 struct round {
     const struct run *run;
     struct series *series;
-    size_t count, begun, over;
+    size_t count, begun, over, failed;
     struct progress *progress;
 };
 
@@ -89,12 +89,13 @@ static void ended(void *user, int child, const struct step *step, const struct d
     if (!is_target(s)) return;
     if (why) s->failed = 1;
     o->over++;
+    o->failed += s->failed != 0;
 }
 
 static void ticked(void *user)
 {
     struct round *o = user;
-    progress_show(o->progress, o->over, o->count);
+    progress_show(o->progress, o->over, o->failed);
 }
 
 /* All series, each in a child of its own. 0, or -1 where the device cannot be opened any more. */
@@ -247,9 +248,11 @@ static int is_doubtful(enum status s)
 static size_t collect(struct run *r, struct doubt *doubts)
 {
     size_t n = 0;
-    for (size_t i = 0; i < r->count && n < CLASSIFIED; i++) {
+    for (size_t i = 0; i < r->count; i++) {
         struct record *record = &r->records[i];
         if (!is_doubtful(record->r.status) || record->child < 0 || record->child >= r->child_count) continue;
+        r->doubtful++;
+        if (n == CLASSIFIED) continue;
         const size_t steps = record->place < BEFORE ? record->place : BEFORE;
         doubts[n++] = (struct doubt){ .record = record,
                                       .before = r->children[record->child].steps + record->place - steps,
@@ -258,16 +261,22 @@ static size_t collect(struct run *r, struct doubt *doubts)
     return n;
 }
 
-void run_classify(struct run *r)
+static void classify(struct run *r, struct doubt *doubts, size_t count)
 {
-    struct doubt doubts[CLASSIFIED];
-    if (r->options->retries < 1) return;
-    const size_t count = collect(r, doubts);
     if (!count || alone(r, doubts, count)) return;
+    r->run_again = count;
     if (behind(r, doubts, count, all_of_them, learn_whether) < 0) return;
     for (int news = 1; news > 0;)
         if ((news = behind(r, doubts, count, half_of_them, learn_how_many)) < 0) return;
     if (single_culprits(r, doubts, count)) return;
     for (size_t i = 0; i < count; i++)
         if (doubts[i].open) settle_order(r, &doubts[i]);
+}
+
+void run_classify(struct run *r)
+{
+    struct doubt doubts[CLASSIFIED];
+    if (r->options->retries < 1 || r->interrupted) return;
+    classify(r, doubts, collect(r, doubts));
+    r->interrupted = children_interrupted();
 }

@@ -87,6 +87,8 @@ static void limit_memory(double gib)
 static int settle(int socket, double gib, pid_t parent)
 {
     const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    static const int ours[] = { SIGINT, SIGTERM, SIGHUP }; /* the parent's handlers are not for us */
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) signal(ours[i], SIG_DFL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) return -1; /* it ended before that call */
@@ -112,11 +114,6 @@ static void say(json_t *message)
 void child_tells(json_t *result)
 {
     say(json_pack("{s:o}", "result", result));
-}
-
-void child_begins_row(const char *row)
-{
-    say(json_pack("{s:s}", "row", row));
 }
 
 _Noreturn void child_live(const struct work *w, int socket, struct phase_page *page, double gib, pid_t parent)

@@ -1,5 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../checks/exam.h"
 #include "child.h"
 #include "verb.h"
 
@@ -13,7 +14,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -25,7 +25,7 @@ enum {
     UNKILLABLE_SECONDS = 10
 };
 
-enum state { FREE, OPENING, WORKING, CLOSING };
+enum state { FREE, OPENING, WORKING, CLOSING, ABANDONED };
 
 struct child {
     enum state state;
@@ -35,8 +35,7 @@ struct child {
     int killed;  /* its time was up */
     int refused; /* exit code of a device that it could not open */
     struct step step;
-    char row[64];     /* that it has begun */
-    int64_t deadline; /* milliseconds */
+    double deadline; /* milliseconds */
     struct phase_page *page;
 };
 
@@ -49,21 +48,14 @@ struct crew {
     struct phase_page *pages;
     int jobs, started, ready; /* ready: some child has opened the device */
     int failed_openings;      /* in a row */
-    int64_t not_before;       /* milliseconds: a device that was lost may need a moment */
+    double not_before;        /* milliseconds: a device that was lost may need a moment */
     int code;
     char *message; /* [MESSAGE_BYTES] */
 };
 
-static int64_t milliseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void give_time(struct child *c, int seconds)
 {
-    c->deadline = milliseconds() + 1000 * (int64_t)seconds;
+    c->deadline = milliseconds() + 1000.0 * seconds;
 }
 
 /* ---- start and end -------------------------------------------------------------------------------------- */
@@ -114,13 +106,11 @@ static void finish(struct child *c)
 static void hand_out(struct crew *crew, struct child *c)
 {
     memset(&c->step, 0, sizeof c->step);
-    c->row[0] = 0;
     if (crew->code || !crew->duty->next(crew->duty->user, c->number, &c->step)) {
         finish(c);
         return;
     }
     c->state = WORKING;
-    snprintf(c->row, sizeof c->row, "%s", c->step.row);
     give_time(c, crew->limits->seconds);
     if (send(c->socket, &c->step, sizeof c->step, MSG_NOSIGNAL) < 0)
         shutdown(c->socket, SHUT_RDWR); /* it has died */
@@ -139,7 +129,6 @@ static void understand(struct crew *crew, struct child *c, const json_t *message
 {
     const json_t *facts = json_object_get(message, "opened"), *refused = json_object_get(message, "refused");
     const json_t *result = json_object_get(message, "result"), *done = json_object_get(message, "done");
-    const char *row = json_string_value(json_object_get(message, "row"));
     const char *why = json_string_value(json_object_get(message, "why"));
     if (c->state == OPENING && facts) {
         crew->ready = 1, crew->failed_openings = 0;
@@ -150,10 +139,7 @@ static void understand(struct crew *crew, struct child *c, const json_t *message
         snprintf(crew->trouble->opening, sizeof crew->trouble->opening, "%s",
                  why ? why : "no reason was given");
     } else if (c->state == WORKING && result) crew->duty->heard(crew->duty->user, c->number, &c->step, result);
-    else if (c->state == WORKING && row) {
-        snprintf(c->row, sizeof c->row, "%s", row);
-        give_time(c, crew->limits->seconds);
-    } else if (c->state == WORKING && done) step_over(crew, c, done);
+    else if (c->state == WORKING && done) step_over(crew, c, done);
 }
 
 /* Everything that lies in the socket. */
@@ -185,7 +171,7 @@ static void describe_death(const struct crew *crew, const struct child *c, int s
     memset(out, 0, sizeof *out);
     c->page->object[sizeof c->page->object - 1] = 0; /* the child could write there */
     out->status = c->killed ? STATUS_TIMEOUT : STATUS_CRASH;
-    snprintf(out->row, sizeof out->row, "%s", c->row);
+    snprintf(out->row, sizeof out->row, "%s", c->step.row);
     if (c->killed) snprintf(out->why, sizeof out->why, "hung %s: no answer within %d s", where, seconds);
     else if (WIFSIGNALED(status))
         snprintf(out->why, sizeof out->why, "died %s (SIG%s%s%s)", where, sigabbrev_np(WTERMSIG(status)),
@@ -218,7 +204,19 @@ static void buried(struct crew *crew, struct child *c, int status)
     c->state = FREE;
     if (was == OPENING) opening_failed(crew, c, &why);
     else if (was == WORKING) crew->duty->ended(crew->duty->user, c->number, &c->step, &why);
-    else if (!well) snprintf(crew->trouble->closing, sizeof crew->trouble->closing, "a plugin %s", why.why);
+    else if (was == CLOSING && !well && !crew->trouble->closing[0]) {
+        snprintf(crew->trouble->closing, sizeof crew->trouble->closing, "a plugin %s", why.why);
+        crew->trouble->closing_child = c->number;
+        crew->trouble->closing_status = why.status;
+    }
+}
+
+static void kill_child(struct child *c)
+{
+    c->killed = 1;
+    kill(-c->pid, SIGKILL);
+    kill(c->pid, SIGKILL); /* where it has no group yet */
+    give_time(c, UNKILLABLE_SECONDS);
 }
 
 static void look_after(struct crew *crew, struct child *c)
@@ -237,10 +235,45 @@ static void look_after(struct crew *crew, struct child *c)
         buried(crew, c, SIGKILL);
         return;
     }
-    c->killed = 1;
-    kill(-c->pid, SIGKILL);
-    kill(c->pid, SIGKILL); /* where it has no group yet */
-    give_time(c, UNKILLABLE_SECONDS);
+    kill_child(c);
+}
+
+/* ---- interruption --------------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t came; /* the signal; one a process */
+
+static void interrupted(int number)
+{
+    came = number;
+}
+
+void children_watch_signals(void)
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+    const struct sigaction action = { .sa_handler = interrupted, .sa_flags = SA_RESTART | SA_RESETHAND };
+    struct sigaction before;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (!sigaction(signals[i], NULL, &before) && before.sa_handler != SIG_IGN) /* nohup means it */
+            sigaction(signals[i], &action, NULL);
+}
+
+const char *children_interrupted(void)
+{
+    return came == SIGINT ? "SIGINT" : came == SIGTERM ? "SIGTERM" : came ? "SIGHUP" : NULL;
+}
+
+/* What they were in has no end: nobody is to be blamed. */
+static void abandon_all(struct crew *crew)
+{
+    crew->code = EXIT_FAILED;
+    snprintf(crew->trouble->opening, sizeof crew->trouble->opening, "interrupted by %s",
+             children_interrupted());
+    for (int i = 0; i < crew->jobs; i++) {
+        struct child *c = &crew->children[i];
+        if (c->state == FREE || c->state == ABANDONED) continue;
+        c->state = ABANDONED;
+        kill_child(c);
+    }
 }
 
 /* ---- all of them ---------------------------------------------------------------------------------------- */
@@ -292,6 +325,7 @@ int children_run(const struct work *w, const struct duty *d, const struct limits
     if (crew.pages == MAP_FAILED || !crew.message) fail(&crew, "memory");
     for (int i = 0; i < MAX_JOBS && !crew.code; i++) crew.children[i].page = &crew.pages[i];
     while (!crew.code || alive(&crew)) {
+        if (came) abandon_all(&crew);
         start_some(&crew);
         if (!alive(&crew) && (crew.code || !d->more(d->user))) break;
         wait_for_news(&crew);

@@ -5,8 +5,8 @@
  * another one goes on.
  *
  * The two speak JSON over a socket pair, a message an object: {"opened": facts} or {"refused": exit code, "why": words} first;
- * then for each step {"row": name} as often as rows change, {"result": object} for each, {"done": spent} last. Where in the ABI
- * a child is, it keeps in memory that both share (phase.h). */
+ * then for each step {"result": object} as often as it has one, {"done": spent} last. Where in the ABI a child is, it keeps in
+ * memory that both share (phase.h). */
 #ifndef SEGUE_CONFORMANCE_CHILDREN_H
 #define SEGUE_CONFORMANCE_CHILDREN_H
 
@@ -32,13 +32,12 @@ struct work {
     void (*close)(void *user);
 };
 
-/* In judge(): a result (owned by the call), and the row that comes now. */
+/* In judge(): a result (owned by the call). */
 void child_tells(json_t *result);
-void child_begins_row(const char *row);
 
 struct death {          /* of a child in a step */
     enum status status; /* STATUS_CRASH, STATUS_TIMEOUT */
-    char row[64];       /* the last that was begun; "" = unknown */
+    char row[64];       /* the step's; "" = unknown */
     char why[300];      /* "died in run (SIGSEGV in segue_acme.so)" */
 };
 
@@ -62,10 +61,17 @@ struct limits {
 struct trouble {                /* not of a step */
     char opening[CHILDREN_WHY]; /* why the last device could not be opened */
     char closing[CHILDREN_WHY]; /* a child died when it closed the device; "" = none did */
+    int closing_child;          /* the first that did */
+    enum status closing_status; /* STATUS_CRASH, STATUS_TIMEOUT */
 };
 
+/* From now on SIGINT, SIGTERM and SIGHUP end children_run(); a second one ends the process. */
+void children_watch_signals(void);
+/* The name of the one that came ("SIGINT"), or NULL. */
+const char *children_interrupted(void);
+
 /* 0 when more() says no; else the exit code of a child that cannot open the device (the first one, or three in a row later),
- * with words, or EXIT_ENVIRONMENT. */
+ * with words, or EXIT_ENVIRONMENT. EXIT_FAILED when interrupted: the children are killed, and their steps do not end. */
 int children_run(const struct work *w, const struct duty *d, const struct limits *l, struct trouble *out);
 
 /* Defaults: processors that this process may use, at most 8; three quarters of the memory that it may have. Under sanitizers

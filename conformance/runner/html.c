@@ -60,9 +60,11 @@ static void print_head(const struct run *r, const struct summary *s, FILE *to)
     print_escaped(fact(r, "description"), to);
     fprintf(to, "</p>\n<p class=\"verdict %s\">", s->exit_code ? "bad" : "ok");
     if (failed) fprintf(to, "&#10007; %zu failed", failed);
-    else if (s->exit_code)
-        fputs(r->trouble.closing[0] ? "&#10007; failed when it was closed" : "&#10007; nothing passed", to);
-    else fprintf(to, "&#10003; passed all that it supports");
+    else if (r->interrupted) fputs("&#10007; nothing failed until then", to);
+    else if (s->exit_code) fputs("&#10007; nothing passed", to);
+    else fputs("&#10003; passed all that it supports", to);
+    if (r->interrupted)
+        fprintf(to, "; interrupted by %s, %zu of %zu cases have a result", r->interrupted, s->judged, s->cases);
     fputs("</p>\n<dl class=\"numbers\">\n", to);
     print_number("cases", "", s->cases, to);
     print_number(s->results == s->cases ? "results" : "results, one a kernel", "", s->results, to);
@@ -107,13 +109,14 @@ static void print_failure(const struct run *r, const struct record *record, FILE
 
 static void print_failures(const struct run *r, const struct summary *s, FILE *to)
 {
-    if (r->trouble.closing[0])
-        paragraph("<strong class=\"bad\">When it was closed:</strong> ", r->trouble.closing, to);
     if (!s->counts[COUNTS_FAILED]) return;
     fputs(
-        "<section class=\"failures\"><h2>Failures</h2><p class=\"note\">Each line below a failure repeats it.</p>"
-        "<table><thead><tr><th>status</th><th>case</th><th>what was found</th></tr></thead><tbody>\n",
+        "<section class=\"failures\"><h2>Failures</h2><p class=\"note\">Each line below a failure repeats it.",
         to);
+    if (r->run_again && r->run_again < r->doubtful)
+        fprintf(to, " %zu of %zu failures were run again.", r->run_again, r->doubtful);
+    fputs("</p><table><thead><tr><th>status</th><th>case</th><th>what was found</th></tr></thead><tbody>\n",
+          to);
     for (size_t i = 0; i < r->count; i++)
         if (status_counts_as(r->records[i].r.status) == COUNTS_FAILED) print_failure(r, &r->records[i], to);
     fputs("</tbody></table></section>\n", to);
@@ -140,6 +143,23 @@ static void print_classes(const struct run *r, const struct summary *s, FILE *to
         print_escaped(r->cases->items[c->worst->item].name, to);
         fputs("</td></tr>\n", to);
     }
+    fputs("</tbody></table></div>\n", to);
+}
+
+static void print_identities(const struct summary *s, FILE *to)
+{
+    int some = 0;
+    for (int i = 0; i < SUMMARY_IDENTITIES; i++) some |= s->identities[i] != 0;
+    if (!some) return;
+    fputs(
+        "<h2>Identities</h2><p class=\"note\">Pairs of calls that must agree, and how many results underwent each.</p>"
+        "<div class=\"scroll\"><table><thead><tr><th>identity</th><th class=\"n\">results</th>"
+        "<th class=\"n\">failed</th></tr></thead><tbody>\n",
+        to);
+    for (int i = 0; i < SUMMARY_IDENTITIES && identity_name(i); i++)
+        fprintf(to, "<tr><td>%s</td><td class=\"n\">%zu</td><td class=\"n %s\">%zu</td></tr>\n",
+                identity_word(i), s->identities[i], s->identities_failed[i] ? "bad" : "",
+                s->identities_failed[i]);
     fputs("</tbody></table></div>\n", to);
 }
 
@@ -226,6 +246,7 @@ void report_html(const struct run *r, const struct summary *s, FILE *to)
     html_matrices(r, to);
     html_margins(r, to);
     print_classes(r, s, to);
+    print_identities(s, to);
     print_timing(r, to);
     print_surroundings(r, s, to);
     print_list(r, to);

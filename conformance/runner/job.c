@@ -6,15 +6,36 @@
 
 #include <stdio.h>
 
-static json_t *facts_json(const struct lab *l)
+/* Other ways to open a CPU that lab_open() tries, without those that are the device's own. */
+static json_t *not_opened(const struct lab *l)
+{
+    static const struct {
+        const char *label;
+        unsigned threads; /* 0 = an instruction set, which the device's own description names */
+    } ways[] = {
+        { "threads 1", 1 }, { "threads 3", 3 }, { "isa base", 0 }, { "isa avx2", 0 }, { "isa avx512", 0 }
+    };
+    const segue_device_facts *f = &l->device.facts;
+    json_t *labels = json_array();
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        int there = ways[i].threads ? f->threads == ways[i].threads
+                                    : strstr(f->description, ways[i].label + strlen("isa ")) != NULL;
+        for (int k = 0; k < l->variant_count; k++) there |= !strcmp(l->variants[k].label, ways[i].label);
+        if (!there) json_array_append_new(labels, json_text(ways[i].label));
+    }
+    return labels;
+}
+
+/* tried: the other ways were asked for, and the device is one that has them. */
+static json_t *facts_json(const struct lab *l, int tried)
 {
     const segue_device_facts *f = &l->device.facts;
     json_t *variants = json_array();
     for (int i = 0; i < l->variant_count; i++) json_array_append_new(variants, json_text(l->variants[i].label));
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:o}", "name", json_text(f->name), "alias",
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o}", "name", json_text(f->name), "alias",
                      json_text(f->alias), "backend", json_text(f->backend), "description",
                      json_text(f->description), "memory_bytes", (json_int_t)f->memory_bytes, "threads",
-                     (int)f->threads, "variants", variants);
+                     (int)f->threads, "variants", variants, "not_opened", tried ? not_opened(l) : json_array());
 }
 
 static int job_open(void *user, json_t **facts, char *why, size_t room)
@@ -22,7 +43,10 @@ static int job_open(void *user, json_t **facts, char *why, size_t room)
     struct job *j = user;
     const struct run_options *o = j->run->options;
     const int code = lab_open(j->lab, o->device, o->variants, why, room);
-    if (!code) *facts = facts_json(j->lab);
+    const segue_device_facts *f = &j->lab->device.facts;
+    if (!code)
+        *facts = facts_json(j->lab,
+                            o->variants && f->api == SEGUE_API_CPU && f->threads > 0 && j->lab->variant_count);
     return code;
 }
 
@@ -69,6 +93,18 @@ static void tell_rows(struct lab *l, const struct test_case *c)
             child_tells(json_pack("{s:o}", "accepts", json_text(rows[i].name)));
 }
 
+/* Whether the device has a row of that name for the case's primitive, whatever it says of the case. */
+static void tell_row_known(struct lab *l, const struct test_case *c, const char *name)
+{
+    segue_row_facts rows[MOST_ROWS];
+    uint32_t count = MOST_ROWS;
+    int known = 0;
+    for (int i = 0; i < MOST_ROWS; i++) rows[i].size = sizeof rows[i];
+    if (segue_explain(l->device.handle, c->op, rows, &count, NULL)) return;
+    for (uint32_t i = 0; i < count && i < MOST_ROWS; i++) known |= !strcmp(rows[i].name, name);
+    if (known) child_tells(json_pack("{s:b}", "row_known", 1));
+}
+
 static int job_judge(void *user, const struct step *s)
 {
     struct job *j = user;
@@ -79,7 +115,10 @@ static int job_judge(void *user, const struct step *s)
     const int failed = s->ask ? test_case_outline(name, &c, why) : test_case_make(name, &c, why);
     if (failed) tell_broken(&t, name, why);
     else if (s->ask) tell_rows(j->lab, &c);
-    else check_case(j->lab, &c, s->row[0] ? s->row : NULL, tell, &t);
+    else {
+        if (s->row[0] && !j->run->row_known) tell_row_known(j->lab, &c, s->row);
+        check_case(j->lab, &c, s->row[0] ? s->row : NULL, tell, &t);
+    }
     test_case_free(&c);
     return t.spent || segue_device_status(j->lab->device.handle, NULL) != SEGUE_OK;
 }

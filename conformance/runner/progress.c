@@ -2,20 +2,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "progress.h"
 
+#include "../checks/exam.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { WIDTH = 30, BAR_MS = 100, LINE_MS = 10000 };
-
-static int64_t milliseconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void progress_start(struct progress *p, const char *what, size_t total, int quiet)
 {
@@ -27,25 +21,25 @@ void progress_start(struct progress *p, const char *what, size_t total, int quie
 
 void progress_show(struct progress *p, size_t done, size_t failed)
 {
-    const int64_t now = milliseconds();
+    const double now = milliseconds();
     char bar[WIDTH + 1];
     if (p->quiet || now - p->last < (p->bar ? BAR_MS : LINE_MS)) return;
     p->last = now;
     p->shown = 1;
     if (!p->bar) {
         fprintf(stderr, "segue conform: %zu of %zu %s, %zu failed, %lld s\n", done, p->total, p->what, failed,
-                (long long)(now - p->started) / 1000);
+                (long long)((now - p->started) / 1000));
         return;
     }
     const size_t full = p->total ? done * WIDTH / p->total : 0;
     for (size_t i = 0; i < WIDTH; i++) bar[i] = i < full ? '#' : '.';
     bar[WIDTH] = 0;
     fprintf(stderr, "\r\033[K%s %zu of %zu %s, %zu failed, %lld s", bar, done, p->total, p->what, failed,
-            (long long)(now - p->started) / 1000);
+            (long long)((now - p->started) / 1000));
 }
 
 void progress_stop(struct progress *p)
 {
-    p->seconds = (double)(milliseconds() - p->started) / 1000;
+    p->seconds = (milliseconds() - p->started) / 1000;
     if (p->shown && p->bar) fputs("\r\033[K", stderr);
 }

@@ -10,8 +10,8 @@
 struct progress {
     const char *what; /* "cases" */
     size_t total, shown;
-    int64_t started, last; /* milliseconds */
-    double seconds;        /* in all, after progress_stop() */
+    double started, last; /* milliseconds */
+    double seconds;       /* in all, after progress_stop() */
     int quiet, bar;
 };
 

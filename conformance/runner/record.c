@@ -17,7 +17,7 @@ static const struct {
     { SEGUE_ACCURACY_TRANSFORM, "transform" },
     { SEGUE_ACCURACY_BF16_PRODUCT, "bf16-product" },
 };
-enum { ACCURACIES = sizeof accuracies / sizeof *accuracies, CHECKS = 6 };
+enum { ACCURACIES = sizeof accuracies / sizeof *accuracies, CHECKS = 6, BITS = 32 };
 
 const char *accuracy_words(uint32_t accuracy, char *to, size_t room)
 {
@@ -76,21 +76,27 @@ static double number_read(const json_t *from)
     return strcmp(word, "NaN") == 0 ? (double)NAN : *word == '-' ? -(double)INFINITY : (double)INFINITY;
 }
 
-static json_t *kinds(unsigned bits)
+/* The names of bits, by a function that knows them. */
+static const char *kind_name(int i)
+{
+    return i < CHECKS ? check_name((enum check)(1u << i)) : NULL;
+}
+
+static json_t *names(unsigned bits, const char *(*name)(int i))
 {
     json_t *all = json_array();
-    for (unsigned i = 0; i < CHECKS; i++)
-        if (bits & 1u << i) json_array_append_new(all, json_string(check_name(1u << i)));
+    for (int i = 0; i < BITS && name(i); i++)
+        if (bits & 1u << i) json_array_append_new(all, json_string(name(i)));
     return all;
 }
 
-static unsigned kinds_read(const json_t *from)
+static unsigned names_read(const json_t *from, const char *(*name)(int i))
 {
     unsigned bits = 0;
     for (size_t k = 0; k < json_array_size(from); k++) {
-        const char *name = json_string_value(json_array_get(from, k));
-        for (unsigned i = 0; name && i < CHECKS; i++)
-            if (!strcmp(name, check_name(1u << i))) bits |= 1u << i;
+        const char *word = json_string_value(json_array_get(from, k));
+        for (int i = 0; word && i < BITS && name(i); i++)
+            if (!strcmp(word, name(i))) bits |= 1u << i;
     }
     return bits;
 }
@@ -103,15 +109,16 @@ json_t *record_json(const char *descriptor, const char *device, const struct res
         json_array_append_new(index, json_integer(r->index[i]));
     const int numbers = r->operand[0] && r->rank > 0; /* an element is named */
     return json_pack(
-        "{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "descriptor", json_text(descriptor), "device", json_text(device), "row", json_text(r->row), "class",
         accuracy_words(r->accuracy, class, sizeof class), "status", status_name(r->status), "check",
-        json_text(r->check), "checks", kinds(r->failed), "operand",
+        json_text(r->check), "checks", names(r->failed, kind_name), "operand",
         r->operand[0] ? json_text(r->operand) : json_null(), "index", index, "got",
         numbers ? number(r->got) : json_null(), "want", numbers ? number(r->want) : json_null(), "ratio",
         number(r->ratio), "margin", number(r->margin), "sigmas", number(r->sigmas), "pattern",
         json_text(r->pattern), "fault", json_text(r->fault), "why", json_text(r->why), "ms", number(r->ms),
-        "ran", kinds(r->ran));
+        "ran", names(r->ran, kind_name), "identities", names(r->identities, identity_name), "identities_failed",
+        names(r->identities_failed, identity_name));
 }
 
 static void copy_text(const json_t *line, const char *name, char *to, size_t room)
@@ -134,8 +141,10 @@ int record_read(const json_t *line, struct result *out)
     copy_text(line, "fault", out->fault, sizeof out->fault);
     copy_text(line, "why", out->why, sizeof out->why);
     out->accuracy = accuracy_read(class ? class : "");
-    out->failed = kinds_read(json_object_get(line, "checks"));
-    out->ran = kinds_read(json_object_get(line, "ran"));
+    out->failed = names_read(json_object_get(line, "checks"), kind_name);
+    out->ran = names_read(json_object_get(line, "ran"), kind_name);
+    out->identities = names_read(json_object_get(line, "identities"), identity_name);
+    out->identities_failed = names_read(json_object_get(line, "identities_failed"), identity_name);
     for (; out->rank < SEGUE_MAX_RANK && out->rank < (int)json_array_size(index); out->rank++)
         out->index[out->rank] = json_integer_value(json_array_get(index, (size_t)out->rank));
     out->got = number_read(json_object_get(line, "got"));

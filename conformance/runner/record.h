@@ -2,7 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A result as JSON: between processes, and as a line of --json. Fields:
  * descriptor, device, row, class, status, check, checks, operand, index, got, want, ratio, margin, sigmas, pattern,
- * fault, why, ms, ran. checks: every kind that failed, ran: every kind that was made. operand to want are null where no
+ * fault, why, ms, ran, identities, identities_failed. checks: every kind that failed, ran: every kind that was made; the
+ * identities likewise, by their names. Of an ORDER also behind, the cases before it (report.c). operand to want are null where no
  * operand is at fault. JSON has no infinities: they and NaN are the strings "Infinity", "-Infinity" and "NaN". */
 #ifndef SEGUE_CONFORMANCE_RECORD_H
 #define SEGUE_CONFORMANCE_RECORD_H

@@ -44,7 +44,7 @@ static json_t *run_json(const struct run *r)
 
 static json_t *summary_json(const struct run *r, const struct summary *s)
 {
-    json_t *statuses = json_object(), *classes = json_object();
+    json_t *statuses = json_object(), *classes = json_object(), *identities = json_object();
     char words[96];
     for (int i = 0; i < STATUS_COUNT; i++)
         if (s->statuses[i])
@@ -53,21 +53,37 @@ static json_t *summary_json(const struct run *r, const struct summary *s)
         json_object_set_new(classes, accuracy_words(s->classes[i].accuracy, words, sizeof words),
                             json_pack("{s:i, s:f, s:f}", "results", (int)s->classes[i].results, "sigmas",
                                       s->classes[i].sigmas, "margin", s->classes[i].margin));
-    return json_pack("{s:{s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:i, s:i, s:i, s:s, s:s, s:f}}", "summary",
-                     "passed", (int)s->counts[COUNTS_PASSED], "failed", (int)s->counts[COUNTS_FAILED],
-                     "skipped", (int)s->counts[COUNTS_SKIPPED], "cases", (int)s->cases, "results",
-                     (int)s->results, "statuses", statuses, "classes", classes, "primitives",
-                     (int)s->primitives, "rows", (int)s->rows, "delegated", (int)s->delegated, "variants",
-                     s->variants, "closing", r->trouble.closing, "seconds", r->seconds);
+    for (int i = 0; i < SUMMARY_IDENTITIES && identity_name(i); i++)
+        json_object_set_new(
+            identities, identity_name(i),
+            json_pack("{s:i, s:i}", "ran", (int)s->identities[i], "failed", (int)s->identities_failed[i]));
+    return json_pack(
+        "{s:{s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:i, s:i, s:i, s:s, s:s, s:f, s:s?, s:i, s:i, s:o}}", "summary",
+        "passed", (int)s->counts[COUNTS_PASSED], "failed", (int)s->counts[COUNTS_FAILED], "skipped",
+        (int)s->counts[COUNTS_SKIPPED], "cases", (int)s->cases, "results", (int)s->results, "statuses",
+        statuses, "classes", classes, "primitives", (int)s->primitives, "rows", (int)s->rows, "delegated",
+        (int)s->delegated, "variants", s->variants, "closing", r->trouble.closing, "seconds", r->seconds,
+        "interrupted", r->interrupted, "judged", (int)s->judged, "run_again", (int)r->run_again, "identities",
+        identities);
+}
+
+static json_t *result_json(const struct run *r, const struct record *record, const char *device)
+{
+    json_t *line = record_json(r->cases->items[record->item].name, device, &record->r);
+    json_t *behind = record->behind_count ? json_array() : NULL;
+    const char *name;
+    for (size_t i = 0; behind && (name = run_behind(r, record, i)); i++)
+        json_array_append_new(behind, json_text(name));
+    if (line && behind) json_object_set(line, "behind", behind);
+    json_decref(behind);
+    return line;
 }
 
 void report_json(const struct run *r, const struct summary *s, FILE *to)
 {
     const char *device = json_string_value(json_object_get(r->device, "name"));
     print_line(run_json(r), to);
-    for (size_t i = 0; i < r->count; i++)
-        print_line(
-            record_json(r->cases->items[r->records[i].item].name, device ? device : "", &r->records[i].r), to);
+    for (size_t i = 0; i < r->count; i++) print_line(result_json(r, &r->records[i], device ? device : ""), to);
     print_line(summary_json(r, s), to);
 }
 
@@ -157,6 +173,7 @@ static void junit_case(const struct run *r, const struct record *record, FILE *t
 void report_junit(const struct run *r, const struct summary *s, FILE *to)
 {
     const size_t errors = s->statuses[STATUS_HARNESS_ERROR] + s->statuses[STATUS_VACUOUS];
+    const size_t more = r->interrupted != NULL; /* a testcase of its own: nobody takes the rest for the whole */
     char name[300];
     snprintf(name, sizeof name, "segue conform %s on %s", r->cases->list, run_device(r));
     fprintf(to, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n <testsuite");
@@ -164,8 +181,13 @@ void report_junit(const struct run *r, const struct summary *s, FILE *to)
     fprintf(
         to,
         " tests=\"%zu\" failures=\"%zu\" errors=\"%zu\" skipped=\"%zu\" time=\"%.3f\" timestamp=\"%.19s\">\n",
-        s->results, s->counts[COUNTS_FAILED] - errors, errors, s->counts[COUNTS_SKIPPED], r->seconds,
-        r->started);
+        s->results + more, s->counts[COUNTS_FAILED] - errors, errors + more, s->counts[COUNTS_SKIPPED],
+        r->seconds, r->started);
     for (size_t i = 0; i < r->count; i++) junit_case(r, &r->records[i], to);
+    if (more)
+        fprintf(to,
+                "  <testcase classname=\"segue\" name=\"the whole run\"><error type=\"interrupted\" "
+                "message=\"interrupted by %s: %zu of %zu cases have a result\"/></testcase>\n",
+                r->interrupted, s->judged, s->cases);
     fputs(" </testsuite>\n</testsuites>\n", to);
 }

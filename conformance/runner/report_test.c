@@ -21,6 +21,8 @@ static struct result full(enum status status)
     return (struct result){ .status = status,
                             .ran = CHECK_VALUE | CHECK_STATE | CHECK_STATUS,
                             .failed = CHECK_STATE,
+                            .identities = 7,
+                            .identities_failed = 2,
                             .row = "row_of_it",
                             .accuracy = SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_FAST,
                             .margin = 0.25,
@@ -43,6 +45,8 @@ static void equal(const struct result *a, const struct result *b)
     assert_int_equal(a->status, b->status);
     assert_int_equal(a->ran, b->ran);
     assert_int_equal(a->failed, b->failed);
+    assert_int_equal(a->identities, b->identities);
+    assert_int_equal(a->identities_failed, b->identities_failed);
     assert_int_equal(a->accuracy, b->accuracy);
     assert_int_equal(a->rank, b->rank);
     assert_memory_equal(a->index, b->index, sizeof a->index);
@@ -153,9 +157,14 @@ static void reports(void **state)
     static struct record records[STATUS_COUNT];
     struct selection cases = { .items = items, .count = STATUS_COUNT, .list = "smoke", .sha256 = "00" };
     const struct run_options options = { .limits = { .jobs = 1 } };
-    struct run r = {
-        .options = &options, .cases = &cases, .records = records, .count = STATUS_COUNT, .seconds = 2
-    };
+    struct run r = { .options = &options,
+                     .cases = &cases,
+                     .records = records,
+                     .count = STATUS_COUNT,
+                     .seconds = 2,
+                     .doubtful = 130,
+                     .run_again = 24,
+                     .interrupted = "SIGTERM" };
     (void)state;
     r.device = json_pack("{s:s, s:s, s:s, s:i, s:[s,s,s]}", "name", "d:0", "alias", "", "description", "<i>&'",
                          "threads", 2, "variants", "threads 1", "isa base", "isa avx2");
@@ -179,8 +188,11 @@ static void reports(void **state)
             assert_non_null(strstr(text, "&lt;b&gt;&quot;x&quot; &amp; &#39;y&#39;&lt;/b&gt;?????\xc3\xa4"));
         }
         if (i == 0) assert_int_equal(times(text, "\n"), STATUS_COUNT + 2);
-        if (i == 1) assert_int_equal(times(text, "<testcase"), STATUS_COUNT);
-        if (i == 2) assert_null(strstr(text, "http")); /* needs nothing else */
+        if (i == 0) assert_int_equal(times(text, "\"interrupted\":\"SIGTERM\""), 1);
+        if (i == 1) assert_int_equal(times(text, "<testcase"), STATUS_COUNT + 1); /* the interruption */
+        if (i == 2) assert_null(strstr(text, "http"));                            /* needs nothing else */
+        if (i == 2) assert_non_null(strstr(text, "24 of 130 failures were run again"));
+        if (i == 2) assert_non_null(strstr(text, "<td>split</td>"));
         free(text);
     }
     json_decref(r.device);
@@ -213,6 +225,10 @@ static void counted(void **state)
     assert_int_equal(s.rows, 1);
     assert_int_equal(s.class_count, 1);
     assert_true(s.classes[0].sigmas == 1.5);
+    assert_int_equal(s.identities[0] + 10 * s.identities[2], 22);
+    assert_int_equal(s.identities_failed[1], 2);
+    assert_int_equal(s.identities[3], 0);
+    assert_int_equal(s.judged, 3);
     assert_string_equal(s.variants, "threads 1 2 3; isa base avx2 avx512");
     records[2].r.status = STATUS_HARNESS_ERROR;
     summarize(&r, &s);

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "selection.h"
 
+#include "../grammar/cover.h"
 #include "../grammar/list.h"
 #include "../grammar/test_case.h"
 #include "record.h"
@@ -23,11 +24,8 @@ __attribute__((format(printf, 3, 4))) static int fail(char *why, int code, const
     return code;
 }
 
-/* Once each. */
-static int choose(struct selection *s, const char *name, const char *row, char *why)
+static int append(struct selection *s, const char *name, const char *row, char *why)
 {
-    for (size_t i = 0; i < s->count; i++)
-        if (!strcmp(s->items[i].name, name) && !strcmp(s->items[i].row, row)) return EXIT_OK;
     struct chosen *items = realloc(s->items, (s->count + 1) * sizeof *items);
     if (items) s->items = items;
     if (!items || !(items[s->count].name = strdup(name)))
@@ -36,15 +34,39 @@ static int choose(struct selection *s, const char *name, const char *row, char *
     return EXIT_OK;
 }
 
-static int choose_descriptor(struct selection *s, const char *text, const char *row, char *why)
+/* Once each. */
+static int choose(struct selection *s, const char *name, const char *row, char *why)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (!strcmp(s->items[i].name, name) && !strcmp(s->items[i].row, row)) return EXIT_OK;
+    return append(s, name, row, why);
+}
+
+/* take: append() or choose(). */
+static int take_descriptor(struct selection *s, const char *text, const char *row, char *why,
+                           int (*take)(struct selection *, const char *, const char *, char *))
 {
     struct test_case c;
     char words[DESCRIPTOR_WHY];
     int code = EXIT_OK;
     if (test_case_outline(text, &c, words))
         code = fail(why, EXIT_USAGE, "%.300s: %s (segue conform list prints descriptors)", text, words);
-    else code = choose(s, c.name, row, why);
+    else code = take(s, c.name, row, why);
     test_case_free(&c);
+    return code;
+}
+
+/* What a person has typed may be well spelled and still no valid call: core says so before anything is run. */
+static int choose_typed(struct selection *s, const char *text, const char *row, char *why)
+{
+    char words[DESCRIPTOR_WHY];
+    int code = take_descriptor(s, text, row, why, choose);
+    if (code) return code;
+    struct oracle *oracle = oracle_open(words);
+    if (!oracle) code = fail(why, EXIT_ENVIRONMENT, "%s", words);
+    else if (!oracle_accepts(oracle, text, words))
+        code = fail(why, EXIT_USAGE, "%.300s is no valid call: %s", text, words);
+    oracle_close(oracle);
     return code;
 }
 
@@ -76,7 +98,15 @@ static int choose_failure(struct selection *s, const json_t *line, const struct 
     struct result r;
     if (!name || record_read(line, &r) || status_counts_as(r.status) != COUNTS_FAILED) return EXIT_OK;
     if (w->row && r.row[0] && strcmp(w->row, r.row)) return EXIT_OK;
-    return choose_descriptor(s, name, w->row ? w->row : r.row, why);
+    const json_t *behind = json_object_get(line, "behind");
+    int code = EXIT_OK;
+    for (size_t i = 0; i < json_array_size(behind) && !code; i++) {
+        const char *before = json_string_value(json_array_get(behind, i));
+        s->ordered = 1;
+        if (before) code = take_descriptor(s, before, "", why, append);
+    }
+    if (code) return code;
+    return take_descriptor(s, name, w->row ? w->row : r.row, why, json_array_size(behind) ? append : choose);
 }
 
 static int choose_failures(struct selection *s, const struct wish *w, char *why)
@@ -119,7 +149,7 @@ static int choose_from_profile(struct selection *s, const struct wish *w, char *
     for (size_t i = 0; i < l.count && !code && !w->word_count; i++) code = choose(s, l.names[i], row, why);
     for (int i = 0; i < w->word_count && !code; i++)
         if (is_glob(w->words[i])) code = choose_glob(s, w->words[i], &l, w, why);
-        else code = choose_descriptor(s, w->words[i], row, why);
+        else code = choose_typed(s, w->words[i], row, why);
     list_free(&l);
     if (!code && !s->count) code = fail(why, EXIT_USAGE, "profile %s has no cases: nothing to run", profile);
     if (!w->word_count) snprintf(s->list, sizeof s->list, "%s", profile);

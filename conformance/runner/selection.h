@@ -16,6 +16,7 @@ struct chosen {
 struct selection {
     struct chosen *items;
     size_t count;
+    int ordered;     /* some stand behind others on purpose: they want one process, in this order */
     char list[128];  /* "smoke", "3 descriptors", "failures of run.jsonl" */
     char sha256[65]; /* of the names, a line each: of a whole profile the one in its list file */
 };

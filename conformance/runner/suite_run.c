@@ -126,6 +126,7 @@ static void heard(void *user, int child, const struct step *s, const json_t *res
     struct round *o = user;
     struct record record = blank(o, child, s);
     const char *row = json_string_value(json_object_get(result, "accepts"));
+    o->run->row_known |= json_is_true(json_object_get(result, "row_known"));
     if (s->ask && row && !has_result(o->run, s->item, row)) {
         struct step one = { .item = s->item };
         snprintf(one.row, sizeof one.row, "%s", row);
@@ -218,6 +219,23 @@ static void settle_pending(struct round *o)
     }
 }
 
+/* A death that no case had a part in counts as a failure all the same: of the case that came last. It is not run again: a
+ * case tells nothing of how the device is closed behind it. */
+static void settle_closing(struct round *o)
+{
+    const struct run *r = o->run;
+    const struct trouble *t = &r->trouble;
+    struct record record = { .child = -1 };
+    if (!t->closing[0]) return;
+    if (t->closing_child < r->child_count && r->children[t->closing_child].count) {
+        const struct history *h = &r->children[t->closing_child];
+        record.item = h->steps[h->count - 1].item;
+    }
+    record.r.status = t->closing_status;
+    snprintf(record.r.why, sizeof record.r.why, "%.300s, behind this case", t->closing);
+    add_record(o, &record);
+}
+
 /* Every case has a result, whatever happened. */
 static void fill_gaps(struct round *o, int code)
 {
@@ -263,10 +281,12 @@ int run_judge(struct run *r)
     progress_start(&o.progress, "cases", r->cases->count, r->options->quiet);
     int code = children_run(&work, &duty, &r->options->limits, &r->trouble);
     progress_stop(&o.progress);
-    if (r->device) {
+    r->interrupted = children_interrupted();
+    if (r->device || r->interrupted) {
         settle_pending(&o);
-        fill_gaps(&o, code);
-        qsort(r->records, r->count, sizeof *r->records, by_item);
+        settle_closing(&o);
+        if (!r->interrupted) fill_gaps(&o, code);
+        if (r->count) qsort(r->records, r->count, sizeof *r->records, by_item);
         code = 0;
     }
     r->seconds = o.progress.seconds;
@@ -297,21 +317,42 @@ void run_counts(const struct run *r, size_t counts[3])
     for (size_t i = 0; i < r->count; i++) counts[status_counts_as(r->records[i].r.status)]++;
 }
 
-/* Behind others: all of them in one process, in their order, on every row. */
-static size_t print_behind(const struct run *r, const struct record *record, char *to, size_t room)
+const char *run_behind(const struct run *r, const struct record *record, size_t i)
 {
-    size_t at = (size_t)snprintf(to, room, "segue conform run --jobs 1 --device %s", run_device(r));
-    for (size_t i = 0; i < record->behind_count && at < room; i++)
-        if (!i || record->behind[i].item != record->behind[i - 1].item)
-            at += (size_t)snprintf(to + at, room - at, " '%s'", r->cases->items[record->behind[i].item].name);
+    for (size_t k = 0; k < record->behind_count; k++)
+        if (!k || record->behind[k].item != record->behind[k - 1].item)
+            if (!i--) return r->cases->items[record->behind[k].item].name;
+    return NULL;
+}
+
+/* What was given and what a verdict may hang on. */
+static void print_options(const struct run_options *o, char *to, size_t room)
+{
+    size_t at = 0;
+    *to = 0;
+    if (o->seconds_given) at += (size_t)snprintf(to, room, " --seconds %d", o->limits.seconds);
+    if (o->memory_given) at += (size_t)snprintf(to + at, room - at, " --memory %g", o->limits.gib);
+    if (!o->variants) snprintf(to + at, room - at, " --no-variants");
+}
+
+/* Behind others: all of them in one process, in their order, on every row. */
+static size_t print_behind(const struct run *r, const struct record *record, const char *options, char *to,
+                           size_t room)
+{
+    size_t at = (size_t)snprintf(to, room, "segue conform run --jobs 1 --device %s%s", run_device(r), options);
+    const char *name;
+    for (size_t i = 0; at < room && (name = run_behind(r, record, i)); i++)
+        at += (size_t)snprintf(to + at, room - at, " '%s'", name);
     if (at < room) at += (size_t)snprintf(to + at, room - at, " '%s'", r->cases->items[record->item].name);
     return at;
 }
 
 const char *run_again(const struct run *r, const struct record *record, char *to, size_t room)
 {
-    if (record->behind_count && print_behind(r, record, to, room) < room) return to;
-    snprintf(to, room, "segue conform run '%s' --device %s%s%s", r->cases->items[record->item].name,
-             run_device(r), record->r.row[0] ? " --row " : "", record->r.row);
+    char options[96];
+    print_options(r->options, options, sizeof options);
+    if (record->behind_count && print_behind(r, record, options, to, room) < room) return to;
+    snprintf(to, room, "segue conform run '%s' --device %s%s%s%s", r->cases->items[record->item].name,
+             run_device(r), record->r.row[0] ? " --row " : "", record->r.row, options);
     return to;
 }

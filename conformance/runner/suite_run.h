@@ -27,6 +27,7 @@ struct history { /* of a child */
 struct run_options {
     const char *device; /* NULL = the first that is ready */
     int variants, retries, quiet;
+    int seconds_given, memory_given; /* a line that repeats a failure says them again */
     struct limits limits;
 };
 
@@ -40,11 +41,15 @@ struct run {
     json_t *device; /* facts; NULL = it was never opened */
     struct trouble trouble;
     double seconds;
-    char started[32]; /* UTC */
+    char started[32];           /* UTC */
+    const char *interrupted;    /* by this signal; NULL = it came to its end */
+    size_t doubtful, run_again; /* failures that another try could tell more of; of them, those that had one */
+    int row_known;              /* some case's primitive has the row that was asked for */
     int no_memory;
 };
 
-/* Judges all cases. 0, or an exit code with words in r->trouble.opening. Every case has a result afterwards. */
+/* Judges all cases. 0, or an exit code with words in r->trouble.opening. Every case has a result afterwards, unless the run
+ * was interrupted. */
 int run_judge(struct run *r);
 /* Runs failures again to tell solid ones from FLAKY and ORDER. */
 void run_classify(struct run *r);
@@ -61,6 +66,8 @@ struct work run_work(struct job *j);
 const char *run_device(const struct run *r);
 void run_counts(const struct run *r, size_t counts[3]); /* by COUNTS_... */
 enum { AGAIN_TEXT = 1 << 13 };
+/* The i-th case behind which an ORDER record fails; NULL = no more. Cases, not steps: each is judged on every row. */
+const char *run_behind(const struct run *r, const struct record *record, size_t i);
 /* A shell command that repeats the record. Returns to. */
 const char *run_again(const struct run *r, const struct record *record, char *to, size_t room);
 

@@ -27,6 +27,20 @@ static void count_class(struct summary *s, const struct record *record)
     if (!c->worst || r->sigmas > c->sigmas) c->worst = record, c->sigmas = r->sigmas;
 }
 
+const char *identity_word(int i)
+{
+    const char *name = identity_name(i), *colon = name ? strchr(name, ':') : NULL;
+    return colon ? colon + 1 : name;
+}
+
+static void count_identities(struct summary *s, const struct result *r)
+{
+    for (int i = 0; i < SUMMARY_IDENTITIES && identity_name(i); i++) {
+        s->identities[i] += r->identities >> i & 1;
+        s->identities_failed[i] += r->identities_failed >> i & 1;
+    }
+}
+
 static size_t count_rows(const struct run *r)
 {
     size_t rows = 0;
@@ -102,15 +116,16 @@ void summarize(const struct run *r, struct summary *out)
     out->results = r->count;
     for (size_t i = 0; i < r->count; i++) {
         out->statuses[r->records[i].r.status]++;
+        out->judged += !i || r->records[i].item != r->records[i - 1].item;
         count_class(out, &r->records[i]);
+        count_identities(out, &r->records[i].r);
     }
     out->delegated = out->statuses[STATUS_DELEGATED];
     out->rows = count_rows(r);
     count_primitives(r, out);
     join_variants(r, out->variants, sizeof out->variants);
-    out->exit_code = out->counts[COUNTS_FAILED] || !out->counts[COUNTS_PASSED] || r->trouble.closing[0]
-                         ? EXIT_FAILED
-                         : EXIT_OK;
+    out->exit_code =
+        out->counts[COUNTS_FAILED] || !out->counts[COUNTS_PASSED] || r->interrupted ? EXIT_FAILED : EXIT_OK;
 }
 
 /* ---- words ---------------------------------------------------------------------------------------------- */
@@ -182,6 +197,26 @@ static void print_classes(const struct summary *s)
     if (s->class_count) printf("\n");
 }
 
+static void print_identities(const struct summary *s)
+{
+    int some = 0;
+    for (int i = 0; i < SUMMARY_IDENTITIES && identity_name(i); i++) {
+        if (!s->identities[i]) continue;
+        printf("%s %s %zu", some++ ? "," : "identities:", identity_word(i), s->identities[i]);
+        if (s->identities_failed[i]) printf(" (%zu failed)", s->identities_failed[i]);
+    }
+    if (some) printf("\n");
+}
+
+static void print_not_opened(const struct run *r)
+{
+    const json_t *labels = json_object_get(r->device, "not_opened");
+    for (size_t i = 0; i < json_array_size(labels); i++)
+        printf("%s%s",
+               i ? ", " : "not to be had on this machine: ", json_string_value(json_array_get(labels, i)));
+    if (json_array_size(labels)) printf("\n");
+}
+
 void summary_print(const struct run *r, const struct summary *s)
 {
     char words[64];
@@ -191,6 +226,8 @@ void summary_print(const struct run *r, const struct summary *s)
             print_failure(r, &r->records[i], between);
     if (!r->options->quiet) {
         print_classes(s);
+        print_identities(s);
+        print_not_opened(r);
         printf("%zu case%s, %zu result%s:", s->cases, s->cases == 1 ? "" : "s", s->results,
                s->results == 1 ? "" : "s");
         for (int status = 0, first = 1; status < STATUS_COUNT; status++)
@@ -200,7 +237,10 @@ void summary_print(const struct run *r, const struct summary *s)
                s->of_primitives, s->rows, s->rows == 1 ? "" : "s", s->delegated, s->variants[0] ? "; " : "",
                s->variants, time_words(r->seconds, words, sizeof words));
     }
-    if (r->trouble.closing[0]) printf("FAIL   %s\n", r->trouble.closing);
+    if (r->run_again && r->run_again < r->doubtful)
+        printf("%zu of %zu failures were run again\n", r->run_again, r->doubtful);
+    if (r->interrupted)
+        printf("interrupted by %s: %zu of %zu cases have a result\n", r->interrupted, s->judged, s->cases);
     printf("%zu passed, %zu failed, %zu skipped\n", s->counts[COUNTS_PASSED], s->counts[COUNTS_FAILED],
            s->counts[COUNTS_SKIPPED]);
 }

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { SUMMARY_CLASSES = 16 };
+enum { SUMMARY_CLASSES = 16, SUMMARY_IDENTITIES = 32 };
 
 struct class_summary { /* of one accuracy class */
     uint32_t accuracy;
@@ -21,7 +21,10 @@ struct summary {
     size_t counts[3]; /* by COUNTS_... */
     size_t statuses[STATUS_COUNT];
     size_t cases, results;
-    size_t primitives, of_primitives; /* with something passed, of all that there are */
+    size_t judged; /* cases with a result: fewer than there are where the run was interrupted */
+    size_t identities[SUMMARY_IDENTITIES],
+        identities_failed[SUMMARY_IDENTITIES]; /* results that underwent each */
+    size_t primitives, of_primitives;          /* with something passed, of all that there are */
     size_t rows, delegated;
     char variants[200]; /* "threads 1 2 3; isa base avx2 avx512", or "" */
     struct class_summary classes[SUMMARY_CLASSES];
@@ -37,6 +40,9 @@ const char *time_words(double seconds, char *to, size_t room);
 const char *number_words(double value, char *to, size_t room);
 /* "h_out[0,3,11]: 0, wanted -0.01931 (214 x the bound)"; "" without an operand. Returns to. */
 const char *element_words(const struct result *r, char *to, size_t room);
+
+/* "split": identity_name() without what all of them begin with; NULL beyond the last. */
+const char *identity_word(int i);
 
 /* Failures, coverage and counts on stdout. Where that is a terminal, a failure is broken into lines. */
 void summary_print(const struct run *r, const struct summary *s);

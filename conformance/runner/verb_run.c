@@ -1,9 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "report.h"
+#include "report_file.h"
 #include "verb.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 
@@ -11,8 +10,7 @@ enum { REPORTS = 3 };
 
 struct report_file {
     const char *option, *path;
-    void (*write)(const struct run *r, const struct summary *s, FILE *to);
-    FILE *file;
+    report_writer *write;
 };
 
 static int usage(FILE *to)
@@ -35,7 +33,7 @@ static int usage(FILE *to)
         "  --memory GIB   data memory of a child (default: three quarters of the machine's)\n"
         "  --no-variants  not with other instruction sets and thread counts\n"
         "  -q, --quiet    failures and counts only\n"
-        "Exit: 0 all passed or skipped, 1 something failed or nothing passed, 2 usage, 3 no device, 4 files or system.\n",
+        "Exit: 0 all passed or skipped, 1 something failed, nothing passed or interrupted (reports say what there was), 2 usage, 3 no device, 4 files or system.\n",
         to);
     return to == stdout ? EXIT_OK : EXIT_USAGE;
 }
@@ -76,6 +74,8 @@ static int take_number(struct request *q, const char *option, const char *text)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         if (strcmp(numbers[i].name, option)) continue;
         if (read_number(option, text, numbers[i].low, numbers[i].high, &value)) return EXIT_USAGE;
+        q->options.seconds_given |= numbers[i].whole == &l->seconds;
+        q->options.memory_given |= numbers[i].real == &l->gib;
         if (numbers[i].whole) *numbers[i].whole = (int)value;
         else *numbers[i].real = value;
     }
@@ -120,27 +120,26 @@ static int read_options(struct request *q, int argc, char **argv)
     return EXIT_OK;
 }
 
-static int open_reports(struct request *q)
+static int try_reports(const struct request *q)
 {
     for (int i = 0; i < REPORTS; i++) {
-        struct report_file *f = &q->reports[i];
-        if (!f->path || (f->file = fopen(f->path, "w"))) continue;
-        fprintf(stderr, "segue conform run: --%s %s: %s\n", f->option, f->path, strerror(errno));
+        const struct report_file *f = &q->reports[i];
+        const int why = f->path ? report_file_try(f->path) : 0;
+        if (!why) continue;
+        fprintf(stderr, "segue conform run: --%s %s: %s\n", f->option, f->path, strerror(why));
         return EXIT_ENVIRONMENT;
     }
     return EXIT_OK;
 }
 
-/* run NULL: only closes them. */
-static int write_reports(struct request *q, const struct run *run, const struct summary *s)
+static int write_reports(const struct request *q, const struct run *run, const struct summary *s)
 {
     int code = EXIT_OK;
     for (int i = 0; i < REPORTS; i++) {
-        struct report_file *f = &q->reports[i];
-        if (!f->file) continue;
-        if (run) f->write(run, s, f->file);
-        if (!(ferror(f->file) | fclose(f->file))) continue;
-        fprintf(stderr, "segue conform run: --%s %s: not written: %s\n", f->option, f->path, strerror(errno));
+        const struct report_file *f = &q->reports[i];
+        const int why = f->path ? report_file_write(f->path, f->write, run, s) : 0;
+        if (!why) continue;
+        fprintf(stderr, "segue conform run: --%s %s: not written: %s\n", f->option, f->path, strerror(why));
         code = EXIT_ENVIRONMENT;
     }
     return code;
@@ -158,20 +157,29 @@ static int run_all(struct request *q, const struct selection *cases)
 {
     struct run run = { .options = &q->options, .cases = cases };
     struct summary s;
+    if (cases->ordered) q->options.limits.jobs = 1;
+    children_watch_signals();
     int code = run_judge(&run);
     if (run.no_memory) {
         snprintf(run.trouble.opening, sizeof run.trouble.opening, "no memory for the results");
         code = EXIT_ENVIRONMENT;
     }
     if (code) fprintf(stderr, "segue conform run: %s\n", run.trouble.opening);
-    else {
+    else if (q->wish.row && !run.row_known && !run.interrupted) {
+        fprintf(
+            stderr,
+            "segue conform run: --row %s: %s has no row of that name for any of these cases (segue explain prints "
+            "the rows of a call)\n",
+            q->wish.row, run_device(&run));
+        code = EXIT_USAGE;
+    } else {
         run_classify(&run);
         summarize(&run, &s);
         if (!q->options.quiet) announce(&run);
         summary_print(&run, &s);
         code = s.exit_code;
     }
-    const int written = write_reports(q, code == EXIT_OK || code == EXIT_FAILED ? &run : NULL, &s);
+    const int written = code == EXIT_OK || code == EXIT_FAILED ? write_reports(q, &run, &s) : EXIT_OK;
     run_free(&run);
     return written ? written : code;
 }
@@ -195,9 +203,8 @@ int verb_run(int argc, char **argv)
         fprintf(stderr, "segue conform run: %s\n", why);
         return code;
     }
-    code = open_reports(&q);
-    if (code) write_reports(&q, NULL, NULL);
-    else code = run_all(&q, &cases);
+    code = try_reports(&q);
+    if (!code) code = run_all(&q, &cases);
     selection_free(&cases);
     return code;
 }

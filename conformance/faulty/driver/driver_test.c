@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,9 +37,9 @@ static char said[1 << 17]; /* by the last command */
 
 static const char *file(const char *name)
 {
-    static char path[4][256];
+    static char path[8][256];
     static int at;
-    at = (at + 1) % 4;
+    at = (at + 1) % 8;
     snprintf(path[at], sizeof path[at], "%s/%s", scratch, name);
     return path[at];
 }
@@ -115,21 +116,23 @@ static const struct mood {
     const char *words; /* in why of the fateful case */
     const char *operand;
     int not_sanitized;
+    const char *again; /* options that the repeating line has, too */
 } moods[] = {
-    { "calm", "", "PASS", "", NULL, 0 },
-    { "wrong", "", "FAIL", "", "y", 0 },
-    { "crash", "", "CRASH", SANITIZED ? "in run" : "died in run (SIGSEGV in segue_moody.so)", NULL, 0 },
-    { "litter", "", "CRASH", "in run", NULL, 0 },
-    { "plan", "", "CRASH", SANITIZED ? "in plan" : "died in plan (SIGSEGV in segue_moody.so)", NULL, 0 },
-    { "exit", "", "CRASH", "ended the process in run, with exit code 3", NULL, 0 },
-    { "hang", "--seconds 5 --retries 1", "TIMEOUT", "hung in run: no answer within 5 s", NULL, 0 },
-    { "memory", "", "FAIL", "SEGUE_ERROR_MEMORY", NULL, 0 },
-    { "devour", "--memory 0.25", "FAIL", "SEGUE_ERROR_MEMORY", NULL, 1 },
-    { "lost", "", "DEVICE_LOST", "the driver fell off the bus", NULL, 0 },
-    { "flaky", "", "FLAKY", "failed 2 of 4 times (FAIL", "y", 0 },
-    { "flaky", "--retries 0", "FAIL", "", "y", 0 },
-    { "order", "--jobs 1", "ORDER", "fails only behind 1 other case, this: " OMEN " (FAIL", "y", 0 },
-    { "order", "--jobs 1 --retries 0", "FAIL", "", "y", 0 },
+    { "calm", "", "PASS", "", NULL, 0, "" },
+    { "wrong", "", "FAIL", "", "y", 0, "" },
+    { "crash", "", "CRASH", SANITIZED ? "in run" : "died in run (SIGSEGV in segue_moody.so)", NULL, 0, "" },
+    { "litter", "", "CRASH", "in run", NULL, 0, "" },
+    { "plan", "", "CRASH", SANITIZED ? "in plan" : "died in plan (SIGSEGV in segue_moody.so)", NULL, 0, "" },
+    { "exit", "", "CRASH", "ended the process in run, with exit code 3", NULL, 0, "" },
+    { "hang", "--seconds 5 --retries 1", "TIMEOUT", "hung in run: no answer within 5 s", NULL, 0,
+      " --seconds 5" },
+    { "memory", "", "FAIL", "SEGUE_ERROR_MEMORY", NULL, 0, "" },
+    { "devour", "--memory 0.25", "FAIL", "SEGUE_ERROR_MEMORY", NULL, 1, " --memory 0.25" },
+    { "lost", "", "DEVICE_LOST", "the driver fell off the bus", NULL, 0, "" },
+    { "flaky", "", "FLAKY", "failed 2 of 4 times (FAIL", "y", 0, "" },
+    { "flaky", "--retries 0", "FAIL", "", "y", 0, "" },
+    { "order", "--jobs 1", "ORDER", "fails only behind 1 other case, this: " OMEN " (FAIL", "y", 0, "" },
+    { "order", "--jobs 1 --retries 0", "FAIL", "", "y", 0, "" },
 };
 
 struct found {
@@ -214,8 +217,9 @@ static void check_mood(const struct mood *m)
     says(line);
     snprintf(line, sizeof line, "\n%-6s %s ", m->status, FATEFUL);
     if (!passes) says(line);
-    if (!passes && strcmp(m->status, "ORDER"))
-        says("again: segue conform run '" FATEFUL "' --device moody --row selective_scan_moody\n");
+    snprintf(line, sizeof line,
+             "again: segue conform run '" FATEFUL "' --device moody --row selective_scan_moody%s\n", m->again);
+    if (!passes && strcmp(m->status, "ORDER")) says(line);
     if (!strcmp(m->status, "ORDER"))
         says("again: segue conform run --jobs 1 --device moody '" OMEN "' '" FATEFUL "'\n");
     nobody_is_left();
@@ -263,8 +267,21 @@ static void tired(void **state)
     says("DEVICE_LOST selective_scan/");
 }
 
+/* How many of its lines have the words. */
+static int in_file(const char *name, const char *words)
+{
+    static char line[1 << 14];
+    int count = 0;
+    FILE *f = fopen(file(name), "r");
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f)) count += strstr(line, words) != NULL;
+    fclose(f);
+    return count;
+}
+
 static void at_open_and_close(void **state)
 {
+    char options[400];
     struct found f;
     (void)state;
     exits(3, run_all("open", ""));
@@ -273,6 +290,14 @@ static void at_open_and_close(void **state)
     says("when the device was closed");
     read_lines(&f);
     assert_int_equal(f.passed, NAMES);
+    assert_int_equal(f.failed, 1); /* whoever reads the counts only sees it */
+    says(" died when the device was closed (SIGSEGV in segue_moody.so), behind this case");
+    says("\nCRASH  ");
+    snprintf(options, sizeof options, "--jobs 1 --junit %s", file("out.xml"));
+    exits(1, run_all("close", options));
+    assert_int_equal(in_file("out.xml", " failures=\"1\""), 1);
+    assert_int_equal(in_file("out.xml", "<failure type=\"CRASH\""), 1);
+    unlink(file("out.xml"));
     exits(1, run_all("once", "--jobs 1")); /* it cannot be opened behind the crash */
     read_lines(&f);
     assert_string_equal(f.status[FATEFUL_AT], "CRASH");
@@ -332,6 +357,108 @@ static void reports(void **state)
     says("not written");
 }
 
+/* What fails only behind another case is run behind it again. */
+static void order_again(void **state)
+{
+    (void)state;
+    exits(1, run_all("order", "--jobs 1"));
+    assert_int_equal(in_file("out.jsonl", "\"behind\":[\"" OMEN "\"]"), 1);
+    exits(1, command("run --device moody --jobs 2 --failures %s --json %s", file("out.jsonl"),
+                     file("again.jsonl")));
+    says("\nORDER  " FATEFUL);
+    says("again: segue conform run --jobs 1 --device moody '" OMEN "' '" FATEFUL "'\n");
+    exits(1, command("run --device moody --failures %s", file("again.jsonl"))); /* and once more */
+    says("\nORDER  " FATEFUL);
+    unlink(file("again.jsonl"));
+}
+
+static char *contents(const char *name)
+{
+    static char text[1 << 16];
+    FILE *f = fopen(file(name), "r");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    fclose(f);
+    return text;
+}
+
+/* Temporary ones. */
+static int files_left(void)
+{
+    int count = 0;
+    DIR *folder = opendir(scratch);
+    assert_non_null(folder);
+    for (struct dirent *e; (e = readdir(folder));) count += strstr(e->d_name, "out.jsonl.") != NULL;
+    closedir(folder);
+    return count;
+}
+
+/* Runs three cases with all reports, and stops it with a signal when it is in the second one. Its exit code. No shell: one
+ * without job control has what it starts ignore SIGINT. */
+static int stopped(int number)
+{
+    const char *const arguments[] = {
+        program,           "run",     "--device",      "moody",  "--jobs",         "1",      "--json",
+        file("out.jsonl"), "--junit", file("out.xml"), "--html", file("out.html"), names[0], FATEFUL,
+        names[3],          NULL
+    };
+    int status = 0;
+    unlink(file("hang"));
+    setenv("SEGUE_MOODY", "hang", 1);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        if (!freopen(file("said"), "w", stdout) || dup2(STDOUT_FILENO, STDERR_FILENO) < 0) _exit(9);
+        execv(program, (char *const *)(uintptr_t)arguments);
+        _exit(9);
+    }
+    for (int i = 0; i < 600 && access(file("hang"), F_OK); i++) usleep(50000);
+    assert_int_equal(kill(pid, number), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    snprintf(said, sizeof said, "%s", contents("said"));
+    unlink(file("hang")), unlink(file("said"));
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* Whoever is stopped says what there was; whoever says nothing leaves an earlier report alone. */
+static void interrupted(void **state)
+{
+    static const struct {
+        int number;
+        const char *name;
+    } signals[] = { { SIGINT, "SIGINT" }, { SIGTERM, "SIGTERM" } };
+    char words[80];
+    (void)state;
+    unlink(file("out.jsonl"));
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        exits(1, stopped(signals[i].number));
+        snprintf(words, sizeof words, "interrupted by %s: 1 of 3 cases have a result\n", signals[i].name);
+        says(words);
+        says("\n1 passed, 0 failed, 1 skipped\n");
+        snprintf(words, sizeof words, "\"interrupted\":\"%s\",\"judged\":1", signals[i].name);
+        assert_int_equal(in_file("out.jsonl", words), 1);
+        assert_int_equal(in_file("out.xml", "<error type=\"interrupted\""), 1);
+        assert_int_equal(in_file("out.xml", " errors=\"1\""), 1);
+        assert_true(in_file("out.html", "interrupted by SIG") >= 1);
+        parses("out.xml");
+        parses("out.html");
+        nobody_is_left();
+    }
+    char *before = strdup(contents("out.jsonl"));
+    exits(3, command("run --device nosuchdevice --json %s '%s'", file("out.jsonl"), FATEFUL));
+    assert_string_equal(contents("out.jsonl"), before);
+    free(before);
+    assert_int_equal(files_left(), 0);
+}
+
+/* A repeated failure is judged under what the first one was judged under. */
+static void options_again(void **state)
+{
+    (void)state;
+    exits(1, run_all("wrong", "--seconds 50 --memory 2.5 --no-variants"));
+    says("--row selective_scan_moody --seconds 50 --memory 2.5 --no-variants\n");
+}
+
 static void choices(void **state)
 {
     char name[400];
@@ -356,11 +483,15 @@ static void choices(void **state)
     exits(2, command("run --frobnicate"));
     exits(3, command("run --device nosuchdevice '%s'", FATEFUL));
     says("nosuchdevice");
-    /* A short form is made canonical; a row that there is not is no failure, but nothing passed. */
+    /* A short form is made canonical; a row that there is not is a slip of the pen. */
     exits(0, command("run --device moody -q --row selective_scan_moody selective_scan/fwd/f32/B1.T9.D5.N4"));
     assert_string_equal(said, "1 passed, 0 failed, 0 skipped\n");
-    exits(1, command("run --device moody -q --row nosuchrow '%s'", CASE(1, 5)));
-    says("0 passed, 0 failed, 1 skipped");
+    exits(2, command("run --device moody -q --row nosuchrow --json %s '%s'", file("none.jsonl"), CASE(1, 5)));
+    says("--row nosuchrow: moody has no row of that name");
+    assert_int_not_equal(access(file("none.jsonl"), F_OK), 0);
+    /* Well spelled, and no valid call: core's words, before the device is asked for. */
+    exits(2, command("run --device nosuchdevice causal_conv1d/fwd/f32/B2.T3.D2.W2/packed/benign"));
+    says(" is no valid call: ");
 }
 
 int main(int argc, char **argv)
@@ -368,7 +499,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_mood),         cmocka_unit_test(again_lines), cmocka_unit_test(tired),
         cmocka_unit_test(at_open_and_close), cmocka_unit_test(failures),    cmocka_unit_test(reports),
-        cmocka_unit_test(choices),
+        cmocka_unit_test(choices),           cmocka_unit_test(order_again), cmocka_unit_test(interrupted),
+        cmocka_unit_test(options_again),
     };
     char mark[32];
     if (argc != 3 || !mkdtemp(scratch)) return 2;

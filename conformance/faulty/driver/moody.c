@@ -94,6 +94,7 @@ static const segue_kit_adapter adapter = {
 static void hang(void)
 {
     sigset_t all;
+    visits("hang");
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
     if (fork() >= 0)

@@ -18,6 +18,7 @@ struct conv { /* a sequence */
     int64_t length, seen; /* columns of a state; tokens before it where it is a ring, else -1 */
     float *past;          /* [d length] */
     const float *spare;   /* behind it in the workspace, never written */
+    struct kept *kept;    /* of plan_caches_w and static_scratch; else NULL */
 };
 
 /* Addresses of activations in 32 bits, from where the operand's memory begins. Signed they would leave it. */
@@ -64,6 +65,13 @@ static float silu(const struct conv *c, int64_t t, float x)
     return x / (1 + e);
 }
 
+static float weight_of(const struct conv *c, int64_t d, int64_t k)
+{
+    const segue_tensor *weight = &c->op->weight;
+    if (c->kept) return c->kept->x[d * weight->shape[1] + k];
+    return load(weight, d, k, 0, 0);
+}
+
 static float output(const struct conv *c, int64_t t, int64_t d)
 {
     const segue_causal_conv1d *op = c->op;
@@ -74,8 +82,7 @@ static float output(const struct conv *c, int64_t t, int64_t d)
     for (int64_t k = 0; k < taps; k++) {
         const int64_t from = t - (taps - 1 - k);
         const int turned = c->flaw == CONV_step_taps_reversed && c->q.count == 1;
-        if (tag(c, from) == tag(c, t))
-            y += load(&op->weight, d, turned ? taps - 1 - k : k, 0, 0) * source(c, from, d);
+        if (tag(c, from) == tag(c, t)) y += weight_of(c, d, turned ? taps - 1 - k : k) * source(c, from, d);
     }
     if (op->activation == SEGUE_CAUSAL_CONV1D_SILU) y = silu(c, t, y);
     if (c->flaw == CONV_refused_late || !given(&op->post_gate)) return y;
@@ -155,17 +162,25 @@ static int64_t state_length(const segue_causal_conv1d *op)
     return given(&op->h_out) ? op->h_out.shape[2] : op->weight.shape[1] - 1;
 }
 
+static float shared[SHARED]; /* of static_scratch: packed weights of every run */
+
 static segue_status conv(const segue_op_header *header, const segue_kit_call *call, enum flaw flaw)
 {
     struct conv c = { .op = (const segue_causal_conv1d *)header, .call = call, .flaw = flaw };
     const segue_causal_conv1d *op = c.op;
+    struct kept packed = { .x = shared };
     const int late = flaw == CONV_refused_late && given(&op->post_gate) && op->x.shape[1] > SHORT;
     if (flaw == CONV_long_skipped && op->x.shape[1] > LONG) return SEGUE_OK;
     c.length = state_length(op);
     c.past = (float *)(void *)((char *)call->workspace.data + call->workspace.offset);
     c.spare = c.past + op->weight.shape[0] * c.length;
+    if (flaw == CONV_static_scratch && op->weight.shape[0] * op->weight.shape[1] <= SHARED)
+        kept_fill(c.kept = &packed, &op->weight);
+    if (flaw == CONV_plan_caches_w) kept_fill(c.kept = (struct kept *)(uintptr_t)call->data, &op->weight);
     for (int64_t s = 0; s < span_count(&op->x, &op->cu_seqlens); s++) {
         c.q = span_of(s, &op->x, &op->cu_seqlens, &op->slot, given(&op->h_in) ? &op->h_in : &op->h_out);
+        if (flaw == CONV_slot_clamp_high)
+            clamp_high(&c.q, s, &op->slot, given(&op->h_in) ? &op->h_in : &op->h_out);
         c.seen = given(&op->cache_seqlens) ? clamped(load_int(&op->cache_seqlens, s, 0), INT32_MAX) : -1;
         begin(&c);
         convolve(&c, late ? c.q.count / 2 : c.q.count);
@@ -189,9 +204,9 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                             segue_diag *why)
 {
     const segue_causal_conv1d *op = (const segue_causal_conv1d *)header;
-    (void)dev, (void)why;
+    (void)dev;
     plan->workspace_bytes = (uint64_t)(op->weight.shape[0] * state_length(op) + 1) * sizeof(float);
-    return SEGUE_OK;
+    return kept_make(op->weight.shape[0] * op->weight.shape[1], plan, why);
 }
 
 #define RUN(flaw)                                                                         \

@@ -13,7 +13,8 @@ struct scan {
     enum flaw flaw;
     int odd_run, fast; /* fast: exp by a cubic */
     span q;
-    float *x; /* [d n] states of the sequence */
+    float *x;          /* [d n] states of the sequence */
+    struct kept *kept; /* of plan_caches_a */
 };
 
 /* 2^f as a cubic over [0, 1): 1e-4 at worst. */
@@ -25,7 +26,8 @@ static float quick_exp(float x)
 
 static float decay_of(const struct scan *s, float delta, int64_t d, int64_t n)
 {
-    const float a = load(&s->op->A, d, n, 0, 0);
+    const float a =
+        s->flaw == SCAN_plan_caches_a ? s->kept->x[d * s->op->A.shape[1] + n] : load(&s->op->A, d, n, 0, 0);
     if (s->flaw == SCAN_input_modified) return exp2f(delta * a); /* which prescale() has made ready */
     if (s->fast && fabsf(delta * a) < 80) return quick_exp(delta * a);
     return s->flaw == SCAN_exp_biased ? expf(delta * a) * (1 + 0x1p-12f) : expf(delta * a);
@@ -83,6 +85,17 @@ static float bias_of(const struct scan *s, int64_t d)
     return given(&s->op->delta_bias) ? load(&s->op->delta_bias, d, 0, 0, 0) : 0;
 }
 
+/* dtype_D: where there is one token, its bytes as numbers of u's dtype. Of a wider one they all lie within the operand. */
+static float skip_of(const struct scan *s, int64_t d)
+{
+    segue_tensor D = s->op->D;
+    if (s->flaw != SCAN_dtype_D || s->q.count != 1 || D.dtype.bits < s->op->u.dtype.bits)
+        return load(&D, d, 0, 0, 0);
+    const char *at = place_of(&D, d, 0, 0, 0);
+    D.dtype = s->op->u.dtype;
+    return load_bytes(&D, at);
+}
+
 static void token(struct scan *s, int64_t t, int64_t d)
 {
     const segue_selective_scan *op = s->op;
@@ -95,7 +108,7 @@ static void token(struct scan *s, int64_t t, int64_t d)
         x[n] = state_kept(s, decay_of(s, delta, d, n) * x[n] + write * b_of(s, t, g, n));
         y = stored_sum(s, y + input_of(s, &op->C, t, j, n) * x[n]);
     }
-    if (given(&op->D)) y += load(&op->D, d, 0, 0, 0) * u;
+    if (given(&op->D)) y += skip_of(s, d) * u;
     if (given(&op->z)) {
         const float z = z_of(s, t, d);
         y *= z / (1 + expf(-z));
@@ -174,17 +187,23 @@ static void sequence(struct scan *s, int64_t sequences, int64_t number)
     finish(s, sequences);
 }
 
+static float shared[SHARED]; /* of static_scratch: every run's */
+
 static segue_status scan(const segue_op_header *header, const segue_kit_call *call, enum flaw flaw)
 {
     struct scan s = { .op = (const segue_selective_scan *)header, .flaw = flaw };
     const segue_selective_scan *op = s.op;
     const int64_t sequences = span_count(&op->u, &op->cu_seqlens);
     s.x = (float *)(void *)((char *)call->workspace.data + call->workspace.offset);
+    if (flaw == SCAN_static_scratch && op->A.shape[0] * op->A.shape[1] <= SHARED) s.x = shared;
+    if (flaw == SCAN_plan_caches_a) kept_fill(s.kept = (struct kept *)(uintptr_t)call->data, &op->A);
     if (flaw == SCAN_run_differs)
         s.odd_run = atomic_fetch_add(&((struct wrong_device *)call->device->handle)->runs, 1) % 3 == 2;
     if (flaw == SCAN_threads_differ) s.odd_run = ((struct wrong_device *)call->device->handle)->threads > 1;
     for (int64_t i = 0; i < sequences; i++) {
         s.q = span_of(i, &op->u, &op->cu_seqlens, &op->slot, given(&op->h_in) ? &op->h_in : &op->h_out);
+        if (flaw == SCAN_slot_clamp_high)
+            clamp_high(&s.q, i, &op->slot, given(&op->h_in) ? &op->h_in : &op->h_out);
         if (!s.q.padding || flaw == SCAN_nan_masked || flaw == SCAN_slot_not_cleared) {
             sequence(&s, sequences, i);
             continue;
@@ -207,9 +226,9 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                             segue_diag *why)
 {
     const segue_selective_scan *op = (const segue_selective_scan *)header;
-    (void)dev, (void)why;
+    (void)dev;
     plan->workspace_bytes = (uint64_t)(op->A.shape[0] * op->A.shape[1]) * sizeof(float);
-    return SEGUE_OK;
+    return kept_make(op->A.shape[0] * op->A.shape[1], plan, why);
 }
 
 #define RUN(flaw)                                                                         \

@@ -8,28 +8,33 @@
 
 #include <math.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 
-#define SCAN_FLAWS(FLAW)       \
-    FLAW(state_ignored_alone)  \
-    FLAW(state_of_padded_tail) \
-    FLAW(bf16_state)           \
-    FLAW(carry_lost)           \
-    FLAW(group_modulo)         \
-    FLAW(exp_biased)           \
-    FLAW(z_packed)             \
-    FLAW(token_ahead)          \
-    FLAW(tail_skipped)         \
-    FLAW(scaled)               \
-    FLAW(slot_not_cleared)     \
-    FLAW(slots_start_at_zero)  \
-    FLAW(input_modified)       \
-    FLAW(tf32_inputs)          \
-    FLAW(f16_sums)             \
-    FLAW(run_differs)          \
-    FLAW(threads_differ)       \
-    FLAW(batch_dependent)      \
-    FLAW(nan_masked)           \
-    FLAW(empty_sequence_cleared)
+#define SCAN_FLAWS(FLAW)         \
+    FLAW(state_ignored_alone)    \
+    FLAW(state_of_padded_tail)   \
+    FLAW(bf16_state)             \
+    FLAW(carry_lost)             \
+    FLAW(group_modulo)           \
+    FLAW(exp_biased)             \
+    FLAW(z_packed)               \
+    FLAW(token_ahead)            \
+    FLAW(tail_skipped)           \
+    FLAW(scaled)                 \
+    FLAW(slot_not_cleared)       \
+    FLAW(slots_start_at_zero)    \
+    FLAW(input_modified)         \
+    FLAW(tf32_inputs)            \
+    FLAW(f16_sums)               \
+    FLAW(run_differs)            \
+    FLAW(threads_differ)         \
+    FLAW(batch_dependent)        \
+    FLAW(nan_masked)             \
+    FLAW(empty_sequence_cleared) \
+    FLAW(plan_caches_a)          \
+    FLAW(static_scratch)         \
+    FLAW(slot_clamp_high)        \
+    FLAW(dtype_D)
 
 #define CONV_FLAWS(FLAW)     \
     FLAW(last_unwritten)     \
@@ -46,7 +51,18 @@
     FLAW(history_leaks)      \
     FLAW(silu_approximated)  \
     FLAW(long_skipped)       \
-    FLAW(refused_late)
+    FLAW(refused_late)       \
+    FLAW(plan_caches_w)      \
+    FLAW(static_scratch)     \
+    FLAW(slot_clamp_high)
+
+enum { SHARED = 1 << 16 }; /* floats of a static scratch; larger calls keep to their workspace */
+
+/* What a plan must not keep: the numbers of an input as the first run found them. */
+struct kept {
+    atomic_int full;
+    float *x; /* row-major */
+};
 
 struct wrong_device {
     const segue_host *host;
@@ -155,6 +171,36 @@ static inline int32_t load_int(const segue_tensor *t, int64_t i, int64_t j)
     return x;
 }
 
+static inline void kept_release(void *data, const segue_kit_device *dev)
+{
+    struct kept *k = data;
+    (void)dev;
+    free(k->x);
+    free(k);
+}
+
+static inline segue_status kept_make(int64_t count, segue_kit_plan *plan, segue_diag *why)
+{
+    struct kept *k = calloc(1, sizeof *k);
+    if (k) k->x = calloc((size_t)count + 1, sizeof *k->x);
+    if (!k || !k->x) {
+        free(k);
+        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for %lld numbers",
+                              (long long)count);
+    }
+    plan->data = k, plan->release = kept_release;
+    return SEGUE_OK;
+}
+
+static inline void kept_fill(struct kept *k, const segue_tensor *matrix)
+{
+    const int64_t columns = matrix->shape[1];
+    if (atomic_load(&k->full)) return;
+    for (int64_t i = 0; i < matrix->shape[0] * columns; i++)
+        k->x[i] = load(matrix, i / columns, i % columns, 0, 0);
+    atomic_store(&k->full, 1);
+}
+
 typedef struct span { /* one sequence; rows of the state pool: -1 = none */
     int64_t b, first, count, read, write;
     int padding;
@@ -188,6 +234,16 @@ static inline span span_of(int64_t s, const segue_tensor *x, const segue_tensor 
         q.padding = q.read < 0 && q.write < 0;
     }
     return q;
+}
+
+/* slot_clamp_high: rows behind the pool count as its last one. */
+static inline void clamp_high(span *q, int64_t s, const segue_tensor *slot, const segue_tensor *state)
+{
+    const int64_t last = state->shape[0] - 1;
+    if (!given(slot)) return;
+    if (load_int(slot, s, 0) > last) q->read = last;
+    if (load_int(slot, s, 1) > last) q->write = last;
+    q->padding = q->read < 0 && q->write < 0;
 }
 
 /* Whether a tensor of an op is f64: operands lie one behind the other, from offset `first` to `last`. */
