@@ -5,7 +5,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "exam.h"
 
@@ -277,11 +276,8 @@ static int chosen_rows(const struct declared *d)
 /* Our own arithmetic, before anything is asked for. */
 static int is_too_large(const struct job *j, uint64_t *bytes)
 {
-    const struct lab_device *device = &j->lab->device;
-    const double physical = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     *bytes = image_bytes(&j->study.call, 0);
-    if (device->facts.memory_bytes && *bytes > device->facts.memory_bytes) return 1;
-    return device->facts.flags & SEGUE_DEVICE_HOST_MEMORY && (double)*bytes > physical * 0.75;
+    return !lab_has_room(&j->lab->device, *bytes);
 }
 
 /* The device is there, and the case names a valid call: the reference may be asked. */

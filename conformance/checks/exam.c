@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <math.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* ---- findings ----------------------------------------------------------------------------------- */
@@ -158,12 +160,13 @@ static void check_untouched(struct exam *e, struct image *m, segue_status status
              m, &d);
 }
 
-/* Our own arithmetic: a device's memory, of host memory three quarters of the machine's. */
-static int has_room(const struct lab_device *device, uint64_t bytes)
+int lab_has_room(const struct lab_device *device, uint64_t bytes)
 {
-    const double physical = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    struct rlimit own;
+    double host = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (!getrlimit(RLIMIT_DATA, &own) && own.rlim_cur != RLIM_INFINITY) host = fmin(host, (double)own.rlim_cur);
     if (device->facts.memory_bytes && bytes > device->facts.memory_bytes) return 0;
-    return !(device->facts.flags & SEGUE_DEVICE_HOST_MEMORY) || (double)bytes <= physical * 0.75;
+    return !(device->facts.flags & SEGUE_DEVICE_HOST_MEMORY) || (double)bytes <= host * 0.75;
 }
 
 static segue_status launch(struct image *m, const struct lab_device *device, segue_plan *plan, int by_segue_run,
@@ -213,10 +216,10 @@ int exam_run(struct exam *e, const struct call *c, const struct setting *s, stru
     if (status) {
         exam_refused(e, status, s->check, "segue_plan_info", &diag);
         result = -1;
-    } else if (!has_room(device, image_bytes(c, 0))) {
+    } else if (!lab_has_room(device, image_bytes(c, 0))) {
         if (plan == e->plan) e->skipped = 1;
         result = 0;
-    } else if (!has_room(device, image_bytes(c, facts.workspace_bytes))) {
+    } else if (!lab_has_room(device, image_bytes(c, facts.workspace_bytes))) {
         exam_fail(e, CHECK_STATUS, "status:memory",
                   "%s: the plan asks for %" PRIu64
                   " bytes of workspace, more than there is beside the operands",

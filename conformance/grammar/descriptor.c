@@ -95,7 +95,7 @@ static char *next_word(char **rest)
 /* fwd.h_in.softplus=0 */
 static int variant(char *text, struct descriptor *d, char *why)
 {
-    char *rest = text, *word = next_word(&rest);
+    char seen[DESCRIPTOR_FIELDS] = { 0 }, *rest = text, *word = next_word(&rest);
     if (strcmp(word, "fwd")) return fail(why, "variant: wanted fwd, given %s", *word ? word : "nothing");
     while ((word = next_word(&rest))) {
         char *value = strchr(word, '=');
@@ -109,7 +109,9 @@ static int variant(char *text, struct descriptor *d, char *why)
         if (tensor && is_required(f)) return fail(why, "variant: %s is not optional: leave it out", word);
         if (tensor && value) return fail(why, "variant: %s is an operand and takes no value", word);
         if (!tensor && !value) return fail(why, "variant: %s is a parameter: wanted %s=number", word, word);
+        const double before = d->value[i];
         if (value && parameter(d, i, value, why)) return -1;
+        if (seen[i]++ && d->value[i] != before) return fail(why, "variant: %s is given twice", word);
         if (!value) d->present[i] = 1;
     }
     return 0;
@@ -168,20 +170,24 @@ static void normal_dtypes(struct descriptor *d)
 /* bf16-A.f32-h_in.bf16 */
 static int dtypes(char *text, struct descriptor *d, char *why)
 {
-    char *rest, *word = strtok_r(text, "-", &rest);
-    const uint32_t first = word ? dtype_of(word) : 0;
-    if (!first) return fail(why, "dtypes: wanted f32, f16, bf16 or f64, given %s", word ? word : "nothing");
+    uint32_t seen[DESCRIPTOR_FIELDS] = { 0 };
+    char *rest = text, *word = strsep(&rest, "-");
+    const uint32_t first = dtype_of(word);
+    if (!first) return fail(why, "dtypes: wanted f32, f16, bf16 or f64, given %s", *word ? word : "nothing");
     for (uint32_t i = 0; i < d->primitive->field_count; i++)
         if (is_tensor_field(&d->primitive->fields[i]) && !d->dtype[i]) d->dtype[i] = first;
-    while ((word = strtok_r(NULL, "-", &rest))) {
+    while ((word = strsep(&rest, "-"))) {
         char *name = strchr(word, '.');
         if (name) *name++ = 0;
         const uint32_t i = field_named(d->primitive, word), dtype = name ? dtype_of(name) : 0;
         if (i == d->primitive->field_count || !is_tensor_field(&d->primitive->fields[i]))
-            return fail(why, "dtypes: %s has no operand %s", d->primitive->name, word);
+            return fail(why, "dtypes: %s has no operand %s", d->primitive->name,
+                        *word ? word : "without a name");
         if (!dtype)
             return fail(why, "dtypes: wanted %s.f32, .f16, .bf16 or .f64, given %s", word,
                         name ? name : "nothing");
+        if (seen[i] && seen[i] != dtype) return fail(why, "dtypes: %s is given twice", word);
+        seen[i] = dtype;
         if (!set_dtype(d, i, dtype))
             return fail(why, "dtypes: %s is not in this call: name it in the variant, or leave out its dtype",
                         word);
@@ -200,12 +206,13 @@ static int has_axis(const segue_primitive_facts *p, char letter)
 /* B2.T4097.D7 */
 static int shape(char *text, struct descriptor *d, char *why)
 {
-    char *rest, *end;
-    for (char *word = strtok_r(text, ".", &rest); word; word = strtok_r(NULL, ".", &rest)) {
+    char *end, *word, *rest = text;
+    while (*text && (word = strsep(&rest, "."))) {
         const char letter = (char)(*word - 'A' + 'a');
         const long long size = isdigit((unsigned char)word[1]) ? strtoll(word + 1, &end, 10) : 0;
         if (*word < 'A' || *word > 'Z' || !isdigit((unsigned char)word[1]) || *end)
-            return fail(why, "shape: wanted an axis and its size, such as T2048, given %s", word);
+            return fail(why, "shape: wanted an axis and its size, such as T2048, given %s",
+                        *word ? word : "nothing");
         if (!has_axis(d->primitive, letter))
             return fail(why, "shape: %s has no axis %c", d->primitive->name, *word);
         const int least = strchr(d->primitive->dynamic, letter) ? 0 : 1;
@@ -252,12 +259,17 @@ static int layout(const char *text, struct descriptor *d, char *why)
 
 static int distribution(char *text, struct descriptor *d, char *why)
 {
+    /* What a shell, a glob and a line of a list leave alone. */
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-=";
     char *key = strchr(text, '#');
     if (key) *key++ = 0;
     if (!*text) return fail(why, "distribution: wanted a name such as benign, given nothing");
     if (strlen(text) >= sizeof d->distribution || (key && strlen(key) >= sizeof d->key))
         return fail(why, "distribution: wanted at most %zu letters and a key of at most %zu, given %s",
                     sizeof d->distribution - 1, sizeof d->key - 1, strlen(text) < 200 ? text : "more");
+    if (text[strspn(text, plain)] || (key && key[strspn(key, plain)]))
+        return fail(why, "distribution: wanted letters, digits and . _ - =, given %s%s%s", text, key ? "#" : "",
+                    key ? key : "");
     strcpy(d->distribution, text);
     strcpy(d->key, key ? key : "");
     return 0;
