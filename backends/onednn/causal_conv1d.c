@@ -3,12 +3,39 @@
 #include "causal_conv1d.h"
 #include "row.h"
 
-/* Floats of a panel's scratch: what a worker touches between two visits of a row stays in the second-level
- * cache. */
-enum { PANEL_FLOATS = 48 << 10, TILE = 64 };
+/* In place: rows of a panel's x, taps and y stay in the first-level cache (PLACE_CHANNELS), tiles do not matter.
+ * Packed: floats of a panel's scratch; what a worker touches between two visits of a row stays in the
+ * second-level cache. */
+enum { PLACE_CHANNELS = 768, PANEL_FLOATS = 64 << 10, TILE = 64 };
 
 static const struct segue_tile_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_conv);
 
+/* Whether axis is contiguous in all that has b, t and d. */
+static int contiguous(const segue_causal_conv1d *op, int axis)
+{
+    const segue_tensor *const all[] = { &op->x, &op->pre_gate, &op->post_gate, &op->y };
+    for (int i = 0; i < 4; i++)
+        if (all[i]->dtype.bits && all[i]->stride[axis] != 1) return 0;
+    return 1;
+}
+
+static int has_bf16(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+    return 0;
+#endif
+}
+
+static enum conv_way way_of(const segue_causal_conv1d *op)
+{
+    if (contiguous(op, 2)) return CONV_CHANNELS;
+    int plain = !op->pre_gate.dtype.bits && !op->post_gate.dtype.bits && !op->seq_idx.dtype.bits;
+    return plain && contiguous(op, 1) ? CONV_TIME : CONV_PACKED;
+}
+
+/* Scratch has room for any way: strides may change from run to run. */
 static void plan_job(const segue_causal_conv1d *op, const struct segue_cpu *cpu, struct conv_job *job)
 {
     const struct segue_tile_kernel *kernel = kernels[cpu->isa];
@@ -18,22 +45,25 @@ static void plan_job(const segue_causal_conv1d *op, const struct segue_cpu *cpu,
     uint64_t end = 0;
     *job = (struct conv_job){ .tile = { .kernel = kernel, .y = &op->y, .channels = d, .channel_work = 2 * w },
                               .op = op,
+                              .way = way_of(op),
+                              .bf16_fast = has_bf16(),
                               .width = w };
     job->tile.sequences = sequences_of(&op->cu_seqlens, &op->slot, &op->x, &op->h_in, &op->h_out);
     job->tile.stream = streams(&op->y);
     job->columns = state->dtype.bits ? state->shape[2] : 0;
-    job->tile.tile_tokens = from_one_to(TILE, t);
     /* The full tile, whatever t is: a shorter call must not get wider panels, which would need more. */
-    job->tile.panel_blocks =
-        from_one_to(PANEL_FLOATS / ((2 * w + (1 + gated) * TILE) * lanes), blocks_of(d, kernel->lanes));
-    int64_t panel = job->tile.panel_blocks * lanes, tile = job->tile.tile_tokens;
-    job->x_pitch = ((w - 1 + tile) | 1) * lanes; /* odd: blocks spread over the sets of the cache */
-    job->gate_pitch = (tile | 1) * lanes;
-    job->x = place_scratch(&end, job->tile.panel_blocks * job->x_pitch);
-    job->gate = place_scratch(&end, gated ? job->tile.panel_blocks * job->gate_pitch : 0);
-    job->weight = place_scratch(&end, panel * w);
-    job->bias = place_scratch(&end, panel);
-    job->row = place_scratch(&end, panel);
+    int64_t blocks = blocks_of(d, kernel->lanes),
+            panel = from_one_to(PANEL_FLOATS / ((2 * w + (1 + gated) * TILE) * lanes), blocks),
+            tile = from_one_to(TILE, t), rows = w - 1 > tile ? w - 1 : tile;
+    if (panel * lanes > PLACE_CHANNELS) panel = PLACE_CHANNELS / lanes;
+    job->tile.panel_blocks = panel;
+    job->tile.tile_tokens = job->way == CONV_PACKED || op->seq_idx.dtype.bits ? tile : t < 1 ? 1 : t;
+    job->pitch = (panel + 1) * lanes;
+    job->x = place_scratch(&end, job->pitch * (w - 1 + rows));
+    job->gate = place_scratch(&end, gated ? job->pitch * rows : 0);
+    job->weight = place_scratch(&end, job->pitch * w);
+    job->bias = place_scratch(&end, job->pitch);
+    job->row = place_scratch(&end, job->pitch);
     job->tags = place_scratch(&end, op->seq_idx.dtype.bits ? w - 1 + tile : 0);
     job->tile.scratch_floats = end;
 }

@@ -6,15 +6,23 @@
 
 #include "engine/tile.h"
 
+enum conv_way {                /* how x, gates and y are reached */
+                CONV_PACKED,   /* through scratch, whatever their strides */
+                CONV_CHANNELS, /* in place: channels are contiguous and lie in lanes */
+                CONV_TIME      /* in place: tokens are contiguous and lie in lanes */
+};
+
 struct conv_job {
     struct segue_tile_job tile;
     const segue_causal_conv1d *op;
+    enum conv_way way;
+    int bf16_fast;          /* the CPU has AVX512_BF16 */
     int64_t width, columns; /* w, and l (0 without a state) */
-    /* Where a worker's scratch holds what, in floats. [block][w-1+token][lane]: x, the last w-1 rows before the
-     * tile in front; y takes its place. [block][token][lane]: gate. [block][tap][lane]: weight. [block][lane]:
-     * bias, row. [w-1+token] of int32: tags. */
+    /* Where a worker's scratch holds what, in floats. Rows of pitch floats, one for each channel of the panel:
+     * x: w-1 rows before the tile, then the tile's (in place: the sequence's first w-1); y takes its place.
+     * gate: the tile's. weight: w. bias, row: 1. [w-1+token] of int32: tags. */
     uint64_t x, gate, weight, bias, row, tags;
-    int64_t x_pitch, gate_pitch; /* from block to block */
+    int64_t pitch;
 };
 
 extern const struct segue_tile_kernel segue_conv_base, segue_conv_avx2, segue_conv_avx512;

@@ -1,9 +1,10 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Built once per instruction set. Channels lie in lanes; a tile's inputs stand behind the w-1 rows before them.
- */
-#include "engine/lanes.h"
+/* Built once per instruction set. What can be reached in place is filtered from tensor to tensor in one pass.
+ * Everything else goes through scratch, where a tile's inputs stand behind the w-1 rows before them: strides that
+ * lanes cannot follow, and always the first w-1 tokens of a sequence, whose windows begin in the state. */
 #include "causal_conv1d.h"
+#include "causal_conv1d_filter.h"
 
 #define PACK SEGUE_ISA_NAME(segue_pack)
 #define UNPACK SEGUE_ISA_NAME(segue_unpack)
@@ -20,7 +21,7 @@ static int present(const segue_tensor *t)
 
 static float *row_of_x(const struct segue_tile *t, int64_t row)
 {
-    return t->scratch + job_of(t)->x + row * LANES;
+    return t->scratch + job_of(t)->x + row * job_of(t)->pitch;
 }
 
 static int32_t *tags_of(const struct segue_tile *t)
@@ -37,89 +38,145 @@ static int32_t tag_at(const struct segue_tile *t, int64_t token)
 
 /* ---- arithmetic ----------------------------------------------------------------------------------------- */
 
-enum { FIXED = 4 }; /* widths up to this one keep their taps in registers */
-
-struct rows { /* one block of one tile */
-    float *x; /* [w-1+token][lane]; y replaces the rows that no later token needs */
-    const float *weight;
-    const float *gate;   /* NULL, or [token][lane] */
-    const int32_t *tags; /* NULL, or of the rows of x */
-    const char *next;    /* the next tile's x, fetched ahead; step in bytes */
-    int64_t next_step;
-    int64_t tokens, width, silu;
-    lanes bias;
-};
-
-INLINE void filter(const struct rows *r, const int64_t width, const int32_t *const tags)
+static void filter_as(const struct filter *f, uint32_t dtype)
 {
-    const float *weight = r->weight, *gate = r->gate;
-    int64_t tokens = r->tokens, silu = r->silu;
-    lanes bias = r->bias, taps[FIXED];
-    float *x = r->x;
-    for (int64_t k = 0; k < FIXED && k < width; k++) taps[k] = lanes_load(weight + k * LANES);
-    for (int64_t i = 0; i < tokens; i++, x += LANES) {
-        lanes y = bias;
-        __builtin_prefetch(r->next + i * r->next_step, 0, 2);
-        for (int64_t k = 0; k < width; k++) {
-            if (tags && tags[i + k] != tags[i + width - 1]) continue;
-            y = lanes_fma(k < FIXED ? taps[k] : lanes_load(weight + k * LANES), lanes_load(x + k * LANES), y);
-        }
-        if (silu) y = lanes_silu(y);
-        if (gate) y *= lanes_load(gate + i * LANES);
-        if (tags && tags[i + width - 1] < 0) y = (lanes){ 0 };
-        lanes_store(x, y);
+    if (dtype == SEGUE_F32) down_as(f, SEGUE_F32);
+    else if (dtype == SEGUE_F16) down_as(f, SEGUE_F16);
+    else if (LANES == 16 && dtype == BF16_FAST) down_as(f, BF16_FAST);
+    else down_as(f, SEGUE_BF16);
+}
+
+/* y's dtype, and the way to it. */
+static uint32_t dtype_of(const struct conv_job *job)
+{
+    const uint32_t dtype = segue_dtype_id(job->op->y.dtype);
+    return LANES == 16 && dtype == SEGUE_BF16 && job->bf16_fast ? BF16_FAST : dtype;
+}
+
+/* Rows from first on whose windows hold one tag, and not that of padding. */
+static int64_t alike(const struct filter *f, int64_t first)
+{
+    int64_t row = first, same = 1;
+    const int32_t tag = f->tags[first];
+    while (same < f->width && f->tags[first + same] == tag) same++;
+    if (tag < 0 || same < f->width) return 0;
+    while (row < f->rows && f->tags[row + f->width - 1] == tag) row++;
+    return row - first;
+}
+
+/* Where tags change, token by token; between, as without tags. */
+static void filter(const struct filter *f, uint32_t dtype)
+{
+    if (!f->tags) filter_as(f, dtype);
+    for (int64_t row = 0, n; f->tags && row < f->rows; row += n) {
+        struct filter part = *f;
+        forward(&part, row);
+        n = alike(f, row);
+        part.tags = n ? NULL : f->tags + row;
+        if (!n) n = 1;
+        part.rows = n;
+        filter_as(&part, dtype);
     }
 }
 
-static void filter_2(const struct rows *r)
-{
-    filter(r, 2, NULL);
-}
-static void filter_3(const struct rows *r)
-{
-    filter(r, 3, NULL);
-}
-static void filter_4(const struct rows *r)
-{
-    filter(r, 4, NULL);
-}
-static void filter_any(const struct rows *r)
-{
-    filter(r, r->width, r->tags);
-}
-static void (*const filters[FIXED + 1])(const struct rows *) = { filter_any, filter_any, filter_2, filter_3,
-                                                                 filter_4 };
-
-static void filter_block(const struct segue_tile *t, const struct segue_strip *xs, int64_t block)
+static struct filter filter_of(const struct segue_tile *t)
 {
     const struct conv_job *job = job_of(t);
-    struct rows r = { .x = row_of_x(t, 0) + block * job->x_pitch,
-                      .weight = t->scratch + job->weight + block * job->width * LANES,
-                      .tokens = t->tokens,
-                      .width = job->width,
-                      .silu = job->op->activation == SEGUE_CAUSAL_CONV1D_SILU };
-    r.bias = lanes_load(t->scratch + job->bias + block * LANES);
-    r.next = tile_ahead(t, xs, block * LANES, &r.next_step);
-    if (present(&job->op->post_gate)) r.gate = t->scratch + job->gate + block * job->gate_pitch;
-    if (present(&job->op->seq_idx)) r.tags = tags_of(t);
-    if (r.tags || r.width > FIXED) filter_any(&r);
-    else filters[r.width](&r);
+    return (struct filter){ .weight = t->scratch + job->weight,
+                            .bias = t->scratch + job->bias,
+                            .weight_pitch = job->pitch,
+                            .width = job->width,
+                            .silu = job->op->activation == SEGUE_CAUSAL_CONV1D_SILU };
 }
 
-static void pack_gate(const struct segue_tile *t, const segue_tensor *gate)
+static void pack_rows(const struct segue_tile *t, const segue_tensor *from, int64_t token, int64_t count,
+                      float *to)
 {
-    struct segue_strip s = tile_strip(t, gate);
-    PACK(t->scratch + job_of(t)->gate, LANES, job_of(t)->gate_pitch, &s);
+    struct segue_strip s = tile_strip(t, from);
+    strip_cut_rows(&s, token, count);
+    PACK(to, job_of(t)->pitch, LANES, &s);
 }
 
-static void multiply(const struct segue_tile *t, float *x)
+/* count of the tile's inputs, gated, from token on, to rows of scratch. */
+static void take(const struct segue_tile *t, int64_t token, int64_t count, float *rows)
 {
     const struct conv_job *job = job_of(t);
-    for (int64_t b = 0; b < t->blocks; b++) {
-        const float *gate = t->scratch + job->gate + b * job->gate_pitch;
-        float *row = x + b * job->x_pitch;
-        for (int64_t i = 0; i < t->tokens; i++)
-            lanes_store(row + i * LANES, lanes_load(row + i * LANES) * lanes_load(gate + i * LANES));
+    float *gate = t->scratch + job->gate;
+    pack_rows(t, &job->op->x, token, count, rows);
+    if (!present(&job->op->pre_gate)) return;
+    pack_rows(t, &job->op->pre_gate, token, count, gate);
+    for (int64_t i = 0; i < count; i++, rows += job->pitch, gate += job->pitch)
+        for (int64_t k = 0; k < t->blocks * LANES; k += LANES)
+            lanes_store(rows + k, lanes_load(rows + k) * lanes_load(gate + k));
+}
+
+/* The tile's first count tokens, whose windows begin at row row of scratch. */
+static void filter_scratch(const struct segue_tile *t, int64_t row, int64_t count)
+{
+    const struct conv_job *job = job_of(t);
+    const int64_t step = job->pitch * (int64_t)sizeof(float);
+    struct filter f = filter_of(t);
+    struct segue_strip ys = tile_strip(t, &job->op->y);
+    f.x = f.y = (struct plane){ (char *)row_of_x(t, row), step };
+    if (present(&job->op->post_gate)) {
+        f.post = (struct plane){ (char *)(t->scratch + job->gate), step };
+        pack_rows(t, &job->op->post_gate, 0, count, t->scratch + job->gate);
+    }
+    if (present(&job->op->seq_idx)) f.tags = tags_of(t);
+    f.rows = count;
+    f.columns = t->blocks * LANES;
+    filter(&f, SEGUE_F32);
+    strip_cut_rows(&ys, 0, count);
+    UNPACK(&ys, row_of_x(t, row), job->pitch, LANES);
+}
+
+static struct plane plane_of(const struct segue_tile *t, const segue_tensor *x, int64_t token)
+{
+    if (!present(x)) return (struct plane){ NULL, 0 };
+    struct segue_strip s = tile_strip(t, x);
+    const int64_t step = s.row_stride * (int64_t)s.element_bytes;
+    return (struct plane){ s.data + token * step, step };
+}
+
+/* Channels in lanes, from the tile's token first on. */
+static void filter_channels(const struct segue_tile *t, int64_t first)
+{
+    const struct conv_job *job = job_of(t);
+    const uint32_t dtype = dtype_of(job);
+    struct filter f = filter_of(t);
+    f.x = plane_of(t, &job->op->x, first - (job->width - 1));
+    f.pre = plane_of(t, &job->op->pre_gate, first - (job->width - 1));
+    f.post = plane_of(t, &job->op->post_gate, first);
+    f.y = plane_of(t, &job->op->y, first);
+    if (present(&job->op->seq_idx)) f.tags = tags_of(t) + first;
+    f.rows = t->tokens - first;
+    f.columns = t->channels;
+    f.stream = job->tile.stream && f.columns % LANES == 0 &&
+               ((uintptr_t)f.y.data | (uintptr_t)f.y.step) % (uintptr_t)(LANES * size_of(dtype)) == 0;
+    filter(&f, dtype);
+}
+
+/* Tokens in lanes, from the tile's token first on. */
+static void filter_time(const struct segue_tile *t, int64_t first)
+{
+    const struct conv_job *job = job_of(t);
+    const struct segue_strip xs = tile_strip(t, &job->op->x), ys = tile_strip(t, &job->op->y);
+    const struct filter f = filter_of(t);
+    const uint32_t dtype = dtype_of(job);
+    struct line l = { .weight_pitch = f.weight_pitch,
+                      .tokens = t->tokens - first,
+                      .width = f.width,
+                      .silu = f.silu,
+                      .stream = job->tile.stream != 0 };
+    for (int64_t c = 0; c < t->channels; c++) {
+        l.x = xs.data + (first + c * xs.column_stride) * (int64_t)xs.element_bytes;
+        l.y = ys.data + (first + c * ys.column_stride) * (int64_t)ys.element_bytes;
+        l.weight = f.weight + c;
+        l.bias = f.bias[c];
+        if (dtype == SEGUE_F32) along_as(&l, SEGUE_F32);
+        else if (dtype == SEGUE_F16) along_as(&l, SEGUE_F16);
+        else if (LANES == 16 && dtype == BF16_FAST) along_as(&l, BF16_FAST);
+        else along_as(&l, SEGUE_BF16);
     }
 }
 
@@ -151,25 +208,24 @@ static void load_history(const struct segue_tile *t, const struct segue_strip *h
 {
     const struct conv_job *job = job_of(t);
     int64_t before = job->width - 1, ring = present(&job->op->cache_seqlens);
-    for (int64_t b = 0; !h && b < t->blocks; b++)
-        memset(row_of_x(t, 0) + b * job->x_pitch, 0, (size_t)(before * LANES) * sizeof(float));
+    if (!h) memset(row_of_x(t, 0), 0, (size_t)(before * job->pitch) * sizeof(float));
     for (int64_t i = 0; h && ring && i < before; i++) {
         struct segue_strip s = *h;
         strip_cut_rows(&s, column_of(t, i - before), 1);
-        PACK(row_of_x(t, i), LANES, job->x_pitch, &s);
+        PACK(row_of_x(t, i), 0, LANES, &s);
     }
     if (h && !ring && before) {
         struct segue_strip s = *h;
         strip_cut_rows(&s, job->columns - before, before);
-        PACK(row_of_x(t, 0), LANES, job->x_pitch, &s);
+        PACK(row_of_x(t, 0), job->pitch, LANES, &s);
     }
 }
 
-static void put_column(const struct segue_strip *out, int64_t column, const float *row, int64_t pitch)
+static void put_column(const struct segue_strip *out, int64_t column, const float *row)
 {
     struct segue_strip s = *out;
     strip_cut_rows(&s, column, 1);
-    UNPACK(&s, row, 0, pitch);
+    UNPACK(&s, row, 0, LANES);
 }
 
 /* Columns of h_out that keep what h_in has: shifted, or (ring) all, before this call's tokens replace some. in
@@ -191,26 +247,30 @@ static void carry_over(const struct segue_tile *t, const struct segue_strip *in,
             strip_cut_rows(&s, i + shift, 1);
             PACK(row, 0, LANES, &s);
         }
-        put_column(out, i, row, LANES);
+        put_column(out, i, row);
     }
 }
 
 /* The tile's tokens among the last l go to their columns; those of another tag than the last token's leave
- * zeros. */
-static void keep_tokens(const struct segue_tile *t)
+ * zeros. Scratch holds taken of the tile's inputs from row on. */
+static void keep_tokens(const struct segue_tile *t, const float *row, int64_t taken)
 {
     const struct conv_job *job = job_of(t);
     int64_t length = t->sequence.length, first = length - job->columns, before = job->width - 1;
-    if (!present(&job->op->h_out) || t->sequence.write < 0) return;
+    if (!present(&job->op->h_out) || t->sequence.write < 0 || t->first + t->tokens <= first) return;
     struct segue_strip out = state_strip(t, &job->op->h_out, t->sequence.write);
     int tagged = present(&job->op->seq_idx);
     int32_t last = tagged ? tag_at(t, length - 1) : 0;
-    float *zeros = t->scratch + job->row;
-    memset(zeros, 0, (size_t)(t->blocks * LANES) * sizeof *zeros);
+    float *one = t->scratch + job->row;
     for (int64_t i = first > t->first ? first - t->first : 0; i < t->tokens; i++) {
-        int keep = !tagged || (last >= 0 && tags_of(t)[before + i] == last);
-        put_column(&out, column_of(t, t->first + i), keep ? row_of_x(t, before + i) : zeros,
-                   keep ? job->x_pitch : LANES);
+        const float *from = i < taken ? row + i * job->pitch : one;
+        if (tagged && (last < 0 || tags_of(t)[before + i] != last)) {
+            memset(one, 0, (size_t)(t->blocks * LANES) * sizeof *one);
+            from = one;
+        } else if (i >= taken) {
+            take(t, i, 1, one);
+        }
+        put_column(&out, column_of(t, t->first + i), from);
     }
 }
 
@@ -220,7 +280,7 @@ static void weights(const struct segue_tile *t)
 {
     const struct conv_job *job = job_of(t);
     struct segue_strip s = weight_strip(t, &job->op->weight);
-    PACK(t->scratch + job->weight, LANES, job->width * LANES, &s);
+    PACK(t->scratch + job->weight, job->pitch, LANES, &s);
     memset(t->scratch + job->bias, 0, (size_t)(t->blocks * LANES) * sizeof(float));
     if (!present(&job->op->bias)) return;
     s = weight_strip(t, &job->op->bias);
@@ -247,24 +307,21 @@ static void begin(const struct segue_tile *t)
 static void tokens(const struct segue_tile *t)
 {
     const struct conv_job *job = job_of(t);
-    int64_t before = job->width - 1;
-    struct segue_strip xs = tile_strip(t, &job->op->x), ys = tile_strip(t, &job->op->y);
-    PACK(row_of_x(t, before), LANES, job->x_pitch, &xs);
-    if (present(&job->op->pre_gate)) {
-        pack_gate(t, &job->op->pre_gate);
-        multiply(t, row_of_x(t, before));
+    const int64_t before = job->width - 1, tagged = present(&job->op->seq_idx);
+    int64_t row = 0, taken = t->tokens;
+    if (job->way != CONV_PACKED) { /* only the sequence's first w-1 */
+        taken = t->first < before ? before - t->first : 0;
+        row = taken ? t->first : 0;
+        if (taken > t->tokens) taken = t->tokens;
     }
-    for (int64_t i = 0; present(&job->op->seq_idx) && i < t->tokens; i++)
-        tags_of(t)[before + i] = tag_at(t, t->first + i);
-    if (t->first + t->tokens > t->sequence.length - job->columns) keep_tokens(t);
-    if (present(&job->op->post_gate)) pack_gate(t, &job->op->post_gate);
-    for (int64_t b = 0; b < t->blocks; b++) filter_block(t, &xs, b);
-    UNPACK(&ys, row_of_x(t, 0), LANES, job->x_pitch);
-    for (int64_t b = 0; b < t->blocks; b++)
-        memmove(row_of_x(t, 0) + b * job->x_pitch, row_of_x(t, t->tokens) + b * job->x_pitch,
-                (size_t)(before * LANES) * sizeof(float));
-    if (present(&job->op->seq_idx))
-        memmove(tags_of(t), tags_of(t) + t->tokens, (size_t)before * sizeof(int32_t));
+    for (int64_t i = 0; tagged && i < t->tokens; i++) tags_of(t)[before + i] = tag_at(t, t->first + i);
+    if (taken) take(t, 0, taken, row_of_x(t, before + row));
+    keep_tokens(t, row_of_x(t, before + row), taken);
+    if (taken) filter_scratch(t, row, taken);
+    if (taken < t->tokens) (job->way == CONV_TIME ? filter_time : filter_channels)(t, taken);
+    if (job->way == CONV_PACKED)
+        memmove(row_of_x(t, 0), row_of_x(t, taken), (size_t)(before * job->pitch) * sizeof(float));
+    if (tagged) memmove(tags_of(t), tags_of(t) + t->tokens, (size_t)before * sizeof(int32_t));
 }
 
 static void end(const struct segue_tile *t)

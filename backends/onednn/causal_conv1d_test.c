@@ -48,13 +48,14 @@ static void make_integers(struct scene *c, int packed, int slots, int ring, int 
 
 static void make_scene(struct scene *c)
 {
-    static const int64_t odd[] = { 1, 2, 7, 40 };
+    static const int64_t odd[] = { 1, 2, 7, 40, 90 };
     uint32_t act = draw_dtype(), weight = draw_dtype(), state = draw(2) ? SEGUE_F32 : draw_dtype();
     int packed = !draw(3), slots = !draw(3), tagged = !packed && !draw(3), ring = !tagged && !draw(3);
     *c = (struct scene){ .op = segue_causal_conv1d_init(),
                          .b = packed ? 1 : 1 + draw(4),
                          .t = draw(4) ? draw(70) : draw(4) };
-    c->width = draw(3) ? 2 + draw(3) : odd[draw(4)];
+    c->width = draw(3) ? 2 + draw(3) : odd[draw(5)];
+    if (c->width > 64) c->t += 60; /* windows longer than a tile, in sequences longer than both */
     c->l = c->width - 1 + (draw(2) ? draw(6) : 0);
     c->d = 1 + draw(draw(2) ? 80 : 8);
     c->s = packed ? draw(5) : c->b;
@@ -247,6 +248,192 @@ static void steps_equal_prefill(void **state)
     }
 }
 
+/* ---- ways through a tensor ------------------------------------------------------------------------------ */
+
+/* Strides of a [b t d] tensor of which lanes follow channels, tokens, or nothing. */
+static const struct way {
+    const char *name;
+    int64_t token, channel; /* 0: the other one's axis lies inside */
+} ways[] = { { "channels", 0, 1 }, { "tokens", 1, 0 }, { "neither", 0, 2 } };
+
+enum { WAYS = sizeof ways / sizeof *ways };
+
+struct held { /* memory aligned as engines align it, so that streaming stores are used */
+    segue_tensor t;
+    size_t size;
+};
+
+static void hold(struct held *h, uint32_t dtype, const struct way *way, int64_t gap, int64_t b, int64_t t,
+                 int64_t d)
+{
+    h->t = segue_tensor_of(NULL, dtype, 3, (int64_t[]){ b, t, d });
+    h->t.stride[1] = way->token ? way->token : way->channel * d + gap;
+    h->t.stride[2] = way->channel ? way->channel : way->token * t + gap;
+    h->t.stride[0] = way->token ? h->t.stride[2] * d : h->t.stride[1] * t;
+    h->size = (size_t)(h->t.stride[0] * b + 16) * h->t.dtype.bits / 8;
+    h->t.data = aligned_alloc(64, (h->size + 63) / 64 * 64);
+    h->t.bytes = h->size;
+    memset(h->t.data, CANARY, h->size);
+}
+
+static void drop_held(struct held *h)
+{
+    free(h->t.data);
+    *h = (struct held){ 0 };
+}
+
+struct example { /* one call in one way; values do not depend on it */
+    struct held x, pre, post, y;
+    struct watched weight, bias, h;
+    segue_causal_conv1d op;
+};
+
+static void put_values(const segue_tensor *to, uint64_t from)
+{
+    seed = from;
+    each(to, set_range, (double[]){ -2, 2 });
+}
+
+static void make_example(struct example *e, const struct way *way, uint32_t dtype, int64_t gap, int64_t width,
+                         int gated, int64_t t, int64_t d)
+{
+    *e = (struct example){ .op = segue_causal_conv1d_init() };
+    hold(&e->x, dtype, way, gap, 2, t, d);
+    hold(&e->y, dtype, way, gap, 2, t, d);
+    put_values(&e->x.t, 1);
+    e->op.x = e->x.t, e->op.y = e->y.t;
+    if (gated) {
+        hold(&e->pre, dtype, way, gap, 2, t, d);
+        hold(&e->post, dtype, way, gap, 2, t, d);
+        put_values(&e->pre.t, 2), put_values(&e->post.t, 3);
+        e->op.pre_gate = e->pre.t, e->op.post_gate = e->post.t;
+    }
+    seed = 4;
+    MAKE(&e->weight, SEGUE_F32, 0, -1, 1, d, width);
+    MAKE(&e->bias, SEGUE_F32, 0, -1, 1, d);
+    MAKE(&e->h, SEGUE_F32, 0, -1, 1, 2, d, width + 1);
+    e->op.weight = e->weight.t, e->op.bias = e->bias.t, e->op.h_in = e->op.h_out = e->h.t;
+    e->op.activation = gated || width % 2;
+}
+
+static void drop_example(struct example *e)
+{
+    struct held *held[] = { &e->x, &e->pre, &e->post, &e->y };
+    struct watched *watched[] = { &e->weight, &e->bias, &e->h };
+    for (int i = 0; i < 4; i++) drop_held(held[i]);
+    for (int i = 0; i < 3; i++) drop(watched[i]);
+}
+
+static void assert_same(const segue_tensor *a, const segue_tensor *b, const char *what)
+{
+    size_t size = a->dtype.bits / 8;
+    for (int64_t i = 0; i < a->shape[0]; i++)
+        for (int64_t k = 0; k < a->shape[1]; k++)
+            for (int64_t c = 0; c < a->shape[2]; c++)
+                if (memcmp(element(a, (int64_t[]){ i, k, c }), element(b, (int64_t[]){ i, k, c }), size))
+                    fail_msg("%s: [%lld %lld %lld] has other bits", what, (long long)i, (long long)k,
+                             (long long)c);
+}
+
+/* All elements set back, every byte must be what it was: nothing between them was written. */
+static void assert_gaps(const struct held *h)
+{
+    const size_t size = h->t.dtype.bits / 8;
+    for (int64_t i = 0; i < h->t.shape[0]; i++)
+        for (int64_t k = 0; k < h->t.shape[1]; k++)
+            for (int64_t c = 0; c < h->t.shape[2]; c++)
+                memset(element(&h->t, (int64_t[]){ i, k, c }), CANARY, size);
+    for (size_t i = 0; i < h->size; i++)
+        if (((const unsigned char *)h->t.data)[i] != CANARY)
+            fail_msg("byte %zu behind an element was written", i);
+}
+
+static void compare_ways(struct test_device *d, uint32_t dtype, int64_t gap, int64_t width, int gated,
+                         int64_t t, int64_t channels)
+{
+    struct example e[WAYS];
+    char what[128];
+    for (int w = 0; w < WAYS; w++) {
+        make_example(&e[w], &ways[w], dtype, gap, width, gated, t, channels);
+        run_row(&causal_conv1d_cpu, d, &e[w].op.header, &e[w].op.header);
+        snprintf(what, sizeof what, "%s, dtype %x, gap %d, width %d, gated %d, %dx%d", ways[w].name, dtype,
+                 (int)gap, (int)width, gated, (int)t, (int)channels);
+        assert_same(&e[0].y.t, &e[w].y.t, what);
+        assert_same(&e[0].h.t, &e[w].h.t, what);
+    }
+    for (int w = 0; w < WAYS; w++) {
+        assert_gaps(&e[w].y);
+        drop_example(&e[w]);
+    }
+}
+
+/* In place or through scratch, whole blocks or not, past the caches or not: the same bits, and nothing else is
+ * written. */
+static void ways_agree(void **state)
+{
+    static const uint32_t dtypes[] = { SEGUE_F32, SEGUE_F16, SEGUE_BF16 };
+    (void)state;
+    for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++) {
+        struct test_device d;
+        if (!test_open(&d, isa, 2)) continue;
+        for (int k = 0; k < 3; k++) {
+            for (int64_t width = 1; width <= 6; width++)
+                for (int gated = 0; gated < 2; gated++)
+                    for (int64_t channels = 5; channels < 60; channels += 27)
+                        compare_ways(&d, dtypes[k], width % 3, width, gated, 5 + 9 * channels % 64, channels);
+            const int64_t large = k ? 1060 : 530; /* y beyond 2 MiB */
+            compare_ways(&d, dtypes[k], 0, 4, 0, large, 512);
+            compare_ways(&d, dtypes[k], 0, 3, 1, large, 512);
+            compare_ways(&d, dtypes[k], 3, 4, 0, large + 5, 509);
+        }
+        test_close(&d);
+    }
+}
+
+/* ---- the activation ------------------------------------------------------------------------------------- */
+
+static double silu_of(double x)
+{
+    return x < 0 ? x * (exp(x) / (1 + exp(x))) : x / (1 + exp(-x));
+}
+
+/* y = silu(x): one tap of weight 1. */
+static void activation_is_right(void **state)
+{
+    enum { COUNT = 40000 };
+    static const double hard[] = { NAN,   INFINITY, -INFINITY, 3e38, -3e38, -1e5, -89,
+                                   -88.6, -87.5,    88,        0,    -0.0,  1e-30 };
+    static const uint32_t dtypes[] = { SEGUE_F32, SEGUE_F16, SEGUE_BF16 };
+    (void)state;
+    for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++)
+        for (int k = 0; k < 3 * WAYS; k++) {
+            struct test_device d;
+            struct example e;
+            if (!test_open(&d, isa, 1)) continue;
+            make_example(&e, &ways[k / 3], dtypes[k % 3], 0, 1, 0, COUNT / 40, 40);
+            e.op.bias = e.op.h_in = e.op.h_out = (segue_tensor){ 0 };
+            for (int64_t c = 0; c < 40; c++) set_at(&e.op.weight, (int64_t[]){ c, 0 }, 1);
+            for (int64_t i = 0; i < 2 * COUNT; i++) {
+                const int64_t at[] = { i / COUNT, i % COUNT / 40, i % 40 };
+                const int64_t n = (int64_t)(sizeof hard / sizeof *hard);
+                set_at(&e.op.x, at, i < n ? hard[i] : 100 * (double)(i - COUNT) / COUNT);
+            }
+            run_row(&causal_conv1d_cpu, &d, &e.op.header, &e.op.header);
+            for (int64_t i = 0; i < 2 * COUNT; i++) {
+                const int64_t at[] = { i / COUNT, i % COUNT / 40, i % 40 };
+                const double x = get_at(&e.op.x, at), y = get_at(&e.op.y, at);
+                const double want = isinf(x) && x < 0 ? NAN : silu_of(x);
+                /* exp(-x) overflows below -88.7: what is lost is less than 3e-37 */
+                const double most = fabs(want) * 4e-7 + 3e-37 + rounding(dtypes[k % 3], want) * 1.01;
+                if (isnan(want) ? !isnan(y) : isinf(want) ? y != want : !(fabs(y - want) <= most))
+                    fail_msg("%s, %s: silu(%g) is %.9g, wanted %.9g", segue_isa_name((enum segue_isa)isa),
+                             ways[k / 3].name, x, y, want);
+            }
+            drop_example(&e);
+            test_close(&d);
+        }
+}
+
 static void refuses_f64(void **state)
 {
     (void)state;
@@ -260,6 +447,7 @@ static void refuses_f64(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
-                                        cmocka_unit_test(steps_equal_prefill), cmocka_unit_test(refuses_f64) };
+                                        cmocka_unit_test(steps_equal_prefill), cmocka_unit_test(ways_agree),
+                                        cmocka_unit_test(activation_is_right), cmocka_unit_test(refuses_f64) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,17 +4,33 @@
 #include "row.h"
 
 /* Floats that a panel's A and h may fill together, and B and C of one tile: both stay in half a second-level
- * cache. */
-enum { PANEL_FLOATS = 48 << 10, GROUP_FLOATS = 32 << 10, TILE = 16 };
+ * cache. STRIP_FLOATS: each of u, delta, x and y, which stay in the first-level cache while they are used. */
+enum { PANEL_FLOATS = 48 << 10, GROUP_FLOATS = 32 << 10, STRIP_FLOATS = 2304, TILE = 16 };
 
 static const struct segue_tile_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_scan);
 
-/* Lanes of one block may have different groups when a group does not fill whole blocks. */
-static int64_t group_pitch(const struct scan_job *job, int64_t lanes)
+/* Whether lanes of one block may have different groups: when a group does not fill whole blocks. */
+static int splits(const segue_selective_scan *op, int64_t lanes)
 {
-    int64_t d = job->tile.channels, g = job->op->B.shape[2], j = job->op->C.shape[2];
-    int split = (g > 1 && d / g % lanes) || (j > 1 && d / j % lanes);
-    return split ? job->states * lanes : job->row_pitch;
+    int64_t d = op->u.shape[2], g = op->B.shape[2], j = op->C.shape[2];
+    return (g > 1 && d / g % lanes) || (j > 1 && d / j % lanes);
+}
+
+/* Whether an operand of f32 has axis contiguous; one that is absent has any. */
+static int contiguous(const segue_tensor *t, int axis)
+{
+    return !t->dtype.bits || (segue_dtype_id(t->dtype) == SEGUE_F32 && t->stride[axis] == 1);
+}
+
+/* Whether every sequence has its one token, and the kernel can follow A and h where they are. */
+static void find_way(struct scan_job *job, int64_t lanes)
+{
+    const segue_selective_scan *op = job->op;
+    int states = contiguous(&op->h_in, 2) && contiguous(&op->h_out, 2);
+    job->A_side = contiguous(&op->A, 0);
+    job->h_side = contiguous(&op->h_in, 1) && contiguous(&op->h_out, 1);
+    job->direct = op->u.shape[1] == 1 && !op->cu_seqlens.dtype.bits && !splits(op, lanes) &&
+                  (job->A_side || contiguous(&op->A, 1)) && (job->h_side || states);
 }
 
 static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu, struct scan_job *job)
@@ -27,8 +43,9 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
                               .states = n };
     job->tile.sequences = sequences_of(&op->cu_seqlens, &op->slot, &op->u, &op->h_in, &op->h_out);
     job->tile.stream = streams(&op->y);
+    find_way(job, lanes);
     job->row_pitch = blocks_of(n, kernel->lanes) * lanes;
-    pitch = d ? group_pitch(job, lanes) : 0;
+    pitch = splits(op, lanes) ? n * lanes : job->row_pitch;
     job->tile.panel_blocks =
         from_one_to(PANEL_FLOATS / (2 * (n > 0 ? n : 1) * lanes), blocks_of(d, kernel->lanes));
     job->tile.tile_tokens = from_one_to(GROUP_FLOATS / (2 * (pitch > 0 ? pitch : 1)), t < TILE ? t : TILE);
@@ -36,14 +53,19 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
     /* An odd number of cache lines: rows of all blocks would meet in few sets of the first-level cache
      * otherwise. */
     job->tile_pitch = (tile | 1) * lanes;
+    int64_t strip = job->tile.panel_blocks * job->tile_pitch;
+    if (strip > STRIP_FLOATS) strip = STRIP_FLOATS;
+    job->strip_blocks = strip / job->tile_pitch;
     job->A = place_scratch(&end, panel * n);
     job->h = place_scratch(&end, panel * n);
     job->range = place_scratch(&end, panel);
+    job->peak = place_scratch(&end, panel);
     job->D = place_scratch(&end, panel);
     job->bias = place_scratch(&end, panel);
-    job->u = place_scratch(&end, job->tile.panel_blocks * job->tile_pitch);
-    job->delta = place_scratch(&end, job->tile.panel_blocks * job->tile_pitch);
-    job->y = place_scratch(&end, job->tile.panel_blocks * job->tile_pitch);
+    job->u = place_scratch(&end, strip);
+    job->delta = place_scratch(&end, strip);
+    job->x = op->D.dtype.bits ? place_scratch(&end, strip) : job->u;
+    job->y = place_scratch(&end, strip);
     job->B = place_scratch(&end, pitch * tile);
     job->C = place_scratch(&end, pitch * tile);
     job->row = place_scratch(&end, job->row_pitch);

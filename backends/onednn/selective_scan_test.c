@@ -220,6 +220,71 @@ static void steps_equal_prefill(void **state)
     }
 }
 
+/* f32, with axis first contiguous and the next row pad elements behind its end. */
+static void lay(struct watched *w, int rank, const int64_t *shape, int first, int64_t pad)
+{
+    int64_t extent = shape[first] + pad;
+    w->t = segue_tensor_of(NULL, SEGUE_F32, rank, shape);
+    w->t.stride[first] = 1;
+    for (int k = rank - 1; k >= 0; k--) {
+        if (k == first) continue;
+        w->t.stride[k] = extent;
+        extent *= shape[k];
+    }
+    w->size = (size_t)extent * 4 + 2 * GUARD;
+    w->memory = malloc(w->size);
+    w->copy = malloc(w->size);
+    w->owned = calloc(1, w->size);
+    memset(w->memory, CANARY, w->size);
+    w->t.data = w->memory;
+    w->t.offset = GUARD;
+    w->t.bytes = w->size;
+    each(&w->t, own, w);
+    each(&w->t, set_range, (double[]){ -1, 1 });
+}
+
+/* One token reads A and h where they are, in each layout that lanes can follow; the first token of two goes
+ * through scratch. Both give the same bits, and nothing beside the elements is written. */
+static void straight_from_tensors(void **state)
+{
+    static const int64_t ns[] = { 1, 4, 16, 17, 23 }, ds[] = { 16, 41, 64 };
+    (void)state;
+    seed = 11;
+    for (int round = 0; round < 3 * 5 * 3 * 16; round++) {
+        int64_t n = ns[round / 3 % 5], d = ds[round / 15 % 3];
+        int isa = round % 3, layout = round / 45, has_in = layout != 12 && layout != 13, has_out = layout != 14;
+        struct test_device dev;
+        struct scene c = { .op = segue_selective_scan_init(), .b = 2, .t = 2, .d = d, .n = n, .s = 2, .p = 2 };
+        if (!test_open(&dev, isa, 2)) continue;
+        MAKE(&c.w[U], SEGUE_F32, 0, -2, 2, 2, 2, d);
+        MAKE(&c.w[DELTA], SEGUE_F32, 0, -6, 2, 2, 2, d);
+        MAKE(&c.w[B_], SEGUE_F32, 0, -1, 1, 2, 2, 1, n);
+        MAKE(&c.w[C_], SEGUE_F32, 0, -1, 1, 2, 2, 1, n);
+        MAKE(&c.w[Y], SEGUE_F32, 0, -1, 1, 2, 2, d);
+        lay(&c.w[A_], 2, (int64_t[]){ d, n }, layout & 1, layout & 8 ? 3 : 0);
+        if (layout % 5 == 0) set_at(&c.w[A_].t, (int64_t[]){ 3, n / 2 }, -300); /* the form for any exponent */
+        if (has_in) lay(&c.w[H_IN], 3, (int64_t[]){ 2, d, n }, layout & 2 ? 1 : 2, layout & 8 ? 3 : 0);
+        if (has_out) lay(&c.w[H_OUT], 3, (int64_t[]){ 2, d, n }, layout & 4 ? 1 : 2, 0);
+        place(&c);
+        for (int i = 0; i < OPERANDS; i++) snapshot(&c.w[i]);
+        run_row(&selective_scan_cpu, &dev, &c.op.header, &c.op.header);
+        float *y = malloc((size_t)(2 * d) * sizeof *y);
+        for (int64_t i = 0; i < 2 * d; i++) y[i] = (float)GET(c.op.y, i / d, 0, i % d);
+        for (int i = 0; i < OPERANDS; i++) restore(&c.w[i]);
+        segue_selective_scan one = c.op;
+        segue_tensor *const tokens[] = { &one.u, &one.delta, &one.B, &one.C, &one.y };
+        for (int k = 0; k < 5; k++) *tokens[k] = segue_tensor_slice(*tokens[k], 1, 0, 1);
+        run_row(&selective_scan_cpu, &dev, &one.header, &one.header);
+        for (int64_t i = 0; i < 2 * d; i++) assert_true(y[i] == (float)GET(c.op.y, i / d, 0, i % d));
+        c.op = one;
+        c.t = 1;
+        check_scene(&c);
+        free(y);
+        for (int i = 0; i < OPERANDS; i++) drop(&c.w[i]);
+        test_close(&dev);
+    }
+}
+
 /* A NaN reaches its own channel from its own token on, and nothing else. */
 static void nan_stays_in_its_future(void **state)
 {
@@ -296,9 +361,10 @@ static void refuses_f64(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
-                                        cmocka_unit_test(steps_equal_prefill),
-                                        cmocka_unit_test(nan_stays_in_its_future),
-                                        cmocka_unit_test(growth_overflows), cmocka_unit_test(refuses_f64) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(against_the_definition), cmocka_unit_test(steps_equal_prefill),
+        cmocka_unit_test(straight_from_tensors),  cmocka_unit_test(nan_stays_in_its_future),
+        cmocka_unit_test(growth_overflows),       cmocka_unit_test(refuses_f64)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,18 +49,26 @@ INLINE lanes lanes_abs(lanes x)
 {
     return (lanes)((lanes_int)x & 0x7fffffff);
 }
-INLINE int lanes_all(lanes_int mask)
-{
-    int32_t all = -1;
-    for (int i = 0; i < LANES; i++) all &= mask[i];
-    return all != 0;
-}
 
 /* lanes_fma: a * b + c, rounded once where the machine can. The unpacks work within each 128-bit quarter, as
  * the instructions do: lo and hi interleave its lower or upper two floats, front and back take its lower or
  * upper pairs. lanes_quarters fills them from addresses pitch floats apart. stream: past the caches, to aligned
- * addresses. */
+ * addresses. lanes_if_less: a < b ? yes : no. lanes_larger: the
+ * larger of two. lanes_all_less: whether a < b everywhere. */
 #if SEGUE_LANES == 16
+INLINE lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
+{
+    return (lanes)_mm512_mask_blend_ps(_mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ), (__m512)no,
+                                       (__m512)yes);
+}
+INLINE lanes_int lanes_larger(lanes_int a, lanes_int b)
+{
+    return (lanes_int)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
+INLINE int lanes_all_less(lanes a, lanes b)
+{
+    return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_LT_OQ) == 0xffff;
+}
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
 {
     return (lanes)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
@@ -112,6 +120,18 @@ INLINE lanes_half lanes_to_f16(lanes x)
     return (lanes_half)_mm512_cvtps_ph((__m512)x, _MM_FROUND_TO_NEAREST_INT);
 }
 #elif SEGUE_LANES == 8
+INLINE lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
+{
+    return (lanes)_mm256_blendv_ps((__m256)no, (__m256)yes, _mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LT_OQ));
+}
+INLINE lanes_int lanes_larger(lanes_int a, lanes_int b)
+{
+    return (lanes_int)_mm256_max_epi32((__m256i)a, (__m256i)b);
+}
+INLINE int lanes_all_less(lanes a, lanes b)
+{
+    return _mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LT_OQ)) == 0xff;
+}
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
 {
     return (lanes)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
@@ -157,6 +177,19 @@ INLINE lanes_half lanes_to_f16(lanes x)
     return (lanes_half)_mm256_cvtps_ph((__m256)x, _MM_FROUND_TO_NEAREST_INT);
 }
 #else
+INLINE lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
+{
+    return lanes_select(a < b, yes, no);
+}
+INLINE lanes_int lanes_larger(lanes_int a, lanes_int b)
+{
+    return (lanes_int)lanes_select(a > b, (lanes)a, (lanes)b);
+}
+INLINE int lanes_all_less(lanes a, lanes b)
+{
+    lanes_int mask = a < b;
+    return (mask[0] & mask[1] & mask[2] & mask[3]) != 0;
+}
 #ifdef __aarch64__
 INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
 {
@@ -248,6 +281,18 @@ INLINE void lanes_transpose4(lanes v[4])
     v[3] = lanes_back(b, d);
 }
 
+/* Four floats of each of LANES columns, whose addresses lie pitch floats apart, to four rows; and back. */
+INLINE void lanes_load4(lanes out[4], const float *p, int64_t pitch)
+{
+    for (int i = 0; i < 4; i++) out[i] = lanes_quarters(p + i * pitch, 4 * pitch);
+    lanes_transpose4(out);
+}
+INLINE void lanes_store4(float *p, int64_t pitch, lanes in[4])
+{
+    lanes_transpose4(in);
+    for (int i = 0; i < 4; i++) lanes_put_quarters(p + i * pitch, 4 * pitch, in[i]);
+}
+
 /* ---- exp2, exp, softplus, silu -------------------------------------------------------------------------- */
 
 #define LANES_MAGIC 0x1.8p23f /* x + magic has the nearest integer of x in its low bits */
@@ -265,55 +310,115 @@ INLINE lanes lanes_exp2_near(lanes magic_n, lanes r)
     return (lanes)((lanes_bits)p + ((lanes_bits)magic_n << 23));
 }
 
-/* What lanes_exp2_near cannot do: 0 below 2^-126, infinity from 2^128, NaN of NaN. t is the whole exponent. */
-INLINE lanes lanes_exp2_guard(lanes t, lanes near)
+/* The same with LANES_STEPS powers of 2 from a table in a register: n is a multiple of 1 / LANES_STEPS, |r|
+ * <= 1/2 of that, magic_n = n + LANES_FINE_MAGIC. The table has 2^(k / LANES_STEPS), less what k adds when
+ * all of n is shifted into the exponent. Three terms then leave 0.2 ulp beside the table's 0.5. The first of
+ * them must be ln 2 itself: two terms fit the interval as well with another, but decays near 1 would all
+ * lean to one side. One product fewer than above on the ports that bound the scan, and a shorter chain: 0.92
+ * of the time. Right for -126 <= n + r < 128 - 1 / LANES_STEPS. */
+#if SEGUE_LANES == 16
+#define LANES_STEPS 16
+INLINE lanes lanes_exp2_fine(lanes magic_n, lanes r)
 {
-    lanes inf = lanes_splat(__builtin_inff());
-    return lanes_select(t < 128.0f, lanes_select(t < -126.0f, (lanes){ 0 }, near), t + inf);
+    const __m512i table = { 0x3f7daac33f800000, 0x3f79c3d33f7b95c2, 0x3f76f5323f7837f0, 0x3f75583f3f75fed7,
+                            0x3f7508a43f7504f3, 0x3f76248c3f75672a, 0x3f78ccdf3f7744fd, 0x3f7d257d3f7ac0c7 };
+    lanes_bits step = (lanes_bits)_mm512_permutexvar_epi32((__m512i)magic_n, table);
+    lanes power = (lanes)(step + ((lanes_bits)magic_n << 19));
+    lanes q = lanes_fma(lanes_splat(0.0555041087f), r, lanes_splat(0.240234286f));
+    q = lanes_fma(q, r, lanes_splat(0.693147181f));
+    return lanes_fma(power, q * r, power);
+}
+#elif SEGUE_LANES == 8
+#define LANES_STEPS 8
+INLINE lanes lanes_exp2_fine(lanes magic_n, lanes r)
+{
+    const __m256i table = { 0x3f7b95c23f800000, 0x3f75fed73f7837f0, 0x3f75672a3f7504f3, 0x3f7ac0c73f7744fd };
+    lanes_bits step = (lanes_bits)_mm256_permutevar8x32_epi32(table, (__m256i)magic_n);
+    lanes power = (lanes)(step + ((lanes_bits)magic_n << 20));
+    lanes q = lanes_fma(lanes_splat(0.0555041087f), r, lanes_splat(0.240257632f));
+    q = lanes_fma(q, r, lanes_splat(0.693147181f));
+    return lanes_fma(power, q * r, power);
+}
+#else
+#define LANES_STEPS 1
+INLINE lanes lanes_exp2_fine(lanes magic_n, lanes r)
+{
+    return lanes_exp2_near(magic_n, r);
+}
+#endif
+#define LANES_FINE_MAGIC (LANES_MAGIC / LANES_STEPS)
+/* The largest magic_n of a finite power: what exceeds it is left to r. */
+#define LANES_FINE_TOP (LANES_FINE_MAGIC + (LANES_STEPS > 1 ? 128.0f - 1.0f / LANES_STEPS : 128.0f))
+
+/* What lanes_exp2_fine cannot do: 0 below 2^-126, infinity from 2^128, NaN of NaN. t is the whole exponent. */
+INLINE lanes lanes_exp2_guard(lanes t, lanes fine)
+{
+    fine = lanes_if_less(t, lanes_splat(-126.0f), (lanes){ 0 }, fine);
+    return lanes_if_less(t, lanes_splat(128.0f), fine, t + lanes_splat(__builtin_inff()));
+}
+
+/* The multiple of 1 / LANES_STEPS nearest to t, plus LANES_FINE_MAGIC. */
+INLINE lanes lanes_nearest(lanes t)
+{
+    lanes magic_n = t + LANES_FINE_MAGIC, top = lanes_splat(LANES_FINE_TOP);
+    return lanes_if_less(top, magic_n, top, magic_n);
 }
 
 INLINE lanes lanes_exp2(lanes x)
 {
-    lanes n = x + LANES_MAGIC;
-    return lanes_exp2_guard(x, lanes_exp2_near(n, x - (n - LANES_MAGIC)));
+    lanes magic_n = lanes_nearest(x);
+    return lanes_exp2_guard(x, lanes_exp2_fine(magic_n, x - (magic_n - LANES_FINE_MAGIC)));
 }
 
-/* 2^(a b) for |a b| < 126: additions rather than fused products, which the polynomial keeps busy. */
+/* 2^(a b) for |a b| < 126. */
 INLINE lanes lanes_exp2_product(lanes a, lanes b)
 {
-    lanes x = a * b, n = x + LANES_MAGIC;
-    return lanes_exp2_near(n, x - (n - LANES_MAGIC));
+    lanes x = a * b, magic_n = x + LANES_FINE_MAGIC;
+    return lanes_exp2_fine(magic_n, x - (magic_n - LANES_FINE_MAGIC));
 }
 /* The same for any a b, with the same bits where both hold. */
 INLINE lanes lanes_exp2_product_any(lanes a, lanes b)
 {
-    return lanes_exp2_guard(a * b, lanes_exp2_product(a, b));
+    return lanes_exp2(a * b);
 }
 
-/* Cody and Waite: ln 2 in two parts, the first so short that its product with n is exact. */
-INLINE lanes lanes_exp(lanes x)
+/* e^x = 2^t. Cody and Waite: ln 2 in two parts, the first so short that its product with n is exact. */
+INLINE lanes lanes_exp_near(lanes x, lanes magic_n)
 {
-    lanes t = x * LANES_LOG2E, magic_n = t + LANES_MAGIC, n = magic_n - LANES_MAGIC;
+    lanes n = magic_n - LANES_FINE_MAGIC;
     lanes r = lanes_fma(n, lanes_splat(-0x1.63p-1f), x);
     r = lanes_fma(n, lanes_splat(0x1.bd0106p-13f), r);
-    return lanes_exp2_guard(t, lanes_exp2_near(magic_n, r * LANES_LOG2E));
+    return lanes_exp2_fine(magic_n, r * LANES_LOG2E);
 }
 
-/* log(1 + e), 0 <= e <= 1, as 2 atanh(e / (2 + e)): its relative error stays small however small e is. */
+INLINE lanes lanes_exp(lanes x)
+{
+    lanes t = x * LANES_LOG2E;
+    return lanes_exp2_guard(t, lanes_exp_near(x, lanes_nearest(t)));
+}
+
+/* log(1 + e), 0 <= e <= 1, as e - e^2 p(e): its relative error, 0.3 ulp before rounding, stays small however
+ * small e is. No division: it would cost as much as all the rest. In pairs: one chain of products would be
+ * waited for. */
 INLINE lanes lanes_log1p_unit(lanes e)
 {
-    lanes s = e / (e + 2.0f), q = s * s;
-    lanes p = lanes_fma(lanes_splat(0.280067533f), q, lanes_splat(0.28003028f));
-    p = lanes_fma(p, q, lanes_splat(0.400214374f));
-    p = lanes_fma(p, q, lanes_splat(0.666664183f));
-    return lanes_fma(s * q, p, s + s);
+    lanes square = e * e;
+    lanes p = lanes_fma(lanes_splat(-0.33321324f), e, lanes_splat(0.499996483f));
+    lanes q = lanes_fma(lanes_splat(-0.191536561f), e, lanes_splat(0.248571634f));
+    lanes r = lanes_fma(lanes_splat(-0.0792045593f), e, lanes_splat(0.137538046f));
+    lanes s = lanes_fma(lanes_splat(-0.00536482828f), e, lanes_splat(0.0300658066f));
+    p = lanes_fma(q, square, p);
+    r = lanes_fma(s, square, r);
+    return lanes_fma(-square, lanes_fma(r, square * square, p), e);
 }
 
 /* log(1 + exp(x)). From 20 on the second term rounds away: that is the branch x > 20 -> x. */
 INLINE lanes lanes_softplus(lanes x)
 {
-    lanes tail = lanes_log1p_unit(lanes_exp(-lanes_abs(x)));
-    return lanes_select(x > 0.0f, x, (lanes){ 0 }) + tail;
+    lanes down = -lanes_abs(x), t = down * LANES_LOG2E, zero = { 0 };
+    lanes e = lanes_exp_near(down, t + LANES_FINE_MAGIC);
+    e = lanes_if_less(t, lanes_splat(-126.0f), zero, e);
+    return lanes_if_less(x, zero, zero, x) + lanes_log1p_unit(e); /* NaN: as it is */
 }
 
 INLINE lanes lanes_silu(lanes x)

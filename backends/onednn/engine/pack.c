@@ -33,7 +33,9 @@ INLINE void stream(char *p, lanes v, uint32_t dtype)
 INLINE lanes gather(const char *p, int64_t stride, int64_t count, uint32_t dtype)
 {
     _Alignas(64) char raw[4 * LANES] = { 0 };
-    for (int64_t i = 0; i < count; i++) {
+    const int64_t size = dtype == SEGUE_F32 ? 4 : 2;
+    if (stride == size) memcpy(raw, p, (size_t)(count * size));
+    for (int64_t i = 0; stride != size && i < count; i++) {
         if (dtype == SEGUE_F32) memcpy(raw + 4 * i, p + i * stride, 4);
         else memcpy(raw + 2 * i, p + i * stride, 2);
     }
@@ -43,24 +45,19 @@ INLINE lanes gather(const char *p, int64_t stride, int64_t count, uint32_t dtype
 INLINE void scatter(char *p, int64_t stride, int64_t count, lanes v, uint32_t dtype)
 {
     _Alignas(64) char raw[4 * LANES];
+    const int64_t size = dtype == SEGUE_F32 ? 4 : 2;
     put(raw, v, dtype);
-    for (int64_t i = 0; i < count; i++) {
+    if (stride == size) memcpy(p, raw, (size_t)(count * size));
+    for (int64_t i = 0; stride != size && i < count; i++) {
         if (dtype == SEGUE_F32) memcpy(p + i * stride, raw + 4 * i, 4);
         else memcpy(p + i * stride, raw + 2 * i, 2);
     }
 }
 
-/* Four floats of each of LANES columns, whose addresses lie pitch floats apart, to four rows; and back. */
-INLINE void load4(lanes out[4], const float *p, int64_t pitch)
+/* Columns whose lines all meet in one set of the first-level cache: a line must be used up at once. */
+INLINE int crowded(int64_t stride)
 {
-    for (int i = 0; i < 4; i++) out[i] = lanes_quarters(p + i * pitch, 4 * pitch);
-    lanes_transpose4(out);
-}
-
-INLINE void store4(float *p, int64_t pitch, lanes in[4])
-{
-    lanes_transpose4(in);
-    for (int i = 0; i < 4; i++) lanes_put_quarters(p + i * pitch, 4 * pitch, in[i]);
+    return stride % 4096 == 0;
 }
 
 /* One block, rows contiguous in the tensor. 16-bit columns are widened in runs first. */
@@ -73,7 +70,7 @@ INLINE void pack_transposed(float *tile, int64_t row_pitch, const struct segue_s
         int64_t count = s->rows - row < RUN ? s->rows - row : RUN;
         const float *from = wide;
         int64_t pitch = RUN;
-        if (dtype == SEGUE_F32 && count % 4 == 0) {
+        if (dtype == SEGUE_F32 && count % 4 == 0 && !crowded(stride)) {
             from = (const float *)(data + row * size);
             pitch = s->column_stride;
         } else {
@@ -88,7 +85,7 @@ INLINE void pack_transposed(float *tile, int64_t row_pitch, const struct segue_s
         }
         for (int64_t i = 0; i < count; i += 4) {
             lanes four[4];
-            load4(four, from + i, pitch);
+            lanes_load4(four, from + i, pitch);
             for (int64_t k = 0; k < 4 && i + k < count; k++)
                 lanes_store(tile + (row + i + k) * row_pitch, four[k]);
         }
@@ -102,13 +99,13 @@ INLINE void unpack_transposed(const struct segue_strip *s, char *data, const flo
     _Alignas(64) float wide[LANES * RUN];
     for (int64_t row = 0; row < s->rows; row += RUN) {
         int64_t count = s->rows - row < RUN ? s->rows - row : RUN;
-        int direct = dtype == SEGUE_F32 && count % 4 == 0;
+        int direct = dtype == SEGUE_F32 && count % 4 == 0 && !crowded(stride);
         for (int64_t i = 0; i < count; i += 4) {
             lanes four[4];
             for (int64_t k = 0; k < 4; k++)
                 four[k] = i + k < count ? lanes_load(tile + (row + i + k) * row_pitch) : (lanes){ 0 };
-            if (direct) store4((float *)(data + (row + i) * size), s->column_stride, four);
-            else store4(wide + i, RUN, four);
+            if (direct) lanes_store4((float *)(data + (row + i) * size), s->column_stride, four);
+            else lanes_store4(wide + i, RUN, four);
         }
         for (int lane = 0; !direct && lane < LANES; lane++) {
             char *p = data + lane * stride + row * size;

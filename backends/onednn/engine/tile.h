@@ -81,6 +81,18 @@ static inline uint64_t tile_workspace(const struct segue_cpu *cpu, const struct 
 
 void segue_tile_run(const struct segue_cpu *cpu, struct segue_tile_job *job, segue_buffer workspace);
 
+/* Some of the panel's channels: from first on (counted from the panel's first, a multiple of lanes), count
+ * at most. */
+static inline struct segue_tile tile_part(const struct segue_tile *tile, int64_t first, int64_t count)
+{
+    struct segue_tile part = *tile;
+    part.channel += first;
+    part.channels -= first;
+    if (part.channels > count) part.channels = count;
+    part.blocks = blocks_of(part.channels, tile->job->kernel->lanes);
+    return part;
+}
+
 /* The tile's tokens x the panel's channels of a [b t d] tensor. */
 static inline struct segue_strip tile_strip(const struct segue_tile *tile, const segue_tensor *t)
 {
