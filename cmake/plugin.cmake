@@ -18,6 +18,7 @@ endfunction()
 function(segue_collect_rows)
   set(rows "")
   foreach(file ${ARGN})
+    get_filename_component(file ${file} ABSOLUTE) # Ninja refuses two names of one file
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
     file(STRINGS ${file} lines REGEX "^const segue_row [a-z0-9_]+ = ")
     foreach(line ${lines})

@@ -4,6 +4,8 @@
 # judge, besides = the suite's own test.
 # segue_add_test(<name> SOURCES <file>... [LIBS <lib>...] [LABEL quick|full|long [judge]] [TIMEOUT s] [ARGS ...]): a cmocka program.
 # segue_add_command_test(<name> COMMAND <...> [LABEL ...] [TIMEOUT s]): any command; exit 77 = skipped.
+# segue_add_opencl_test(<name> DRIVER pocl|intel COMMAND <...> [LABEL ...] [TIMEOUT s]): any command under one OpenCL driver:
+# its opencl:0 is that driver's first device.
 include(CTest)
 if(SEGUE_TESTS)
   enable_testing()
@@ -11,6 +13,47 @@ if(SEGUE_TESTS)
   if(NOT SEGUE_CMOCKA)
     message(STATUS "unit tests skipped: cmocka not found (libcmocka-dev)")
   endif()
+endif()
+
+# What tools/setup gets from PyPI, for tests only. The stamp: all of it is there.
+set(tools "$ENV{SEGUE_TEST_TOOLS}")
+if(NOT tools)
+  set(tools "$ENV{HOME}/.cache/segue-tools")
+endif()
+set(SEGUE_TEST_TOOLS "${tools}" CACHE PATH "folder of the tests' tools from PyPI, made by tools/setup")
+
+# segue_opencl_driver(<name> <what CMake says where it is missing> <library, or file that names it>): a folder with nothing but
+# its registration, which hides every other driver from a test.
+function(segue_opencl_driver name missing source)
+  set(folder ${PROJECT_BINARY_DIR}/test/opencl/${name})
+  file(REMOVE_RECURSE ${folder}/vendors)
+  if(NOT EXISTS "${source}")
+    message(STATUS "tests of OpenCL on ${name} are skipped: ${missing}")
+    return()
+  endif()
+  if(source MATCHES "\\.icd$")
+    file(COPY ${source} DESTINATION ${folder}/vendors)
+  else()
+    file(CONFIGURE OUTPUT ${folder}/vendors/${name}.icd CONTENT "${source}\n")
+  endif()
+  set(SEGUE_OPENCL_DRIVERS ${SEGUE_OPENCL_DRIVERS} ${name} PARENT_SCOPE)
+endfunction()
+
+# Under the address sanitizer. PoCL's threads, alive at exit, now and then crash what looks for leaks; Intel's has some itself.
+set(SEGUE_OPENCL_LEAKS_pocl ASAN_OPTIONS=detect_leaks=0)
+set(SEGUE_OPENCL_LEAKS_intel LSAN_OPTIONS=suppressions=${PROJECT_BINARY_DIR}/test/opencl/leaks:print_suppressions=0)
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/test/opencl/leaks CONTENT "leak:libintelocl\nleak:libcommon_clang\nleak:libtbb\n")
+
+set(SEGUE_OPENCL_DRIVERS "")
+if(SEGUE_SANITIZE MATCHES "thread")
+  message(STATUS "tests of OpenCL are skipped: the thread sanitizer does not see what the drivers' threads agree on")
+elseif(SEGUE_TESTS)
+  segue_opencl_driver(pocl "no /etc/OpenCL/vendors/pocl.icd (pocl-opencl-icd)" /etc/OpenCL/vendors/pocl.icd)
+  set(library ${SEGUE_TEST_TOOLS}/lib/libintelocl.so)
+  if(NOT EXISTS ${SEGUE_TEST_TOOLS}/stamp)
+    set(library "")
+  endif()
+  segue_opencl_driver(intel "no intel-opencl-rt in ${SEGUE_TEST_TOOLS} (tools/setup, or set SEGUE_TEST_TOOLS)" "${library}")
 endif()
 
 function(segue_test_properties name label timeout)
@@ -45,4 +88,16 @@ function(segue_add_command_test name)
   endif()
   add_test(NAME ${name} COMMAND ${T_COMMAND})
   segue_test_properties(${name} "${T_LABEL}" "${T_TIMEOUT}")
+endfunction()
+
+function(segue_add_opencl_test name)
+  cmake_parse_arguments(T "" "TIMEOUT;DRIVER" "LABEL;COMMAND" ${ARGN})
+  if(NOT T_DRIVER IN_LIST SEGUE_OPENCL_DRIVERS OR NOT TARGET segue_opencl)
+    return()
+  endif()
+  segue_add_command_test(${name} COMMAND ${T_COMMAND} LABEL ${T_LABEL} TIMEOUT "${T_TIMEOUT}")
+  set(folder ${PROJECT_BINARY_DIR}/test/opencl/${T_DRIVER})
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT OCL_ICD_VENDORS=${folder}/vendors POCL_CACHE_DIR=${folder}/pocl_cache
+    SEGUE_CACHE_DIR=${folder}/segue_cache ${SEGUE_OPENCL_LEAKS_${T_DRIVER}})
+  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT_MODIFICATION OCL_ICD_FILENAMES=unset:)
 endfunction()

@@ -143,11 +143,18 @@ struct doubts { /* found in any tensor; the top bit of outside counts */
     uint64_t outside, misaligned;
 };
 
-/* Where a tensor of that reach (from its first element) lies, and whether it must not. */
-static inline void place(uint64_t address_mask, const struct check_tensor *c, const segue_tensor *t,
+/* A handle has no address. Each gets one of its own, aligned and below 2^62, by multiplicative hashing: different
+ * handles then lie apart, but for a chance of size / 2^61, which costs a closer look and nothing else. */
+static inline uint64_t scattered(uint64_t handle)
+{
+    return handle * UINT64_C(0x9e3779b97f4a7c15) >> 2 & ~UINT64_C(255);
+}
+
+/* Where a tensor of that reach (from its first element) lies, its data at address, and whether it must not. */
+static inline void place(uint64_t address, const struct check_tensor *c, const segue_tensor *t,
                          struct extent reach, struct places *places, size_t i, struct doubts *doubts)
 {
-    const uint64_t data = (uint64_t)(uintptr_t)t->data, first = (data & address_mask) + t->offset;
+    const uint64_t data = (uint64_t)(uintptr_t)t->data, first = address + t->offset;
     const uint64_t before = t->offset + (uint64_t)reach.low, behind = t->offset + (uint64_t)reach.high;
     const uint64_t low = first + (uint64_t)reach.low, high = first + (uint64_t)reach.high;
     doubts->outside |= before | behind | (t->bytes - behind) | high | (data - 1);
@@ -196,7 +203,8 @@ static inline int quick_tensor(const struct check *check, const struct check_ten
     reach.low = reach.low * c->bytes;
     reach.high = (reach.high + 1) * c->bytes;
     struct doubts doubts = { 0, 0 };
-    place(check->handles ? 0 : ~(uint64_t)0, c, t, reach, places, i, &doubts);
+    const uint64_t data = (uint64_t)(uintptr_t)t->data;
+    place(check->handles ? scattered(data) : data, c, t, reach, places, i, &doubts);
     return !doubtful(doubts);
 }
 
@@ -257,7 +265,7 @@ static inline int quick_repeat(const struct check *check, const segue_op_header 
         const segue_tensor *t = tensor_of(op, c);
         words |= load_word(t) ^ c->geometry.word;
         differ |= differing(&c->geometry, t, 0) | differing(&c->geometry, t, 1);
-        place(~(uint64_t)0, c, t, c->reach, places, i, &doubts);
+        place((uint64_t)(uintptr_t)t->data, c, t, c->reach, places, i, &doubts);
     }
     return words | differ[0] | differ[1] ? -1 : !doubtful(doubts);
 }

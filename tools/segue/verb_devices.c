@@ -57,11 +57,11 @@ static void add_plugin(struct table *t, const segue_plugin_facts *p)
 /* One object a device. */
 static json_t *device_json(const segue_device_facts *d)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:i, s:s}", "name", d->name, "alias", d->alias,
-                     "backend", d->backend, "description", d->description, "ready",
-                     (d->flags & SEGUE_DEVICE_READY) != 0, "reference",
-                     (d->flags & SEGUE_DEVICE_REFERENCE) != 0, "memory_bytes", (json_int_t)d->memory_bytes,
-                     "threads", (int)d->threads, "text", d->text);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:i, s:s}", "name", d->name, "alias", d->alias, "backend",
+        d->backend, "description", d->description, "ready", (d->flags & SEGUE_DEVICE_READY) != 0, "reference",
+        (d->flags & SEGUE_DEVICE_REFERENCE) != 0, "memory_bytes", (json_int_t)d->memory_bytes,
+        "allocation_bytes", (json_int_t)d->allocation_bytes, "threads", (int)d->threads, "text", d->text);
 }
 
 static json_t *plugin_json(const segue_plugin_facts *p)

@@ -335,13 +335,14 @@ typedef struct segue_device_facts {
     uint32_t size;
     uint32_t flags; /* SEGUE_DEVICE_... */
     uint64_t memory_bytes;
-    uint32_t index, threads; /* threads: of a CPU device, as opened or as it would be; else 0 */
-    uint32_t api, reserved;  /* api: of its streams */
-    char name[32];           /* "opencl:0": what segue_device_open takes */
-    char alias[32];          /* "cpu", or "" */
-    char backend[32];        /* the plugin's id */
-    char description[128];   /* maker, model, what matters */
-    char text[496];          /* remarks; if not ready: the reason and the remedy */
+    uint32_t index, threads;   /* threads: of a CPU device, as opened or as it would be; else 0 */
+    uint32_t api, reserved;    /* api: of its streams */
+    char name[32];             /* "opencl:0": what segue_device_open takes */
+    char alias[32];            /* "cpu", or "" */
+    char backend[32];          /* the plugin's id */
+    char description[128];     /* maker, model, what matters */
+    char text[496];            /* remarks; if not ready: the reason and the remedy */
+    uint64_t allocation_bytes; /* at most in one allocation; 0 = memory_bytes */
 } segue_device_facts;
 
 typedef struct segue_device_options {

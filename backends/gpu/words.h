@@ -1,0 +1,184 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The half of the dialect that is the same everywhere: comes behind a dialect.h, in front of <kernel>.args.h
+ * and <kernel>.k.h. Kernel text is C11, C++17 and OpenCL C 1.2 at once. README.md lists the words.
+ *
+ * From the command line: GROUP, items of a group (a power of two); one of ACT_F32, ACT_F16, ACT_BF16 and one of
+ * STATE_F32, STATE_F16, STATE_BF16, where the kernel has them; the kernel's own (N, W, ...).
+ * A dialect gives: u16 u32 i32 i64, KERNEL FUNC GLOBAL LOCAL LOCAL_ARG UNROLL, BARRIER LOCAL_ID GROUP_ID, EXP2
+ * FMA MAX, f32_bits bits_f32 f16_to_f32 f32_to_f16. It may give GROUP_SUM and GROUP_MAX. */
+
+#define INF bits_f32(0x7f800000u)
+
+/* A tensor: a GLOBAL pointer to its allocation and this. The same as struct gpu_view in gpu.h. */
+typedef struct VIEW {
+    i64 at; /* the element (0, ..., 0) */
+    i64 stride[4];
+    i32 dtype; /* 0 f32, 1 f16, 2 bf16, 3 i32, 4 f64 */
+    i32 present;
+} VIEW;
+
+/* Elements of views of rank 1 to 4. Macros: a view of the kernel's arguments is then read where it lies. */
+#define AT1(v, i) ((v).at + (i64)(i) * (v).stride[0])
+#define AT2(v, i, j) (AT1(v, i) + (i64)(j) * (v).stride[1])
+#define AT3(v, i, j, k) (AT2(v, i, j) + (i64)(k) * (v).stride[2])
+#define AT4(v, i, j, k, l) (AT3(v, i, j, k) + (i64)(l) * (v).stride[3])
+
+/* ---- numbers in memory ---------------------------------------------------------------------------------- */
+
+FUNC float bf16_to_f32(u16 h)
+{
+    return bits_f32((u32)h << 16);
+}
+
+/* To nearest, ties to even; NaN stays NaN. */
+FUNC u16 f32_to_bf16(float x)
+{
+    u32 u = f32_bits(x);
+    return (u & 0x7fffffffu) > 0x7f800000u ? (u16)(u >> 16 | 64) : (u16)((u + 0x7fff + (u >> 16 & 1)) >> 16);
+}
+
+#define LOAD_F32(p, i) ((p)[i])
+#define STORE_F32(p, i, x) ((p)[i] = (x))
+#define LOAD_F16(p, i) f16_to_f32((p)[i])
+#define STORE_F16(p, i, x) ((p)[i] = f32_to_f16(x))
+#define LOAD_BF16(p, i) bf16_to_f32((p)[i])
+#define STORE_BF16(p, i, x) ((p)[i] = f32_to_bf16(x))
+
+#if defined(ACT_F32)
+typedef float ACT;
+#define LOAD LOAD_F32
+#define STORE STORE_F32
+#elif defined(ACT_F16)
+typedef u16 ACT;
+#define LOAD LOAD_F16
+#define STORE STORE_F16
+#elif defined(ACT_BF16)
+typedef u16 ACT;
+#define LOAD LOAD_BF16
+#define STORE STORE_BF16
+#endif
+
+#if defined(STATE_F32)
+typedef float STATE;
+#define LOAD_STATE LOAD_F32
+#define STORE_STATE STORE_F32
+#elif defined(STATE_F16)
+typedef u16 STATE;
+#define LOAD_STATE LOAD_F16
+#define STORE_STATE STORE_F16
+#elif defined(STATE_BF16)
+typedef u16 STATE;
+#define LOAD_STATE LOAD_BF16
+#define STORE_STATE STORE_BF16
+#endif
+
+/* Weights and gates: their dtype is known at run time only; all items take the same way. */
+FUNC float load_any(GLOBAL const void *p, i64 i, i32 dtype)
+{
+    if (dtype == 1) return LOAD_F16((GLOBAL const u16 *)p, i);
+    if (dtype == 2) return LOAD_BF16((GLOBAL const u16 *)p, i);
+    return LOAD_F32((GLOBAL const float *)p, i);
+}
+#define LOAD_ANY(p, i, dtype) load_any(p, i, dtype)
+
+/* ---- functions: errors of a few units in the last place, and no fast variants --------------------------- */
+
+/* e^x. x log2 e is rounded before EXP2 sees it, which would cost a large x many units: what was lost (and what
+ * the constant lacks) is multiplied back. */
+FUNC float natural_exp(float x)
+{
+    float t = x * 1.44269502f, lost = FMA(x, 1.44269502f, -t) + x * 1.92596299e-8f, e = EXP2(t);
+    return e > 0.0f && e < INF ? FMA(e, lost * 0.693147181f, e) : e;
+}
+
+/* log(1 + e^x) = max(x, 0) + log(1 + e), e = e^-|x|, and log(1 + e) = 2 atanh(e / (2 + e)) keeps its relative
+ * error however small e is. */
+FUNC float softplus(float x)
+{
+    float e = natural_exp(x > 0.0f ? -x : x), s = e / (e + 2.0f), q = s * s, p;
+    p = FMA(0.280067533f, q, 0.28003028f);
+    p = FMA(p, q, 0.400214374f);
+    p = FMA(p, q, 0.666664183f);
+    return (x > 0.0f ? x : 0.0f) + FMA(s * q, p, s + s);
+}
+
+/* x / (1 + e^-x), without e^-x growing past the largest number while the quotient is still one. */
+FUNC float silu(float x)
+{
+    float e = natural_exp(x > 0.0f ? -x : x);
+    return (x > 0.0f ? x : x * e) / (1.0f + e);
+}
+
+/* ---- over a group: every item calls it; scratch has GROUP floats and is free again on return ------------- */
+
+#ifndef GROUP_SUM
+FUNC float group_sum(float x, LOCAL_ARG float *scratch)
+{
+    scratch[LOCAL_ID] = x;
+    BARRIER();
+    for (int n = GROUP / 2; n > 0; n /= 2) {
+        if (LOCAL_ID < n) scratch[LOCAL_ID] += scratch[LOCAL_ID + n];
+        BARRIER();
+    }
+    x = scratch[0];
+    BARRIER();
+    return x;
+}
+#define GROUP_SUM(x, scratch) group_sum(x, scratch)
+#endif
+
+#ifndef GROUP_MAX
+FUNC float group_max(float x, LOCAL_ARG float *scratch)
+{
+    scratch[LOCAL_ID] = x;
+    BARRIER();
+    for (int n = GROUP / 2; n > 0; n /= 2) {
+        if (LOCAL_ID < n) scratch[LOCAL_ID] = MAX(scratch[LOCAL_ID], scratch[LOCAL_ID + n]);
+        BARRIER();
+    }
+    x = scratch[0];
+    BARRIER();
+    return x;
+}
+#define GROUP_MAX(x, scratch) group_max(x, scratch)
+#endif
+
+/* ---- sequences and states ------------------------------------------------------------------------------- */
+
+typedef struct SEQUENCE {
+    i64 batch, first, count; /* its tokens: (batch, first) to (batch, first + count - 1) */
+    i64 read, write;         /* pool rows; -1 = start from zero, store nothing */
+    i32 padding;             /* y = 0 and nothing else */
+} SEQUENCE;
+
+FUNC i64 clamped(i64 value, i64 last)
+{
+    return value < 0 ? 0 : value > last ? last : value;
+}
+
+/* Sequence s of operands with `tokens` tokens and `pool` rows of state. Whatever the values in cu_seqlens and
+ * slot are, nothing outside these is meant. */
+FUNC SEQUENCE sequence_at(i64 s, i64 tokens, i64 pool, GLOBAL const i32 *cu_seqlens, VIEW offsets,
+                          GLOBAL const i32 *slot, VIEW rows)
+{
+    SEQUENCE q;
+    q.batch = q.read = q.write = s;
+    q.first = 0;
+    q.count = tokens;
+    q.padding = 0;
+    if (offsets.present) {
+        i64 end = clamped(cu_seqlens[AT1(offsets, s + 1)], tokens);
+        q.batch = 0;
+        q.first = clamped(cu_seqlens[AT1(offsets, s)], tokens);
+        q.count = end > q.first ? end - q.first : 0;
+    }
+    if (rows.present) {
+        q.read = slot[AT2(rows, s, 0)];
+        q.write = slot[AT2(rows, s, 1)];
+        if (q.read < 0 || q.read >= pool) q.read = -1;
+        if (q.write < 0 || q.write >= pool) q.write = -1;
+        q.padding = q.read < 0 && q.write < 0;
+    }
+    return q;
+}

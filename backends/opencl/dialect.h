@@ -1,0 +1,80 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The dialect in OpenCL C 1.2. HAS_F16 (cl_khr_fp16) and HAS_SUBGROUPS (in OpenCL C 2.0 and 3.0 with
+ * sub-groups) are defined where the device has them; neither is needed. Only FMA fuses. */
+#pragma OPENCL FP_CONTRACT OFF
+
+typedef ushort u16;
+typedef uint u32;
+typedef int i32;
+typedef long i64;
+
+#define KERNEL(name) kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void name
+#define FUNC static inline
+#define GLOBAL global
+#define LOCAL local
+#define LOCAL_ARG local
+#define UNROLL _Pragma("unroll")
+
+#define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
+#define LOCAL_ID ((int)get_local_id(0))
+#define GROUP_ID(axis) ((int)get_group_id(axis))
+
+#define EXP2(x) exp2(x)
+#define FMA(a, b, c) fma(a, b, c)
+#define MAX(a, b) fmax(a, b)
+
+#define f32_bits(x) as_uint(x)
+#define bits_f32(u) as_float(u)
+
+#ifdef HAS_F16
+#pragma OPENCL EXTENSION cl_khr_fp16 : enable
+FUNC float f16_to_f32(u16 h)
+{
+    return convert_float(as_half(h));
+}
+FUNC u16 f32_to_f16(float x)
+{
+    return as_ushort(convert_half_rte(x));
+}
+#else
+/* vload_half and vstore_half belong to the core language and work on private memory, too. */
+FUNC float f16_to_f32(u16 h)
+{
+    return vload_half(0, (const half *)&h);
+}
+FUNC u16 f32_to_f16(float x)
+{
+    u16 h;
+    vstore_half_rte(x, 0, (half *)&h);
+    return h;
+}
+#endif
+
+#ifdef HAS_SUBGROUPS
+#if defined(cl_khr_subgroups)
+#pragma OPENCL EXTENSION cl_khr_subgroups : enable
+#endif
+FUNC float group_sum(float x, LOCAL_ARG float *scratch)
+{
+    x = sub_group_reduce_add(x);
+    if (get_sub_group_local_id() == 0) scratch[get_sub_group_id()] = x;
+    BARRIER();
+    x = scratch[0];
+    for (uint i = 1; i < get_num_sub_groups(); i++) x += scratch[i];
+    BARRIER();
+    return x;
+}
+FUNC float group_max(float x, LOCAL_ARG float *scratch)
+{
+    x = sub_group_reduce_max(x);
+    if (get_sub_group_local_id() == 0) scratch[get_sub_group_id()] = x;
+    BARRIER();
+    x = scratch[0];
+    for (uint i = 1; i < get_num_sub_groups(); i++) x = fmax(x, scratch[i]);
+    BARRIER();
+    return x;
+}
+#define GROUP_SUM(x, scratch) group_sum(x, scratch)
+#define GROUP_MAX(x, scratch) group_max(x, scratch)
+#endif
