@@ -3,21 +3,13 @@
 /* The command itself, on copies of the golden vectors: it passes them as they are and fails, skips or refuses,
  * in words and by exit code, what each edit breaks. Arguments: the segue-conform
  * program, the golden folder, the folder of faulty/driver's plugins. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-/* cmocka.h needs setjmp.h, stdarg.h and stdint.h */
-#include <cmocka.h>
+#include "conform_testing.h"
 
-static const char *program, *golden, *plugins; /* plugins: the folder of faulty/driver */
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *golden, *plugins; /* plugins: the folder of faulty/driver */
 static char scratch[] = "conform_test.XXXXXX";
-static char said[1 << 16]; /* by the last command */
 
 static size_t read_file(const char *path, char *to, size_t size)
 {
@@ -33,29 +25,6 @@ static void write_file(const char *path, const char *content, size_t size)
     assert_non_null(f);
     assert_int_equal(fwrite(content, 1, size, f), size);
     assert_int_equal(fclose(f), 0);
-}
-
-/* Exit code; standard output and error in said. */
-static int command(const char *format, ...)
-{
-    char line[8192];
-    size_t at = (size_t)snprintf(line, sizeof line, "'%s' ", program);
-    va_list list;
-    va_start(list, format);
-    at += (size_t)vsnprintf(line + at, sizeof line - at, format, list);
-    va_end(list);
-    snprintf(line + at, sizeof line - at, " 2>&1");
-    FILE *p = popen(line, "r");
-    assert_non_null(p);
-    said[fread(said, 1, sizeof said - 1, p)] = 0;
-    const int status = pclose(p);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-static void says(const char *words)
-{
-    if (!strstr(said, words)) fail_msg("\"%s\" is not in:\n%s", words, said);
 }
 
 /* scratch/selective_scan/full.safetensors, with the first `from` of its header replaced by `to`; data byte

@@ -54,16 +54,13 @@ void sample_distribution(const struct test_case *c, char *to, size_t room)
 
 uint32_t rows_of(struct lab *lab, const struct test_case *c, segue_row_facts *rows, uint32_t room)
 {
-    uint32_t count = room, kept = 0;
+    uint32_t kept = 0;
     segue_diag diag;
-    for (uint32_t i = 0; i < room; i++) rows[i].size = sizeof *rows;
-    if (segue_explain(lab->device.handle, c->op, rows, &count, &diag)) {
-        fprintf(stderr, "%s: %s\n", c->name, diag.text);
-        return 0;
-    }
-    for (uint32_t i = 0; i < count && i < room; i++)
-        if ((rows[i].flags & SEGUE_ROW_ACCEPTS) && !(rows[i].flags & SEGUE_ROW_DELEGATED))
-            rows[kept++] = rows[i];
+    struct lab_rows all;
+    if (lab_explain(&lab->device, c->op, &all, &diag)) fprintf(stderr, "%s: %s\n", c->name, diag.text);
+    for (uint32_t i = 0; i < all.count && kept < room; i++)
+        if ((all.of[i].flags & SEGUE_ROW_ACCEPTS) && !(all.of[i].flags & SEGUE_ROW_DELEGATED))
+            rows[kept++] = all.of[i];
     return kept;
 }
 

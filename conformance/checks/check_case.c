@@ -8,12 +8,9 @@
 
 #include "exam.h"
 
-enum { ROWS = 64 };
-
 struct declared { /* what the device says of the case */
     segue_support_facts support;
-    segue_row_facts rows[ROWS];
-    uint32_t count;
+    struct lab_rows rows;
     segue_status explained;
     segue_diag diag; /* of segue_explain */
 };
@@ -49,17 +46,6 @@ conclude(const struct job *j, enum status status, const char *row, const char *c
 static const segue_op_header *op_of(const struct job *j)
 {
     return j->study.call.op;
-}
-
-static void ask(struct job *j)
-{
-    struct declared *d = j->said;
-    segue_device *dev = j->lab->device.handle;
-    d->count = ROWS;
-    for (int i = 0; i < ROWS; i++) d->rows[i].size = sizeof *d->rows;
-    d->explained = segue_explain(dev, op_of(j), d->rows, &d->count, &d->diag);
-    if (d->explained) d->count = 0;
-    if (d->count > ROWS) d->count = ROWS;
 }
 
 /* The plain form of a primitive, which a device that has any row of it must have. */
@@ -242,8 +228,8 @@ static int examine_row(struct job *j, const segue_row_facts *row)
 static void visit_rows(struct job *j, const char *named)
 {
     int found = 0, accepted = 0;
-    for (uint32_t i = 0; i < j->said->count; i++) {
-        const segue_row_facts *row = &j->said->rows[i];
+    for (uint32_t i = 0; i < j->said->rows.count; i++) {
+        const segue_row_facts *row = &j->said->rows.of[i];
         const int accepts = (row->flags & SEGUE_ROW_ACCEPTS) != 0;
         accepted += accepts;
         if (named && strcmp(row->name, named)) continue;
@@ -268,8 +254,8 @@ static void visit_rows(struct job *j, const char *named)
 static int chosen_rows(const struct declared *d)
 {
     int count = 0;
-    for (uint32_t i = 0; i < d->count; i++)
-        count += (d->rows[i].flags & SEGUE_ROW_CHOSEN) && (d->rows[i].flags & SEGUE_ROW_ACCEPTS);
+    for (uint32_t i = 0; i < d->rows.count; i++)
+        count += (d->rows.of[i].flags & SEGUE_ROW_CHOSEN) && (d->rows.of[i].flags & SEGUE_ROW_ACCEPTS);
     return count;
 }
 
@@ -303,7 +289,7 @@ static void judge_case(struct job *j, const char *row)
 {
     struct declared *d = j->said;
     uint64_t bytes;
-    ask(j);
+    d->explained = lab_explain(&j->lab->device, op_of(j), &d->rows, &d->diag);
     if (is_too_large(j, &bytes))
         conclude(j, STATUS_SKIP_RESOURCE, "", "", "%" PRIu64 " bytes of device memory, more than there is",
                  bytes);
@@ -312,7 +298,7 @@ static void judge_case(struct job *j, const char *row)
         conclude(j, STATUS_UNDECLARED, "", "status:support",
                  "segue_support says no (%s), segue_explain knows a row that accepts", d->support.text);
     else {
-        if (chosen_rows(d) != 1 && d->count)
+        if (chosen_rows(d) != 1 && d->rows.count)
             conclude(j, STATUS_FAIL, "", "status:explain",
                      "segue_explain marks %d rows as chosen, wanted one that accepts", chosen_rows(d));
         visit_rows(j, row);

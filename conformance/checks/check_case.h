@@ -7,7 +7,7 @@
 #include "../grammar/test_case.h"
 #include "result.h"
 
-enum { LAB_VARIANTS = 8 };
+enum { LAB_VARIANTS = 8, LAB_ROWS = 256 /* the most that a plugin may have of one primitive */ };
 
 struct lab_device {
     segue_device *handle;
@@ -23,11 +23,24 @@ struct lab {
     segue_context *context;
     struct lab_device device, variants[LAB_VARIANTS];
     int variant_count;
+    char own[LAB_VARIANTS][32]; /* labels of ways that lead to the device itself */
+    int own_count;
+};
+
+struct lab_rows { /* what segue_explain knows, best first */
+    segue_row_facts of[LAB_ROWS];
+    uint32_t count;
 };
 
 /* name NULL: the first that is ready. Exit code of the command: 0, 3 no device, 4 environment, with words. */
 int lab_open(struct lab *out, const char *name, int variants, char *why, size_t room);
 void lab_close(struct lab *l);
+/* *out is whole after a failure, too: it has no rows. */
+segue_status lab_explain(const struct lab_device *device, const segue_op_header *op, struct lab_rows *out,
+                         segue_diag *diag);
+/* Our own arithmetic: a device's memory; of host memory three quarters of what this process may have (the runner limits its
+ * children by the machine's memory and the group's). */
+int lab_has_room(const struct lab_device *device, uint64_t bytes);
 
 /* Called with each result; several of one case where several rows accept it. */
 typedef void (*result_sink)(void *user, const struct test_case *c, const struct result *r);

@@ -142,11 +142,11 @@ static void note_verdict(struct exam *e, uint32_t i, const double *got, const st
         const char *rule, *words;
         size_t value;
         double limit;
-    } aggregates[] = {
-        { "rms", "the RMS of all errors", offsetof(struct verdict, rms), 1.5 },
-        { "scale", "the error along the answer, as of a wrong factor,", offsetof(struct verdict, scale), 5 },
-        { "sign", "the error along the signs, as of truncation,", offsetof(struct verdict, sign), 5 }
-    };
+    } aggregates[] = { { "rms", "the RMS of all errors", offsetof(struct verdict, rms), JUDGE_MOST_RMS },
+                       { "scale", "the error along the answer, as of a wrong factor,",
+                         offsetof(struct verdict, scale), JUDGE_MOST_SCALE },
+                       { "sign", "the error along the signs, as of truncation,", offsetof(struct verdict, sign),
+                         JUDGE_MOST_SIGN } };
     const struct operand *o = &e->study->call.operands[i];
     const struct bound *b = &e->bounds->of[i];
     const enum check kind = is_state(o) ? CHECK_STATE : CHECK_VALUE;
@@ -170,16 +170,6 @@ static void note_verdict(struct exam *e, uint32_t i, const double *got, const st
     e->study->aside += milliseconds() - start;
 }
 
-/* The largest share of a limit that a right answer used. That of the bound of an element, and of the RMS in a narrow dtype,
- * are mostly the rounding of the dtype itself, which nobody can avoid. */
-static double share_of(const struct verdict *v, const struct bound *b)
-{
-    double share = fmax(v->scale, v->sign) / 5;
-    if (!v->ok) return v->margin;
-    if (isfinite(v->sigmas)) share = fmax(share, v->sigmas / b->limit);
-    return b->dtype == SEGUE_F32 || b->dtype == SEGUE_F64 ? fmax(share, v->rms / 1.5) : share;
-}
-
 int exam_judge(struct exam *e, const struct answer *a, const char *words, int quiet)
 {
     int right = 1;
@@ -191,7 +181,7 @@ int exam_judge(struct exam *e, const struct answer *a, const char *words, int qu
         judge(&e->bounds->of[i], a->value[i], &v);
         right &= v.ok;
         if (quiet) continue;
-        e->r.margin = fmax(e->r.margin, share_of(&v, &e->bounds->of[i]));
+        e->r.margin = fmax(e->r.margin, v.margin);
         if (isfinite(v.sigmas) && v.sigmas > e->r.sigmas) e->r.sigmas = v.sigmas;
         if (!v.ok) note_verdict(e, i, a->value[i], &v, words);
     }

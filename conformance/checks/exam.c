@@ -7,9 +7,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <math.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 /* ---- findings ----------------------------------------------------------------------------------- */
 
@@ -66,20 +63,17 @@ int exam_goes_on(const struct exam *e)
 static int accepts(struct exam *e, const struct lab_device *device, const segue_op_header *op,
                    const char *check)
 {
-    enum { ROWS = 64 };
-    uint32_t count = ROWS;
     segue_diag diag = { 0 };
     segue_support_facts support = { .size = sizeof support };
-    segue_row_facts *rows = calloc(ROWS, sizeof *rows);
+    struct lab_rows *rows = malloc(sizeof *rows);
     int found = 0;
     if (!rows) {
         exam_break(e, "no memory");
         return -1;
     }
-    for (int i = 0; i < ROWS; i++) rows[i].size = sizeof *rows;
-    const segue_status status = segue_explain(device->handle, op, rows, &count, &diag);
-    for (uint32_t i = 0; !status && i < count && i < ROWS; i++)
-        if (!strcmp(rows[i].name, e->row.name)) found = (rows[i].flags & SEGUE_ROW_ACCEPTS) != 0;
+    const segue_status status = lab_explain(device, op, rows, &diag);
+    for (uint32_t i = 0; i < rows->count; i++)
+        if (!strcmp(rows->of[i].name, e->row.name)) found = (rows->of[i].flags & SEGUE_ROW_ACCEPTS) != 0;
     free(rows);
     if (!status) return found;
     if (!segue_support(device->handle, op, &support, NULL) && support.reasons & SEGUE_REASON_INVALID)
@@ -158,15 +152,6 @@ static void check_untouched(struct exam *e, struct image *m, segue_status status
     point_at(exam_fail(e, CHECK_GUARD, "guard", "the run returned %s and has written all the same: %s",
                        segue_status_name(status), d.where),
              m, &d);
-}
-
-int lab_has_room(const struct lab_device *device, uint64_t bytes)
-{
-    struct rlimit own;
-    double host = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    if (!getrlimit(RLIMIT_DATA, &own) && own.rlim_cur != RLIM_INFINITY) host = fmin(host, (double)own.rlim_cur);
-    if (device->facts.memory_bytes && bytes > device->facts.memory_bytes) return 0;
-    return !(device->facts.flags & SEGUE_DEVICE_HOST_MEMORY) || (double)bytes <= host * 0.75;
 }
 
 static segue_status launch(struct image *m, const struct lab_device *device, segue_plan *plan, int by_segue_run,

@@ -140,10 +140,6 @@ int exam_judge(struct exam *e, const struct answer *a, const char *words, int qu
 
 /* ---- checks ---- */
 
-/* Our own arithmetic: a device's memory; of host memory three quarters of what this process may have (the runner limits its
- * children by the machine's memory and the group's). */
-int lab_has_room(const struct lab_device *device, uint64_t bytes);
-
 void check_values(struct exam *e);   /* value, state, poison, repeated runs */
 void check_refusals(struct exam *e); /* status */
 void check_identities(struct exam *e);

@@ -1,8 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The device that is judged, and the same device opened in other ways. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "check_case.h"
 
@@ -46,7 +49,7 @@ static void close_one(struct lab_device *d)
     segue_device_close(d->handle);
 }
 
-/* One that is no other than the device itself, or that cannot be had, is left out. */
+/* One that is no other than the device itself is noted as its own way; one that cannot be had is left out. */
 static void add_variant(struct lab *l, uint32_t threads, const char *label, int same_bits)
 {
     struct lab_device *v = &l->variants[l->variant_count];
@@ -55,6 +58,7 @@ static void add_variant(struct lab *l, uint32_t threads, const char *label, int 
     if (v->facts.threads == l->device.facts.threads &&
         !strcmp(v->facts.description, l->device.facts.description)) {
         close_one(v);
+        if (l->own_count < LAB_VARIANTS) snprintf(l->own[l->own_count++], sizeof *l->own, "%s", label);
         return;
     }
     snprintf(v->label, sizeof v->label, "%s", label);
@@ -109,4 +113,25 @@ void lab_close(struct lab *l)
     close_one(&l->device);
     segue_context_destroy(l->context);
     memset(l, 0, sizeof *l);
+}
+
+segue_status lab_explain(const struct lab_device *device, const segue_op_header *op, struct lab_rows *out,
+                         segue_diag *diag)
+{
+    uint32_t count = LAB_ROWS;
+    memset(out, 0, sizeof *out);
+    for (int i = 0; i < LAB_ROWS; i++) out->of[i].size = sizeof *out->of;
+    const segue_status status = segue_explain(device->handle, op, out->of, &count, diag);
+    if (!status) out->count = count < LAB_ROWS ? count : LAB_ROWS;
+    return status;
+}
+
+int lab_has_room(const struct lab_device *device, uint64_t bytes)
+{
+    struct rlimit own;
+    double host = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    if (!getrlimit(RLIMIT_DATA, &own) && own.rlim_cur != RLIM_INFINITY) host = fmin(host, (double)own.rlim_cur);
+    if (device->facts.memory_bytes && bytes > device->facts.memory_bytes) return 0;
+    if (device->facts.allocation_bytes && bytes > device->facts.allocation_bytes) return 0;
+    return !(device->facts.flags & SEGUE_DEVICE_HOST_MEMORY) || (double)bytes <= host * 0.75;
 }

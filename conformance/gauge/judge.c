@@ -9,7 +9,6 @@
 #include "numbers.h"
 
 enum { FEWEST = 16 }; /* elements below which an RMS says less than its largest element */
-static const double most_rms = 1.5, most_scale = 5, most_sign = 5;
 
 /* ---- rounding ----------------------------------------------------------------------------------- */
 
@@ -289,9 +288,9 @@ void judge(const struct bound *b, const double *got, struct verdict *out)
         double share; /* of its limit */
     } rules[] = {
         { "element", out->ratio },
-        { "rms", measured < FEWEST ? 0 : out->rms / most_rms },
-        { "scale", out->scale / most_scale },
-        { "sign", out->sign / most_sign },
+        { "rms", measured < FEWEST ? 0 : out->rms / JUDGE_MOST_RMS },
+        { "scale", out->scale / JUDGE_MOST_SCALE },
+        { "sign", out->sign / JUDGE_MOST_SIGN },
     };
     for (size_t r = 0; r < sizeof rules / sizeof *rules; r++) {
         if (rules[r].share > 1 && !out->rule) out->rule = rules[r].rule;

@@ -38,14 +38,18 @@ double bound_of(const struct bound *b, int64_t i);
 /* 1 where got is right at element i. */
 int bound_holds(const struct bound *b, int64_t i, double got);
 
+#define JUDGE_MOST_RMS 1.5 /* limits of the aggregates, in units of their spread */
+#define JUDGE_MOST_SCALE 5.0
+#define JUDGE_MOST_SIGN 5.0
+
 struct verdict {
     int ok;
     const char *rule;        /* the first that is broken: element, rms, scale, sign; NULL = ok */
     double ratio;            /* of the worst element: |error| over its bound (INFINITY: NaN, infinite) */
     int64_t at;              /* which; -1 = nothing judged */
     int64_t bad;             /* elements over their bound */
-    double sigmas;           /* the largest (|error| - half) / sigma */
-    double rms, scale, sign; /* in units of their spread; limits 1.5, 5, 5 */
+    double sigmas;           /* the largest error before rounding, over sigma */
+    double rms, scale, sign; /* in units of their spread */
     double margin;           /* the largest share of any limit: > 1 = failed */
 };
 

@@ -62,7 +62,8 @@ static void each_rule_by_itself(void **context)
         struct verdict v, less;
         for (int64_t i = 0; i < COUNT; i++) got[i] = value[i] + error_of(rules[r], i, value[i]);
         judge(&b, got, &v);
-        const double shares[] = { v.ratio, v.rms / 1.5, v.scale / 5, v.sign / 5 };
+        const double shares[] = { v.ratio, v.rms / JUDGE_MOST_RMS, v.scale / JUDGE_MOST_SCALE,
+                                  v.sign / JUDGE_MOST_SIGN };
         assert_int_equal(v.ok, 0);
         assert_string_equal(v.rule, rules[r]);
         assert_int_equal(v.bad, r == 0);

@@ -18,7 +18,7 @@ static const struct {
 } dtype_names[] = { { "f32", SEGUE_F32 }, { "f16", SEGUE_F16 }, { "bf16", SEGUE_BF16 }, { "f64", SEGUE_F64 } };
 enum { DTYPES = sizeof dtype_names / sizeof *dtype_names };
 
-__attribute__((format(printf, 2, 3))) static int fail(char *why, const char *format, ...)
+int descriptor_fail(char *why, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
@@ -47,7 +47,7 @@ static int primitive(const char *text, struct descriptor *d, char *why)
         if (!strcmp(name, text)) return d->primitive = segue_describe(id), 0;
         if (strlen(known) + strlen(name) + 2 < sizeof known) strcat(strcat(known, " "), name);
     }
-    return fail(why, "primitive: wanted one of%s, given %s", known, text);
+    return descriptor_fail(why, "primitive: wanted one of%s, given %s", known, text);
 }
 
 static void defaults(struct descriptor *d)
@@ -72,11 +72,13 @@ static int parameter(struct descriptor *d, uint32_t i, const char *value, char *
             return d->value[i] = (double)named->value, 0;
     }
     const double number = strtod(value, &end);
-    if (end == value || *end) return fail(why, "variant: %s: wanted a number, given %s", f->name, value);
+    if (end == value || *end)
+        return descriptor_fail(why, "variant: %s: wanted a number, given %s", f->name, value);
     if (f->role == SEGUE_ROLE_INT && number != (double)(int64_t)(number > -1e15 && number < 1e15 ? number : 0))
-        return fail(why, "variant: %s: wanted a whole number, given %s", f->name, value);
+        return descriptor_fail(why, "variant: %s: wanted a whole number, given %s", f->name, value);
     if (!(number >= f->min && number <= f->max))
-        return fail(why, "variant: %s: wanted %.17g to %.17g, given %s", f->name, f->min, f->max, value);
+        return descriptor_fail(why, "variant: %s: wanted %.17g to %.17g, given %s", f->name, f->min, f->max,
+                               value);
     d->value[i] = number;
     return 0;
 }
@@ -96,22 +98,26 @@ static char *next_word(char **rest)
 static int variant(char *text, struct descriptor *d, char *why)
 {
     char seen[DESCRIPTOR_FIELDS] = { 0 }, *rest = text, *word = next_word(&rest);
-    if (strcmp(word, "fwd")) return fail(why, "variant: wanted fwd, given %s", *word ? word : "nothing");
+    if (strcmp(word, "fwd"))
+        return descriptor_fail(why, "variant: wanted fwd, given %s", *word ? word : "nothing");
     while ((word = next_word(&rest))) {
         char *value = strchr(word, '=');
         if (value) *value++ = 0;
         const uint32_t i = field_named(d->primitive, word);
         if (i == d->primitive->field_count)
-            return fail(why, "variant: %s has no operand or parameter %s; segue describe %s lists them",
-                        d->primitive->name, word, d->primitive->name);
+            return descriptor_fail(why,
+                                   "variant: %s has no operand or parameter %s; segue describe %s lists them",
+                                   d->primitive->name, word, d->primitive->name);
         const segue_field_facts *f = &d->primitive->fields[i];
         const int tensor = is_tensor_field(f);
-        if (tensor && is_required(f)) return fail(why, "variant: %s is not optional: leave it out", word);
-        if (tensor && value) return fail(why, "variant: %s is an operand and takes no value", word);
-        if (!tensor && !value) return fail(why, "variant: %s is a parameter: wanted %s=number", word, word);
+        if (tensor && is_required(f))
+            return descriptor_fail(why, "variant: %s is not optional: leave it out", word);
+        if (tensor && value) return descriptor_fail(why, "variant: %s is an operand and takes no value", word);
+        if (!tensor && !value)
+            return descriptor_fail(why, "variant: %s is a parameter: wanted %s=number", word, word);
         const double before = d->value[i];
         if (value && parameter(d, i, value, why)) return -1;
-        if (seen[i]++ && d->value[i] != before) return fail(why, "variant: %s is given twice", word);
+        if (seen[i]++ && d->value[i] != before) return descriptor_fail(why, "variant: %s is given twice", word);
         if (!value) d->present[i] = 1;
     }
     return 0;
@@ -173,7 +179,8 @@ static int dtypes(char *text, struct descriptor *d, char *why)
     uint32_t seen[DESCRIPTOR_FIELDS] = { 0 };
     char *rest = text, *word = strsep(&rest, "-");
     const uint32_t first = dtype_of(word);
-    if (!first) return fail(why, "dtypes: wanted f32, f16, bf16 or f64, given %s", *word ? word : "nothing");
+    if (!first)
+        return descriptor_fail(why, "dtypes: wanted f32, f16, bf16 or f64, given %s", *word ? word : "nothing");
     for (uint32_t i = 0; i < d->primitive->field_count; i++)
         if (is_tensor_field(&d->primitive->fields[i]) && !d->dtype[i]) d->dtype[i] = first;
     while ((word = strsep(&rest, "-"))) {
@@ -181,16 +188,16 @@ static int dtypes(char *text, struct descriptor *d, char *why)
         if (name) *name++ = 0;
         const uint32_t i = field_named(d->primitive, word), dtype = name ? dtype_of(name) : 0;
         if (i == d->primitive->field_count || !is_tensor_field(&d->primitive->fields[i]))
-            return fail(why, "dtypes: %s has no operand %s", d->primitive->name,
-                        *word ? word : "without a name");
+            return descriptor_fail(why, "dtypes: %s has no operand %s", d->primitive->name,
+                                   *word ? word : "without a name");
         if (!dtype)
-            return fail(why, "dtypes: wanted %s.f32, .f16, .bf16 or .f64, given %s", word,
-                        name ? name : "nothing");
-        if (seen[i] && seen[i] != dtype) return fail(why, "dtypes: %s is given twice", word);
+            return descriptor_fail(why, "dtypes: wanted %s.f32, .f16, .bf16 or .f64, given %s", word,
+                                   name ? name : "nothing");
+        if (seen[i] && seen[i] != dtype) return descriptor_fail(why, "dtypes: %s is given twice", word);
         seen[i] = dtype;
         if (!set_dtype(d, i, dtype))
-            return fail(why, "dtypes: %s is not in this call: name it in the variant, or leave out its dtype",
-                        word);
+            return descriptor_fail(
+                why, "dtypes: %s is not in this call: name it in the variant, or leave out its dtype", word);
     }
     normal_dtypes(d);
     return 0;
@@ -211,14 +218,16 @@ static int shape(char *text, struct descriptor *d, char *why)
         const char letter = (char)(*word - 'A' + 'a');
         const long long size = isdigit((unsigned char)word[1]) ? strtoll(word + 1, &end, 10) : 0;
         if (*word < 'A' || *word > 'Z' || !isdigit((unsigned char)word[1]) || *end)
-            return fail(why, "shape: wanted an axis and its size, such as T2048, given %s",
-                        *word ? word : "nothing");
+            return descriptor_fail(why, "shape: wanted an axis and its size, such as T2048, given %s",
+                                   *word ? word : "nothing");
         if (!has_axis(d->primitive, letter))
-            return fail(why, "shape: %s has no axis %c", d->primitive->name, *word);
+            return descriptor_fail(why, "shape: %s has no axis %c", d->primitive->name, *word);
         const int least = strchr(d->primitive->dynamic, letter) ? 0 : 1;
         if (size < least || size > INT32_MAX)
-            return fail(why, "shape: %c: wanted %d to %d, given %s", *word, least, INT32_MAX, word + 1);
-        if (d->axis[letter - 'a'] != AXIS_NOT_GIVEN) return fail(why, "shape: %c is given twice", *word);
+            return descriptor_fail(why, "shape: %c: wanted %d to %d, given %s", *word, least, INT32_MAX,
+                                   word + 1);
+        if (d->axis[letter - 'a'] != AXIS_NOT_GIVEN)
+            return descriptor_fail(why, "shape: %c is given twice", *word);
         d->axis[letter - 'a'] = size;
     }
     return 0;
@@ -236,7 +245,8 @@ static int normal_shape(struct descriptor *d, char *why)
         for (uint32_t i = 0; i < d->primitive->field_count; i++)
             used |= d->present[i] && axis_of(&d->primitive->fields[i], letter) >= 0;
         if (!used)
-            return fail(why, "shape: %c: no operand of this call has that axis: leave it out", toupper(letter));
+            return descriptor_fail(why, "shape: %c: no operand of this call has that axis: leave it out",
+                                   toupper(letter));
         *axis = given;
     }
     return 0;
@@ -246,11 +256,11 @@ static int layout(const char *text, struct descriptor *d, char *why)
 {
     while (layout_names[d->layout] && strcmp(layout_names[d->layout], text)) d->layout++;
     if (!layout_names[d->layout])
-        return fail(why, "layout: wanted btd, bdt, pad3, packed, flip, far or odd, given %s", text);
+        return descriptor_fail(why, "layout: wanted btd, bdt, pad3, packed, flip, far or odd, given %s", text);
     const uint32_t i = field_named(d->primitive, "cu_seqlens");
     if (i == d->primitive->field_count)
         return d->layout == LAYOUT_PACKED
-                   ? fail(why, "layout: %s takes no packed sequences", d->primitive->name)
+                   ? descriptor_fail(why, "layout: %s takes no packed sequences", d->primitive->name)
                    : 0;
     if (d->layout == LAYOUT_PACKED) d->present[i] = 1;
     if (d->layout == LAYOUT_BTD && d->present[i]) d->layout = LAYOUT_PACKED; /* one name for one call */
@@ -263,13 +273,14 @@ static int distribution(char *text, struct descriptor *d, char *why)
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-=";
     char *key = strchr(text, '#');
     if (key) *key++ = 0;
-    if (!*text) return fail(why, "distribution: wanted a name such as benign, given nothing");
+    if (!*text) return descriptor_fail(why, "distribution: wanted a name such as benign, given nothing");
     if (strlen(text) >= sizeof d->distribution || (key && strlen(key) >= sizeof d->key))
-        return fail(why, "distribution: wanted at most %zu letters and a key of at most %zu, given %s",
-                    sizeof d->distribution - 1, sizeof d->key - 1, strlen(text) < 200 ? text : "more");
+        return descriptor_fail(
+            why, "distribution: wanted at most %zu letters and a key of at most %zu, given %s",
+            sizeof d->distribution - 1, sizeof d->key - 1, strlen(text) < 200 ? text : "more");
     if (text[strspn(text, plain)] || (key && key[strspn(key, plain)]))
-        return fail(why, "distribution: wanted letters, digits and . _ - =, given %s%s%s", text, key ? "#" : "",
-                    key ? key : "");
+        return descriptor_fail(why, "distribution: wanted letters, digits and . _ - =, given %s%s%s", text,
+                               key ? "#" : "", key ? key : "");
     strcpy(d->distribution, text);
     strcpy(d->key, key ? key : "");
     return 0;
@@ -283,19 +294,21 @@ int descriptor_parse(const char *text, struct descriptor *out, char *why)
     int count = 0;
     memset(&d, 0, sizeof d);
     if (strlen(text) >= sizeof copy)
-        return fail(why, "wanted fewer than %zu letters, given %zu", sizeof copy, strlen(text));
+        return descriptor_fail(why, "wanted fewer than %zu letters, given %zu", sizeof copy, strlen(text));
     strcpy(copy, text);
     for (char *at = copy; at; count++) {
-        if (count == PARTS) return fail(why, "wanted at most %d parts between slashes, given more", PARTS);
+        if (count == PARTS)
+            return descriptor_fail(why, "wanted at most %d parts between slashes, given more", PARTS);
         parts[count] = at;
         if ((at = strchr(at, '/'))) *at++ = 0;
     }
     if (count < LEAST)
-        return fail(why, "wanted primitive/variant/dtypes/shape[/layout[/distribution]], given %.300s", text);
+        return descriptor_fail(
+            why, "wanted primitive/variant/dtypes/shape[/layout[/distribution]], given %.300s", text);
     if (primitive(parts[0], &d, why)) return -1;
     if (d.primitive->field_count > DESCRIPTOR_FIELDS)
-        return fail(why, "%s has %u fields, this command knows %d", parts[0], d.primitive->field_count,
-                    DESCRIPTOR_FIELDS);
+        return descriptor_fail(why, "%s has %u fields, this command knows %d", parts[0],
+                               d.primitive->field_count, DESCRIPTOR_FIELDS);
     defaults(&d);
     if (variant(parts[1], &d, why) || layout(parts[4] ? parts[4] : "btd", &d, why)) return -1;
     if (dtypes(parts[2], &d, why) || shape(parts[3], &d, why) || normal_shape(&d, why)) return -1;

@@ -48,6 +48,8 @@ segue_op_header *descriptor_op(const struct descriptor *d, char *why);
 
 /* Sets offset and bytes from shape and strides: data at the tensor's lowest byte, bytes to behind its highest. */
 void tensor_settle(segue_tensor *t);
+/* Words into why[DESCRIPTOR_WHY]; -1. */
+__attribute__((format(printf, 2, 3))) int descriptor_fail(char *why, const char *format, ...);
 /* "bf16"; NULL = no floating dtype. */
 const char *dtype_name(uint32_t dtype);
 

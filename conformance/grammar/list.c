@@ -5,28 +5,18 @@
 
 #include "descriptor.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <sodium.h>
 
-enum { PATH_BYTES = 4096, DIGEST_TEXT = 2 * crypto_hash_sha256_BYTES + 1 };
+enum { PATH_BYTES = 4096 };
 
 struct header {
     int epoch, minor;
     size_t count;
-    char digest[DIGEST_TEXT];
+    char digest[LIST_DIGEST];
 };
-
-__attribute__((format(printf, 2, 3))) static int fail(char *why, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vsnprintf(why, DESCRIPTOR_WHY, format, args);
-    va_end(args);
-    return -1;
-}
 
 int list_add(struct list *l, const char *name)
 {
@@ -48,8 +38,7 @@ void list_free(struct list *l)
     memset(l, 0, sizeof *l);
 }
 
-/* Of all lines, each with its newline. */
-static void digest_of(const struct list *l, char text[DIGEST_TEXT])
+void list_digest(const struct list *l, char text[LIST_DIGEST])
 {
     unsigned char digest[crypto_hash_sha256_BYTES];
     crypto_hash_sha256_state state;
@@ -59,13 +48,13 @@ static void digest_of(const struct list *l, char text[DIGEST_TEXT])
         crypto_hash_sha256_update(&state, (const unsigned char *)"\n", 1);
     }
     crypto_hash_sha256_final(&state, digest);
-    for (size_t i = 0; i < sizeof digest; i++) snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    sodium_bin2hex(text, LIST_DIGEST, digest, sizeof digest);
 }
 
 int list_write(const struct list *l, const char *profile, FILE *to)
 {
-    char digest[DIGEST_TEXT];
-    digest_of(l, digest);
+    char digest[LIST_DIGEST];
+    list_digest(l, digest);
     fprintf(
         to,
         "# Conformance cases, profile %s: one descriptor a line, sorted. Printed by `segue conform list --generate`\n",
@@ -100,23 +89,24 @@ static int read_lines(FILE *from, struct header *h, struct list *out)
 
 static int check(const struct list *l, const struct header *h, const char *path, char *why)
 {
-    char digest[DIGEST_TEXT], name[DESCRIPTOR_TEXT], words[DESCRIPTOR_WHY];
+    char digest[LIST_DIGEST], name[DESCRIPTOR_TEXT], words[DESCRIPTOR_WHY];
     struct descriptor d;
-    digest_of(l, digest);
+    list_digest(l, digest);
     if (h->epoch != SEGUE_PLUGIN_EPOCH || h->minor != SEGUE_PLUGIN_MINOR)
-        return fail(why,
-                    "%s: wanted a list for ABI %d.%d, given one for %d.%d: install library and suite together",
-                    path, SEGUE_PLUGIN_EPOCH, SEGUE_PLUGIN_MINOR, h->epoch, h->minor);
+        return descriptor_fail(
+            why, "%s: wanted a list for ABI %d.%d, given one for %d.%d: install library and suite together",
+            path, SEGUE_PLUGIN_EPOCH, SEGUE_PLUGIN_MINOR, h->epoch, h->minor);
     if (h->count != l->count)
-        return fail(why, "%s: its header promises %zu cases, it holds %zu: restore the file", path, h->count,
-                    l->count);
+        return descriptor_fail(why, "%s: its header promises %zu cases, it holds %zu: restore the file", path,
+                               h->count, l->count);
     if (strcmp(h->digest, digest))
-        return fail(why, "%s: its lines have SHA-256 %.16s..., its header says %.16s...: restore the file",
-                    path, digest, h->digest[0] ? h->digest : "nothing");
+        return descriptor_fail(
+            why, "%s: its lines have SHA-256 %.16s..., its header says %.16s...: restore the file", path,
+            digest, h->digest[0] ? h->digest : "nothing");
     for (size_t i = 0; i < l->count; i++) {
-        if (descriptor_parse(l->names[i], &d, words)) return fail(why, "%s: %.200s", path, words);
+        if (descriptor_parse(l->names[i], &d, words)) return descriptor_fail(why, "%s: %.200s", path, words);
         if (descriptor_print(&d, name, sizeof name) || strcmp(name, l->names[i]))
-            return fail(why, "%s: case %zu: wanted the canonical %.200s", path, i + 1, name);
+            return descriptor_fail(why, "%s: case %zu: wanted the canonical %.200s", path, i + 1, name);
     }
     return 0;
 }
@@ -127,9 +117,10 @@ int list_read_file(const char *path, struct list *out, char *why)
     FILE *from = fopen(path, "r");
     memset(out, 0, sizeof *out);
     if (!from)
-        return fail(why, "%s: cannot be read: wanted the list of cases that is installed with the suite", path);
-    const int failed =
-        read_lines(from, &h, out) ? fail(why, "%s: reading failed", path) : check(out, &h, path, why);
+        return descriptor_fail(
+            why, "%s: cannot be read: wanted the list of cases that is installed with the suite", path);
+    const int failed = read_lines(from, &h, out) ? descriptor_fail(why, "%s: reading failed", path)
+                                                 : check(out, &h, path, why);
     fclose(from);
     if (failed) list_free(out);
     return failed;
@@ -141,12 +132,13 @@ int list_read(const char *profile, struct list *out, char *why)
     const ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
     memset(out, 0, sizeof *out);
     if (strcmp(profile, "smoke") && strcmp(profile, "core"))
-        return fail(why, "profile: wanted smoke or core, given %.100s", profile);
-    if (length < 1) return fail(why, "/proc/self/exe cannot be read: the lists lie relative to the program");
+        return descriptor_fail(why, "profile: wanted smoke or core, given %.100s", profile);
+    if (length < 1)
+        return descriptor_fail(why, "/proc/self/exe cannot be read: the lists lie relative to the program");
     self[length] = 0;
     *strrchr(self, '/') = 0;
     if (snprintf(path, sizeof path, "%s/%s/%s.txt", self, SEGUE_LISTS_FROM_LIBEXEC, profile) >=
         (int)sizeof path)
-        return fail(why, "the suite's own path is too long");
+        return descriptor_fail(why, "the suite's own path is too long");
     return list_read_file(path, out, why);
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+enum { LIST_DIGEST = 65 };
+
 struct list {
     char **names; /* canonical descriptors */
     size_t count;
@@ -23,6 +25,8 @@ void list_free(struct list *l);
 /* Generates the list of a profile from the primitives' case facts (pairwise, then the mandatory names). Validity of a
  * candidate is asked from the reference device. 0, or -1 with words. */
 int list_generate(const char *profile, struct list *out, char *why);
+/* SHA-256 in hex of all lines, each with its newline. */
+void list_digest(const struct list *l, char text[LIST_DIGEST]);
 /* Writes a list with its header. */
 int list_write(const struct list *l, const char *profile, FILE *to);
 /* Prints, per primitive, how many pairs of values of its factors the list covers, of how many that can be covered. */

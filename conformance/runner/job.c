@@ -9,19 +9,13 @@
 /* Other ways to open a CPU that lab_open() tries, without those that are the device's own. */
 static json_t *not_opened(const struct lab *l)
 {
-    static const struct {
-        const char *label;
-        unsigned threads; /* 0 = an instruction set, which the device's own description names */
-    } ways[] = {
-        { "threads 1", 1 }, { "threads 3", 3 }, { "isa base", 0 }, { "isa avx2", 0 }, { "isa avx512", 0 }
-    };
-    const segue_device_facts *f = &l->device.facts;
+    static const char *const ways[] = { "threads 1", "threads 3", "isa base", "isa avx2", "isa avx512" };
     json_t *labels = json_array();
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        int there = ways[i].threads ? f->threads == ways[i].threads
-                                    : strstr(f->description, ways[i].label + strlen("isa ")) != NULL;
-        for (int k = 0; k < l->variant_count; k++) there |= !strcmp(l->variants[k].label, ways[i].label);
-        if (!there) json_array_append_new(labels, json_text(ways[i].label));
+        int there = 0;
+        for (int k = 0; k < l->own_count; k++) there |= !strcmp(l->own[k], ways[i]);
+        for (int k = 0; k < l->variant_count; k++) there |= !strcmp(l->variants[k].label, ways[i]);
+        if (!there) json_array_append_new(labels, json_text(ways[i]));
     }
     return labels;
 }
@@ -30,12 +24,14 @@ static json_t *not_opened(const struct lab *l)
 static json_t *facts_json(const struct lab *l, int tried)
 {
     const segue_device_facts *f = &l->device.facts;
-    json_t *variants = json_array();
+    json_t *variants = json_array(), *own = json_array();
     for (int i = 0; i < l->variant_count; i++) json_array_append_new(variants, json_text(l->variants[i].label));
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o}", "name", json_text(f->name), "alias",
+    for (int i = 0; i < l->own_count; i++) json_array_append_new(own, json_text(l->own[i]));
+    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o, s:o}", "name", json_text(f->name), "alias",
                      json_text(f->alias), "backend", json_text(f->backend), "description",
                      json_text(f->description), "memory_bytes", (json_int_t)f->memory_bytes, "threads",
-                     (int)f->threads, "variants", variants, "not_opened", tried ? not_opened(l) : json_array());
+                     (int)f->threads, "variants", variants, "own", own, "not_opened",
+                     tried ? not_opened(l) : json_array());
 }
 
 static int job_open(void *user, json_t **facts, char *why, size_t room)
@@ -80,28 +76,22 @@ static void tell_broken(struct told *t, const char *descriptor, const char *why)
     child_tells(record_json(descriptor, t->lab->device.facts.name, &r));
 }
 
-enum { MOST_ROWS = 64 };
-
 static void tell_rows(struct lab *l, const struct test_case *c)
 {
-    segue_row_facts rows[MOST_ROWS];
-    uint32_t count = MOST_ROWS;
-    for (int i = 0; i < MOST_ROWS; i++) rows[i].size = sizeof rows[i];
-    if (segue_explain(l->device.handle, c->op, rows, &count, NULL)) return;
-    for (uint32_t i = 0; i < count && i < MOST_ROWS; i++)
-        if (rows[i].flags & (SEGUE_ROW_CHOSEN | SEGUE_ROW_ACCEPTS))
-            child_tells(json_pack("{s:o}", "accepts", json_text(rows[i].name)));
+    struct lab_rows rows;
+    lab_explain(&l->device, c->op, &rows, NULL);
+    for (uint32_t i = 0; i < rows.count; i++)
+        if (rows.of[i].flags & (SEGUE_ROW_CHOSEN | SEGUE_ROW_ACCEPTS))
+            child_tells(json_pack("{s:o}", "accepts", json_text(rows.of[i].name)));
 }
 
 /* Whether the device has a row of that name for the case's primitive, whatever it says of the case. */
 static void tell_row_known(struct lab *l, const struct test_case *c, const char *name)
 {
-    segue_row_facts rows[MOST_ROWS];
-    uint32_t count = MOST_ROWS;
+    struct lab_rows rows;
     int known = 0;
-    for (int i = 0; i < MOST_ROWS; i++) rows[i].size = sizeof rows[i];
-    if (segue_explain(l->device.handle, c->op, rows, &count, NULL)) return;
-    for (uint32_t i = 0; i < count && i < MOST_ROWS; i++) known |= !strcmp(rows[i].name, name);
+    lab_explain(&l->device, c->op, &rows, NULL);
+    for (uint32_t i = 0; i < rows.count; i++) known |= !strcmp(rows.of[i].name, name);
     if (known) child_tells(json_pack("{s:b}", "row_known", 1));
 }
 

@@ -207,8 +207,8 @@ static void counted(void **state)
     struct run r = { .options = &options, .cases = &cases, .records = records, .count = 3 };
     struct summary s;
     (void)state;
-    r.device = json_pack("{s:s, s:s, s:i, s:[s,s,s,s]}", "name", "d:0", "description", "CPU, avx512", "threads",
-                         2, "variants", "threads 1", "threads 3", "isa base", "isa avx2");
+    r.device = json_pack("{s:s, s:i, s:[s,s,s,s], s:[s]}", "name", "d:0", "threads", 2, "variants", "threads 1",
+                         "threads 3", "isa base", "isa avx2", "own", "isa avx512");
     for (int i = 0; i < 3; i++) {
         items[i].name = scan_name;
         records[i] = (struct record){ .item = (size_t)i, .r = { .status = STATUS_UNSUPPORTED } };

@@ -3,7 +3,6 @@
 #include "selection.h"
 
 #include "../grammar/cover.h"
-#include "../grammar/list.h"
 #include "../grammar/test_case.h"
 #include "record.h"
 #include "verb.h"
@@ -12,8 +11,6 @@
 #include <fnmatch.h>
 #include <stdarg.h>
 #include <stdlib.h>
-
-#include <sodium.h>
 
 __attribute__((format(printf, 3, 4))) static int fail(char *why, int code, const char *format, ...)
 {
@@ -157,17 +154,14 @@ static int choose_from_profile(struct selection *s, const struct wish *w, char *
     return code;
 }
 
-static void digest(struct selection *s)
+static int digest(struct selection *s, char *why)
 {
-    unsigned char bytes[crypto_hash_sha256_BYTES];
-    crypto_hash_sha256_state state;
-    crypto_hash_sha256_init(&state);
-    for (size_t i = 0; i < s->count; i++) {
-        crypto_hash_sha256_update(&state, (const unsigned char *)s->items[i].name, strlen(s->items[i].name));
-        crypto_hash_sha256_update(&state, (const unsigned char *)"\n", 1);
-    }
-    crypto_hash_sha256_final(&state, bytes);
-    sodium_bin2hex(s->sha256, sizeof s->sha256, bytes, sizeof bytes);
+    struct list l = { .names = malloc(s->count * sizeof *l.names), .count = s->count };
+    if (!l.names) return fail(why, EXIT_ENVIRONMENT, "no memory for the cases");
+    for (size_t i = 0; i < s->count; i++) l.names[i] = s->items[i].name; /* lent */
+    list_digest(&l, s->sha256);
+    free(l.names);
+    return EXIT_OK;
 }
 
 int selection_make(struct selection *out, const struct wish *w, char *why)
@@ -182,8 +176,8 @@ int selection_make(struct selection *out, const struct wish *w, char *why)
         code = fail(why, EXIT_USAGE,
                     "--failures names its cases itself: wanted no profile and no descriptors with it");
     else code = w->failures ? choose_failures(out, w, why) : choose_from_profile(out, w, why);
+    if (!code) code = digest(out, why);
     if (code) selection_free(out);
-    else digest(out);
     return code;
 }
 

@@ -4,7 +4,7 @@
 #ifndef SEGUE_CONFORMANCE_SELECTION_H
 #define SEGUE_CONFORMANCE_SELECTION_H
 
-#include <stddef.h>
+#include "../grammar/list.h"
 
 enum { SELECTION_WHY = 800 };
 
@@ -16,9 +16,9 @@ struct chosen {
 struct selection {
     struct chosen *items;
     size_t count;
-    int ordered;     /* some stand behind others on purpose: they want one process, in this order */
-    char list[128];  /* "smoke", "3 descriptors", "failures of run.jsonl" */
-    char sha256[65]; /* of the names, a line each: of a whole profile the one in its list file */
+    int ordered;              /* some stand behind others on purpose: they want one process, in this order */
+    char list[128];           /* "smoke", "3 descriptors", "failures of run.jsonl" */
+    char sha256[LIST_DIGEST]; /* of the names, a line each: of a whole profile the one in its list file */
 };
 
 struct wish {

@@ -68,16 +68,17 @@ static void count_primitives(const struct run *r, struct summary *s)
     }
 }
 
-/* The device's own way, in words of its labels: "2" threads, the instruction set that its description names. */
+/* The device's own way, in words of its labels: "2" threads, "avx512" of "isa avx512". */
 static void own_way(const struct run *r, const char *label, size_t word, char *to, size_t room)
 {
-    static const char *const sets[] = { "avx512", "avx2", "base" };
-    const char *description = json_string_value(json_object_get(r->device, "description"));
+    const json_t *own = json_object_get(r->device, "own");
     const int threads = (int)json_integer_value(json_object_get(r->device, "threads"));
     *to = 0;
     if (word == 7 && !strncmp(label, "threads", word) && threads) snprintf(to, room, "%d", threads);
-    for (size_t i = 0; word == 3 && !strncmp(label, "isa", word) && !*to && i < sizeof sets / sizeof *sets; i++)
-        if (description && strstr(description, sets[i])) snprintf(to, room, "%s", sets[i]);
+    for (size_t i = 0; !*to && i < json_array_size(own); i++) {
+        const char *way = json_string_value(json_array_get(own, i));
+        if (way && !strncmp(way, label, word + 1)) snprintf(to, room, "%s", way + word + 1);
+    }
 }
 
 /* Labels "threads 1", "isa avx2" grouped by their first word: "threads 1 2 3; isa base avx2 avx512". */

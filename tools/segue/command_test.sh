@@ -50,6 +50,7 @@ expect 2 'no verb ../segue-devices' "$segue" ../segue-devices
 ln -s "$segue" "$work/link"
 expect 0 '^reference ' "$work/link" devices
 
+expect 0 '^selective_scan/mamba-130m/prefill$' "$segue" bench --list
 expect 0 '^cpu  .* onednn  .*ready' "$segue" devices
 after 'no colour where there is no terminal' no_escape
 expect 0 '^reference  .* built in  .*never chosen' "$segue" devices

@@ -19,6 +19,7 @@ static const struct verb {
     { "explain", "which kernel a device chooses for a call, and why not the others" },
     { "describe", "operands, parameters and rules of the primitives" },
     { "conform", "judge a device against the reference" },
+    { "bench", "how fast a device is, and what share that is of what the machine allows" },
     { "plugin", "start a plugin of your own, or probe one" },
 };
 

@@ -2,21 +2,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `segue conform run` on a plugin of many moods: each fault costs the case that it happened in, by its right name, and nothing
  * else; the reports of it can be read; nobody is left behind. Arguments: the segue-conform program, the folder of the plugins. */
+#include "conform_testing.h"
+
 #include <jansson.h>
 
 #include <dirent.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
-/* cmocka.h needs setjmp.h, stdarg.h and stdint.h */
-#include <cmocka.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1 /* crashes end by exit; no memory limit */
@@ -31,9 +24,8 @@
 static const char *const names[] = { CASE(1, 5), OMEN, FATEFUL, CASE(1, 6), CASE(1, 7) };
 enum { NAMES = sizeof names / sizeof *names, FATEFUL_AT = 2 };
 
-static const char *program, *plugins;
+static const char *plugins;
 static char scratch[] = "driver_test.XXXXXX";
-static char said[1 << 17]; /* by the last command */
 
 static const char *file(const char *name)
 {
@@ -42,28 +34,6 @@ static const char *file(const char *name)
     at = (at + 1) % 8;
     snprintf(path[at], sizeof path[at], "%s/%s", scratch, name);
     return path[at];
-}
-
-__attribute__((format(printf, 1, 2))) static int command(const char *format, ...)
-{
-    char line[8192];
-    va_list list;
-    size_t at = (size_t)snprintf(line, sizeof line, "'%s' ", program);
-    va_start(list, format);
-    at += (size_t)vsnprintf(line + at, sizeof line - at, format, list);
-    va_end(list);
-    snprintf(line + at, sizeof line - at, " 2>&1");
-    FILE *p = popen(line, "r");
-    assert_non_null(p);
-    said[fread(said, 1, sizeof said - 1, p)] = 0;
-    const int status = pclose(p);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-static void says(const char *words)
-{
-    if (!strstr(said, words)) fail_msg("\"%s\" is not in:\n%s", words, said);
 }
 
 static void exits(int wanted, int code)

@@ -1,0 +1,80 @@
+#!/usr/bin/env -S python3 -B
+# SPDX-FileCopyrightText: 2026 The Segue authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command itself: bench_command_test.py SEGUE FOLDER_OF_WRONG_KERNELS [all]. What it prints and how it ends; never how fast. all: every wrong kernel is run,
+also those that write where they must not."""
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+
+FIELDS = ["case", "primitive", "device", "row", "dtype", "ms_min", "ms_median", "ms_max", "runs", "limit_ms", "limited_by", "share", "threads"]
+NAMES = [f"{name}{dtype}" for name in ("selective_scan/mamba-130m/prefill", "selective_scan/mamba-2.8b/prefill", "selective_scan/mamba-130m/decode",
+                                       "causal_conv1d/1536", "causal_conv1d/5376-silu") for dtype in ("", "/bf16")]
+SMALL = "causal_conv1d/1536"
+segue, wrong = sys.argv[1:3]
+failed = []
+
+
+def expect(what, good, done):
+    if not good:
+        failed.append(what)
+        print(f"FAIL  {what}: exit {done.returncode}\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
+
+
+def bench(*words, code=0, plugins=None):
+    environment = {**os.environ, **({"SEGUE_PLUGIN_PATH": plugins} if plugins else {})}
+    done = subprocess.run([segue, "bench", *words], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    expect(f"{' '.join(words)}: wanted exit {code}", done.returncode == code, done)
+    return done
+
+
+def sensible(line, name):
+    f = json.loads(line)
+    return (list(f) == FIELDS and f["case"] == name and f["primitive"] == name.split("/")[0] and f["runs"] == 3 and f["device"] == "cpu"
+            and f["dtype"] == ("bf16" if name.endswith("/bf16") else "f32") and f["row"].startswith(f["primitive"]) and f["threads"] == 1
+            and 0 < f["ms_min"] <= f["ms_median"] <= f["ms_max"] and f["limited_by"] in ("exp+fma", "bytes")
+            and f["limit_ms"] > 0 and abs(f["share"] * f["ms_median"] / f["limit_ms"] - 1) < 1e-3)
+
+
+def main():
+    done = bench("--list")
+    expect("--list names the cases", done.stdout.split() == NAMES and not done.stderr, done)
+    done = bench("--list", "*/bf16", "causal*")
+    expect("--list takes globs", done.stdout.split() == [n for n in NAMES if n.endswith("/bf16") or n.startswith("causal")], done)
+    done = bench("--odd", "--list")
+    expect("--odd has 40 points", len(set(done.stdout.split())) == 40, done)
+    for words in (("nothing/like/it",), ("--frobnicate",), ("--threads", "0"), ("--threads", "2x"), ("--odd", "*")):
+        done = bench(*words, code=2)
+        expect(f"{words}: words on stderr only", done.stderr and not done.stdout, done)
+    done = bench("--help")
+    expect("--help", "--threads" in done.stdout, done)
+    done = bench("--device", "toaster:7", SMALL, code=3)
+    expect("no device: says which", "toaster:7" in done.stderr and not done.stdout, done)
+
+    done = bench("--json", "--quick", "--threads", "1", SMALL, "*/decode/bf16")
+    lines = done.stdout.splitlines()
+    expect("one compact line a case", len(lines) == 2 and sensible(lines[0], NAMES[5]) and sensible(lines[1], SMALL) and ": " not in done.stdout, done)
+    done = bench("--csv", "--quick", "--rows", "-q", SMALL)
+    rows = list(csv.reader(io.StringIO(done.stdout)))
+    expect("--csv --rows", rows[0] == FIELDS and len(rows) >= 2 and all(len(r) == len(FIELDS) and r[0] == SMALL for r in rows[1:]), done)
+    expect("-q is quiet", not done.stderr, done)
+    done = bench("--quick", SMALL)
+    rows = done.stdout.splitlines()
+    expect("an aligned table", len(rows) == 3 and len({len(r) for r in rows}) == 1 and rows[0].startswith("| case"), done)
+
+    done = bench("--device", "wrong", "--quick", "--json", "*130m/decode", SMALL, code=1, plugins=wrong)
+    expect("a wrong answer has no figure", not done.stdout and done.stderr.count(" is wrong ") == 2, done)
+    if "all" not in sys.argv[3:]:
+        return 1 if failed else 0
+    # Of the wrong kernels one leaves everything behind token 128 as it was, one is off in its last element only.
+    done = bench("--device", "wrong", "--quick", "--json", "--rows", SMALL, code=1, plugins=wrong)
+    rows = {json.loads(line)["row"] for line in done.stdout.splitlines()}
+    expect("one wrong row among others", "causal_conv1d_long_skipped" not in rows and "is wrong" in done.stderr, done)
+    expect("what is right in this case has one", "causal_conv1d_ring_off_by_one" in rows, done)
+    return 1 if failed else 0
+
+
+sys.exit(main())

@@ -1,0 +1,26 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loops that probes time, one table an instruction set. Counts are floats, multiples of BENCH_BLOCK; addresses lie on
+ * 64 bytes. */
+#ifndef SEGUE_CONFORMANCE_BENCH_LANES_H
+#define SEGUE_CONFORMANCE_BENCH_LANES_H
+
+#include <stdint.h>
+
+enum { BENCH_BLOCK = 64 };
+
+struct bench_lanes {
+    int lanes,
+        chains; /* fma[] does rounds * chains * lanes fused products, over 2 * chains * lanes floats at to */
+    void (*exps[2])(float *to, const float *from,
+                    int64_t count);            /* two formulations of 2^(a x), -64 < x <= 0 */
+    void (*fma[2])(float *to, int64_t rounds); /* from registers; one operand from memory */
+    void (*copy[2])(float *to, const float *from, int64_t count);     /* plain stores, streaming ones */
+    void (*read)(float *to, const float *from, int64_t count);        /* to: room for one vector */
+    void (*update)(float *state, const float *factor, int64_t count); /* reads both, writes state */
+    void (*settle)(void);                                             /* behind streaming stores */
+};
+
+extern const struct bench_lanes bench_lanes_base, bench_lanes_avx2, bench_lanes_avx512;
+
+#endif

@@ -1,0 +1,208 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a limit is made of, recomputed by hand; which cases and points there are; that the probes' loops compute what they
+ * say. No figure of any machine is asserted. */
+#include "bench.h"
+#include "odd.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+/* cmocka.h needs the three above */
+#include <cmocka.h>
+
+static struct work work_by_name(const char *name)
+{
+    const struct bench_case *c = bench_cases;
+    struct descriptor d;
+    struct work w;
+    char why[DESCRIPTOR_WHY];
+    while (c->name && strcmp(c->name, name)) c++;
+    assert_non_null(c->name);
+    assert_int_equal(descriptor_parse(c->descriptor, &d, why), 0);
+    assert_int_equal(work_of(&d, c->layers, &w, why), 0);
+    return w;
+}
+
+/* Ten slots for 16 states and token where an exp costs seven; softplus's and delta u on top. */
+static void work_of_a_scan(void **state)
+{
+    const double tokens = 2048, channels = 1536, states = 16, all = tokens * channels;
+    const struct work w = work_by_name("selective_scan/mamba-130m/prefill");
+    (void)state;
+    assert_true(w.slots == all * (3 * states + 2));
+    assert_true(w.functions == all * (states + 2));
+    assert_true(w.read == 4 * (2 * all + channels * states + 2 * tokens * states));
+    assert_true(w.written == 4 * all);
+    assert_true(w.state == 4 * channels * states);
+    const struct work b = work_by_name("selective_scan/mamba-130m/prefill/bf16");
+    assert_true(b.slots == w.slots && b.functions == w.functions && b.state == w.state);
+    assert_true(b.read == 2 * (2 * all + 2 * tokens * states) + 4 * channels * states && b.written == 2 * all);
+}
+
+static void work_of_others(void **state)
+{
+    const double all = 2048.0 * 5376;
+    const struct work c = work_by_name("causal_conv1d/5376-silu"),
+                      d = work_by_name("selective_scan/mamba-130m/decode");
+    (void)state;
+    assert_true(c.slots == all * (4 + 1 + 1 + 3) && c.functions == all);
+    assert_true(c.read == 4 * (all + 5376 * 5) && c.written == 4 * all && c.state == 4.0 * 5376 * 3);
+    assert_true(d.slots == 24.0 * 1536 * 50 && d.functions == 24.0 * 1536 * 18);
+    assert_true(d.state == 24.0 * 1536 * 16 * 4 && d.layers == 24 && d.tokens == 1);
+    assert_true(work_by_name("causal_conv1d/1536/bf16").read == 2.0 * (2048.0 * 1536 + 1536 * 5));
+}
+
+/* Counted on few tokens and channels, and on all of them. */
+static void counts_scale(void **state)
+{
+    static const char *const calls[] = { "selective_scan/fwd.h_in.h_out/f32/B1.T37.D48.N5",
+                                         "causal_conv1d/fwd.h_in.h_out.activation=silu/f32/B1.T37.D48.W4" };
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct descriptor d;
+        struct work w;
+        struct tally t;
+        char why[DESCRIPTOR_WHY];
+        assert_int_equal(descriptor_parse(calls[i], &d, why), 0);
+        assert_int_equal(work_of(&d, 3, &w, why), 0);
+        assert_int_equal(work_tally(&d, &t, why), 0);
+        assert_true(t.fused > 0 && w.slots == 3.0 * (double)tally_slots(&t));
+        assert_true(w.functions == 3.0 * (double)tally_functions(&t));
+    }
+}
+
+static void limits(void **state)
+{
+    const struct rates r = { .exps = 1e9, .slots = 4e9 };
+    const struct work w = { .slots = 8e6, .functions = 3e6, .read = 1e6, .written = 5e5, .state = 2.5e5 };
+    (void)state;
+    struct limit l = limit_of(&w, &r, 1e9);
+    assert_true(fabs(l.arithmetic_ms - 5) < 1e-12 && fabs(l.bytes_ms - 2) < 1e-12);
+    assert_true(l.ms == l.arithmetic_ms);
+    assert_string_equal(l.by, "exp+fma");
+    l = limit_of(&w, &r, 1e8);
+    assert_true(fabs(l.ms - 20) < 1e-12);
+    assert_string_equal(l.by, "bytes");
+    assert_string_equal(limit_of(&w, NULL, 1e9).by, "bytes");
+}
+
+/* A decode step updates its states in place, anything longer copies; rates are bytes over seconds. */
+static void traffic_of_cases(void **state)
+{
+    struct rates r;
+    struct traffic t;
+    (void)state;
+    assert_int_equal(rates_measure(2, &r), 0);
+    assert_true(r.exps > 0 && r.slots > 0 && r.threads == 2);
+    const struct work step = {
+        .read = 2 * 5120, .written = 2 * 256, .state = 2 * 4096, .layers = 2, .tokens = 1
+    };
+    assert_int_equal(work_traffic(&step, &r, &t), 0);
+    assert_true(t.layers == 2 && t.state == 4096 && t.read == 5120 && t.written == 0);
+    assert_int_equal(traffic_measure(&t, 0.001), 0);
+    assert_true(t.best > 0 && fabs(traffic_rate(&t) * t.best - 2 * (5120 + 2 * 4096)) < 1e-3);
+    traffic_close(&t);
+    const struct work whole = { .read = 65536, .written = 32768, .state = 4096, .layers = 1, .tokens = 9 };
+    assert_int_equal(work_traffic(&whole, &r, &t), 0);
+    assert_true(t.state == 0 && t.read == 65536 + 4096 && t.written == 32768 + 4096);
+    for (int64_t i = 0; i < t.read / 4; i++) t.from[0][i] = (float)i;
+    assert_int_equal(traffic_measure(&t, 0.001), 0);
+    for (int64_t i = 0; i < t.written / 4; i++)
+        if (t.to[0][i] == 0.25f) fail_msg("float %d was never copied", (int)i);
+    assert_true(fabs(traffic_rate(&t) * t.best - (65536 + 32768 + 8192)) < 1e-3);
+    traffic_close(&t);
+}
+
+static void loops(const struct bench_lanes *l)
+{
+    static float to[1024] __attribute__((aligned(64))), from[1024] __attribute__((aligned(64)));
+    for (int form = 0; form < 2; form++) {
+        for (int i = 0; i < 1024; i++) from[i] = -50.0f * (float)i / 1024;
+        l->exps[form](to, from, 1024);
+        for (int i = 0; i < 1024; i++) assert_true(fabs(to[i] / exp2(1.25 * (double)from[i]) - 1) < 4e-6);
+        memset(to, 0, sizeof to);
+        l->copy[form](to, from, 960);
+        l->settle();
+        assert_memory_equal(to, from, 960 * sizeof *to);
+        assert_true(to[960] == 0);
+        for (int i = 0; i < 1024; i++) to[i] = 2;
+        l->fma[form](to, 10);
+        const float *const last = form ? to + l->chains * l->lanes : to;
+        for (int i = 0; i < l->chains * l->lanes; i++) {
+            double want = form ? 0 : 0.1 * (i / l->lanes);
+            for (int n = 0; n < 10; n++) want = form ? 2 * 0.9999 + want : want * 0.9999 + 1e-5;
+            assert_true(fabs((double)last[i] - want) < 1e-4);
+        }
+    }
+    for (int i = 0; i < 1024; i++) to[i] = 8, from[i] = (float)i;
+    l->update(to, from, 960);
+    for (int i = 0; i < 1024; i++) assert_true(to[i] == (i < 960 ? 4 + (float)i : 8));
+    float sum = 0;
+    for (int i = 0; i < 1024; i++) from[i] = 1;
+    l->read(to, from, 512);
+    for (int i = 0; i < l->lanes; i++) sum += to[i];
+    assert_true(sum == 512);
+}
+
+static void loops_of_every_instruction_set(void **state)
+{
+    (void)state;
+    loops(&bench_lanes_base);
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) loops(&bench_lanes_avx2);
+    if (__builtin_cpu_supports("avx512f")) loops(&bench_lanes_avx512);
+#endif
+}
+
+static void names_and_globs(void **state)
+{
+    char *const scans[] = { "selective_scan/*" }, *const two[] = { "causal_conv1d/1536", "*/decode/bf16" };
+    int all = 0, some = 0, few = 0;
+    (void)state;
+    for (const struct bench_case *c = bench_cases; c->name; c++) {
+        all += bench_matches(c->name, NULL, 0);
+        some += bench_matches(c->name, scans, 1);
+        few += bench_matches(c->name, two, 2);
+    }
+    assert_int_equal(all, 10);
+    assert_int_equal(some, 6);
+    assert_int_equal(few, 2);
+    double values[] = { 5, 1, 4, 2, 3 };
+    assert_true(median_of(values, 5) == 3 && median_of(values, 4) == 2.5 && values[0] == 1);
+}
+
+/* All changes, dtypes and layouts are there, each point once, with the bound that is the laxer of its two. */
+static void points(void **state)
+{
+    struct odd_point p[ODD_POINTS];
+    int change[11] = { 0 }, dtype[3] = { 0 }, layout[3] = { 0 };
+    (void)state;
+    odd_points(p);
+    for (int i = 0; i < ODD_POINTS; i++) {
+        struct descriptor d;
+        char why[DESCRIPTOR_WHY];
+        change[p[i].change]++, dtype[p[i].dtype]++, layout[p[i].layout]++;
+        assert_int_equal(descriptor_parse(p[i].odd, &d, why), 0);
+        const int tiny = d.axis['d' - 'a'] == 7;
+        assert_true(p[i].bound == (tiny ? 0.40 : d.layout == LAYOUT_BDT ? 0.50 : 0.75));
+        assert_true(p[i].odd_elements != p[i].round_elements);
+        assert_int_equal(descriptor_parse(p[i].round, &d, why), 0);
+        for (int k = 0; k < i; k++) assert_string_not_equal(p[k].odd, p[i].odd);
+    }
+    for (int i = 0; i < 11; i++) assert_true(change[i] > 0);
+    for (int i = 0; i < 3; i++) assert_true(dtype[i] > 8 && layout[i] > 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(work_of_a_scan),   cmocka_unit_test(work_of_others),
+        cmocka_unit_test(counts_scale),     cmocka_unit_test(limits),
+        cmocka_unit_test(traffic_of_cases), cmocka_unit_test(loops_of_every_instruction_set),
+        cmocka_unit_test(names_and_globs),  cmocka_unit_test(points),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

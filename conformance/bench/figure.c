@@ -1,0 +1,156 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One case on one device: checked, then timed, with the probe of its bytes between its samples. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench.h"
+
+enum { SAMPLES = 64 };
+static const double probe_seconds = 0.008; /* beside each sample */
+
+static int ascending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double median_of(double *values, int count)
+{
+    qsort(values, (size_t)count, sizeof *values, ascending);
+    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+double time_runs(struct stage *s, int64_t times, char *why)
+{
+    const double start = seconds_now();
+    if (stage_run(s, times, why)) return -1;
+    return 1e3 * (seconds_now() - start) / (double)times;
+}
+
+int64_t runs_for(struct stage *s, double seconds, char *why)
+{
+    int64_t runs = 1;
+    for (;;) {
+        const double ms = time_runs(s, runs, why), took = 1e-3 * ms * (double)runs;
+        if (ms < 0) return -1;
+        if (took >= seconds) return runs;
+        /* A tenth more than it seems to need, since the next ones may be faster; never more than eightfold. */
+        const double factor = 1.1 * seconds / (took > 1e-9 ? took : 1e-9);
+        runs = (int64_t)((double)runs * (factor > 8 ? 8 : factor)) + 1;
+    }
+}
+
+/* ---- bytes of a device with memory of its own ---------------------------------------------------- */
+
+struct copy_probe {
+    const struct bench_device *device;
+    segue_buffer from, to;
+    uint64_t bytes; /* of each */
+    double best;
+};
+
+static int copy_open(struct copy_probe *p, const struct bench_device *device, double bytes)
+{
+    *p = (struct copy_probe){ .device = device, .bytes = (uint64_t)(bytes / 2) + 1, .best = INFINITY };
+    if (segue_memory_alloc(device->handle, p->bytes, &p->from, NULL)) return -1;
+    if (!segue_memory_alloc(device->handle, p->bytes, &p->to, NULL) &&
+        !segue_memory_fill(device->handle, device->stream, p->from, 0, p->bytes, NULL))
+        return 0;
+    return -1;
+}
+
+static int copy_measure(struct copy_probe *p)
+{
+    const double end = seconds_now() + probe_seconds;
+    for (int n = 0; n < 3 || seconds_now() < end; n++) {
+        const double start = seconds_now();
+        if (segue_memory_copy(p->device->handle, p->device->stream, SEGUE_COPY_ON_DEVICE, p->to, p->from,
+                              p->bytes, NULL) ||
+            segue_stream_sync(p->device->handle, p->device->stream, NULL))
+            return -1;
+        p->best = fmin(p->best, seconds_now() - start);
+    }
+    return 0;
+}
+
+static void copy_close(struct copy_probe *p)
+{
+    if (p->from.data) segue_memory_free(p->device->handle, p->from);
+    if (p->to.data) segue_memory_free(p->device->handle, p->to);
+}
+
+/* ---- a figure ------------------------------------------------------------------------------------ */
+
+struct bytes { /* one or the other */
+    const struct rates *rates;
+    struct traffic traffic;
+    struct copy_probe copy;
+};
+
+static int bytes_open(struct bytes *b, const struct bench_device *device, const struct rates *rates,
+                      const struct work *w)
+{
+    b->rates = rates;
+    return rates ? work_traffic(w, rates, &b->traffic) : copy_open(&b->copy, device, work_bytes(w));
+}
+
+static int bytes_measure(struct bytes *b)
+{
+    return b->rates ? traffic_measure(&b->traffic, probe_seconds) : copy_measure(&b->copy);
+}
+
+static double bytes_rate(const struct bytes *b)
+{
+    return b->rates ? traffic_rate(&b->traffic) : 2.0 * (double)b->copy.bytes / b->copy.best;
+}
+
+static void bytes_close(struct bytes *b)
+{
+    if (b->rates) traffic_close(&b->traffic);
+    else copy_close(&b->copy);
+}
+
+static int sample(struct stage *s, const struct rates *rates, const struct work *w, const struct pace *pace,
+                  struct figure *out, char *why)
+{
+    struct bytes bytes = { 0 };
+    double ms[SAMPLES];
+    const int samples = pace->samples < SAMPLES ? pace->samples : SAMPLES;
+    int bad = bytes_open(&bytes, s->device, rates, w);
+    if (bad) snprintf(why, DESCRIPTOR_WHY, "no memory or threads to measure the copy rate");
+    int64_t times = bad ? -1 : runs_for(s, pace->sample_seconds, why);
+    bad |= times < 0;
+    for (int i = 0; !bad && i < samples; i++) {
+        if ((bad = bytes_measure(&bytes))) snprintf(why, DESCRIPTOR_WHY, "the probe of the copy rate failed");
+        /* The probe has emptied the caches and let the device's threads sleep. */
+        if (!bad) bad = stage_run(s, times / 8 + 1, why) || (ms[i] = time_runs(s, times, why)) < 0;
+    }
+    if (!bad) {
+        out->ms_median = median_of(ms, samples);
+        out->ms_min = ms[0];
+        out->ms_max = ms[samples - 1];
+        out->runs = samples;
+        out->limit = limit_of(w, rates, bytes_rate(&bytes));
+    }
+    bytes_close(&bytes);
+    return bad ? STAGE_FAILED : STAGE_READY;
+}
+
+int bench_measure(const struct bench_device *device, const struct rates *rates, const struct bench_case *c,
+                  const char *row, const struct pace *pace, struct figure *out, char *why)
+{
+    struct stage s;
+    struct work w;
+    *out = (struct figure){ .name = c->name, .device = device->name, .threads = device->facts.threads };
+    int code = stage_open(&s, device, c->descriptor, c->layers, row, why);
+    if (code) return code;
+    out->primitive = s.d.primitive->name;
+    out->dtype = dtype_name(descriptor_dtype(&s.d));
+    snprintf(out->row, sizeof out->row, "%s", s.facts.row);
+    code = work_of(&s.d, c->layers, &w, why) || stage_check(&s, why) ? STAGE_FAILED
+                                                                     : sample(&s, rates, &w, pace, out, why);
+    stage_close(&s);
+    return code;
+}

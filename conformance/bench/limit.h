@@ -1,0 +1,35 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The least time that a call can take here: what it asks for, over what the machine reaches. */
+#ifndef SEGUE_CONFORMANCE_LIMIT_H
+#define SEGUE_CONFORMANCE_LIMIT_H
+
+#include "../grammar/descriptor.h"
+#include "rates.h"
+#include "../gauge/tally.h"
+
+struct work {                /* of one run, of all its layers */
+    double slots, functions; /* of the FMA ports; exps and logs */
+    double read, written,
+        state; /* bytes: each operand once; state: of those that are updated in place, one way */
+    int layers, tokens;
+};
+
+/* Counted on a small shape, multiplied up: every reference's work grows with tokens and channels. 0, or -1 with words. */
+int work_of(const struct descriptor *d, int layers, struct work *out, char *why);
+double work_bytes(const struct work *w);
+/* What a call asks for, counted over its tensors as they are: tokens and channels included. 0, or -1 with words. */
+int work_tally(const struct descriptor *d, struct tally *out, char *why);
+
+struct limit {
+    double ms, arithmetic_ms, bytes_ms;
+    const char *by; /* "exp+fma", "bytes" */
+};
+
+/* rates: NULL = no probe of arithmetic. byte_rate: a second. */
+struct limit limit_of(const struct work *w, const struct rates *rates, double byte_rate);
+/* The probe that moves the bytes of w as w does: a decode step (one token) updates states, anything longer copies. */
+int work_traffic(const struct work *w, const struct rates *rates, struct traffic *out);
+double traffic_rate(const struct traffic *t); /* bytes a second */
+
+#endif

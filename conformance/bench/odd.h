@@ -1,0 +1,21 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shapes that no kernel was made for, each beside the round shape that it is nearest to. */
+#ifndef SEGUE_CONFORMANCE_ODD_H
+#define SEGUE_CONFORMANCE_ODD_H
+
+#include "../grammar/descriptor.h"
+
+enum { ODD_POINTS = 40 };
+
+struct odd_point {
+    int change, dtype, layout;                         /* numbers in the survey's tables */
+    char odd[DESCRIPTOR_TEXT], round[DESCRIPTOR_TEXT]; /* descriptors */
+    double odd_elements, round_elements;               /* B T D N, of a convolution B T D W */
+    double bound;                                      /* of rate over round rate, at least */
+};
+
+/* The same ones at every call; each change of an axis, each dtype and each layout among them. */
+void odd_points(struct odd_point out[ODD_POINTS]);
+
+#endif

@@ -1,0 +1,218 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "stage.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../grammar/dtype.h"
+#include "../grammar/test_case.h"
+
+/* ---- values -------------------------------------------------------------------------------------- */
+
+static const struct range { /* uniform; whatever is not here lies between -1 and 1 */
+    const char *primitive, *field;
+    double low, high;
+} ranges[] = {
+    { "selective_scan", "delta", -6.9, -2.26 }, /* softplus makes 0.001 to 0.1 of it */
+    { "selective_scan", "A", -16, -1 },         /* as Mamba begins */
+};
+
+/* SplitMix64's finaliser. */
+static uint64_t mixed(uint64_t z)
+{
+    z += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+/* Values repeat, out of so many: rounding each element of a large operand anew would take seconds. */
+enum { PALETTE = 1 << 14 };
+
+static double palette_value(const struct stage *s, uint32_t field, uint64_t entry)
+{
+    const segue_primitive_facts *p = s->d.primitive;
+    double low = -1, high = 1;
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
+        if (!strcmp(ranges[i].primitive, p->name) && !strcmp(ranges[i].field, p->fields[field].name))
+            low = ranges[i].low, high = ranges[i].high;
+    const double share = (double)(mixed(entry << 8 | field) >> 11) * 0x1p-53;
+    return dtype_round(s->d.dtype[field], low + (high - low) * share);
+}
+
+static uint64_t entry_of(int layer, uint32_t field, int64_t index)
+{
+    return mixed((uint64_t)index << 16 ^ (uint64_t)layer << 8 ^ field) % PALETTE;
+}
+
+double stage_value(const struct stage *s, int layer, uint32_t field, int64_t index)
+{
+    return palette_value(s, field, entry_of(layer, field, index));
+}
+
+/* ---- memory -------------------------------------------------------------------------------------- */
+
+static int failed(char *why, const char *what, const segue_diag *diag)
+{
+    snprintf(why, DESCRIPTOR_WHY, "%s: %.300s", what, diag->text);
+    return STAGE_FAILED;
+}
+
+static int64_t elements(const segue_tensor *t)
+{
+    int64_t count = 1;
+    for (int i = 0; i < t->rank; i++) count *= t->shape[i];
+    return count;
+}
+
+static int64_t place(const segue_tensor *t, int64_t index)
+{
+    int64_t at = 0;
+    for (int i = t->rank - 1; i >= 0; i--) {
+        at += index % t->shape[i] * t->stride[i];
+        index /= t->shape[i];
+    }
+    return at;
+}
+
+static void draw(const struct stage *s, int layer, uint32_t field, const segue_tensor *t, char *to)
+{
+    static __thread char palette[PALETTE][8];
+    const size_t size = t->dtype.bits / 8;
+    const int64_t count = elements(t);
+    for (uint64_t i = 0; i < PALETTE; i++)
+        dtype_store(s->d.dtype[field], palette[i], palette_value(s, field, i));
+    for (int64_t i = 0; i < count; i++)
+        memcpy(to + t->offset + (size_t)place(t, i) * size, palette[entry_of(layer, field, i)], size);
+}
+
+/* The state that a written state replaces: the one before it; -1 = it has none. */
+static int replaces(const struct stage *s, uint32_t field)
+{
+    const segue_field_facts *f = s->d.primitive->fields;
+    return field && f[field].role == SEGUE_ROLE_STATE_OUT && f[field - 1].role == SEGUE_ROLE_STATE_IN &&
+                   s->d.present[field - 1]
+               ? (int)field - 1
+               : -1;
+}
+
+static int place_operand(struct stage *s, int layer, uint32_t field, char *why)
+{
+    const segue_field_facts *f = &s->d.primitive->fields[field];
+    segue_tensor *t = tensor_of(s->op[layer], f);
+    segue_buffer *b = &s->memory[(uint32_t)layer * s->d.primitive->field_count + field];
+    segue_diag diag = { 0 };
+    if (replaces(s, field) >= 0) {
+        *t = *tensor_of(s->op[layer], f - 1);
+        return STAGE_READY;
+    }
+    if (segue_memory_alloc(s->device->handle, t->bytes, b, &diag)) return failed(why, f->name, &diag);
+    char *values = calloc(1, t->bytes + 1);
+    if (!values) {
+        snprintf(why, DESCRIPTOR_WHY, "no memory for %llu bytes of %s", (unsigned long long)t->bytes, f->name);
+        return STAGE_FAILED;
+    }
+    if (!is_written_field(f)) draw(s, layer, field, t, values);
+    const segue_buffer from = { values, 0, t->bytes };
+    const int bad = segue_memory_copy(s->device->handle, s->device->stream, SEGUE_COPY_TO_DEVICE, *b, from,
+                                      t->bytes, &diag) ||
+                    segue_stream_sync(s->device->handle, s->device->stream, &diag);
+    free(values);
+    t->data = b->data;
+    t->offset += b->offset;
+    t->bytes += b->offset;
+    return bad ? failed(why, f->name, &diag) : STAGE_READY;
+}
+
+/* ---- plan ---------------------------------------------------------------------------------------- */
+
+static int make_plan(struct stage *s, const segue_op_header *op, const char *row, char *why)
+{
+    segue_diag diag = { 0 };
+    segue_plan_destroy(s->plan);
+    s->plan = NULL;
+    s->facts = (segue_plan_facts){ .size = sizeof s->facts };
+    const segue_status status = segue_plan_create_row(s->device->handle, op, row, &s->plan, &diag);
+    if (status) {
+        failed(why, "no plan", &diag);
+        return status == SEGUE_ERROR_UNSUPPORTED ? STAGE_DECLINED : STAGE_FAILED;
+    }
+    if (segue_plan_info(s->plan, &s->facts, &diag)) return failed(why, "plan", &diag);
+    if (!(s->facts.flags & SEGUE_PLAN_DELEGATED)) return STAGE_READY;
+    snprintf(why, DESCRIPTOR_WHY, "the device has no kernel of its own: the reference would compute");
+    return STAGE_DECLINED;
+}
+
+/* All strides 0: the row has no wish. */
+static void lay_states(struct stage *s, segue_op_header *op)
+{
+    int wishes = 0;
+    for (int i = 0; i < SEGUE_MAX_RANK; i++) wishes |= s->facts.state_stride[i] != 0;
+    for (uint32_t i = 0; wishes && i < s->d.primitive->field_count; i++) {
+        const segue_field_facts *f = &s->d.primitive->fields[i];
+        if (!s->d.present[i] || f->kind != SEGUE_KIND_STATE) continue;
+        memcpy(tensor_of(op, f)->stride, s->facts.state_stride, sizeof s->facts.state_stride);
+        tensor_settle(tensor_of(op, f));
+    }
+}
+
+static int fill(struct stage *s, const char *row, char *why)
+{
+    const uint32_t fields = s->d.primitive->field_count;
+    segue_diag diag = { 0 };
+    int code = STAGE_READY;
+    for (int layer = 0; layer < s->layers; layer++) {
+        if (!(s->op[layer] = descriptor_op(&s->d, why))) return STAGE_FAILED;
+        if (!layer && (code = make_plan(s, s->op[0], row, why))) return code; /* for the states' layout */
+        lay_states(s, s->op[layer]);
+        for (uint32_t i = 0; i < fields; i++)
+            if (is_tensor_field(&s->d.primitive->fields[i]) && s->d.present[i] &&
+                (code = place_operand(s, layer, i, why)))
+                return code;
+    }
+    if ((code = make_plan(s, s->op[0], row, why))) return code;
+    if (segue_memory_alloc(s->device->handle, s->facts.workspace_bytes, &s->workspace, &diag))
+        return failed(why, "workspace", &diag);
+    return STAGE_READY;
+}
+
+int stage_open(struct stage *s, const struct bench_device *device, const char *descriptor, int layers,
+               const char *row, char *why)
+{
+    memset(s, 0, sizeof *s);
+    s->device = device;
+    s->layers = layers;
+    if (descriptor_parse(descriptor, &s->d, why)) return STAGE_FAILED;
+    s->op = calloc((size_t)layers, sizeof *s->op);
+    s->memory = calloc((size_t)layers * s->d.primitive->field_count, sizeof *s->memory);
+    snprintf(why, DESCRIPTOR_WHY, "no memory for %s", descriptor);
+    const int code = s->op && s->memory ? fill(s, row, why) : STAGE_FAILED;
+    if (code) stage_close(s);
+    return code;
+}
+
+int stage_run(struct stage *s, int64_t times, char *why)
+{
+    segue_diag diag;
+    const struct bench_device *d = s->device;
+    for (int64_t n = 0; n < times; n++)
+        for (int i = 0; i < s->layers; i++)
+            if (segue_plan_run(s->plan, s->op[i], d->stream, s->workspace, &diag))
+                return failed(why, "run", &diag);
+    return segue_stream_sync(d->handle, d->stream, &diag) ? failed(why, "run", &diag) : 0;
+}
+
+void stage_close(struct stage *s)
+{
+    const uint32_t fields = s->d.primitive ? s->d.primitive->field_count : 0;
+    if (s->memory)
+        for (uint32_t i = 0; i < (uint32_t)s->layers * fields; i++)
+            if (s->memory[i].data) segue_memory_free(s->device->handle, s->memory[i]);
+    if (s->workspace.data) segue_memory_free(s->device->handle, s->workspace);
+    segue_plan_destroy(s->plan);
+    for (int i = 0; s->op && i < s->layers; i++) free(s->op[i]);
+    free(s->op), free(s->memory);
+    memset(s, 0, sizeof *s);
+}

@@ -1,0 +1,51 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A call on a device, ready to be run again and again: operands with values in the device's memory, a plan, its workspace.
+ * The call comes from a descriptor (conformance/grammar); no primitive is known here. States are updated in place, as
+ * engines do it, and lie as the row likes them best. */
+#ifndef SEGUE_CONFORMANCE_STAGE_H
+#define SEGUE_CONFORMANCE_STAGE_H
+
+#include "../grammar/descriptor.h"
+
+struct bench_device {
+    segue_context *context;
+    segue_device *handle;
+    segue_stream stream;
+    segue_device_facts facts;
+    char name[32]; /* as a person calls it: the alias where there is one */
+};
+
+/* Tried in a child first: a plugin that crashes or hangs does not take the command along. threads 0: the device's default.
+ * 0, or the command's exit code with words in why[DESCRIPTOR_WHY]. */
+int bench_device_open(struct bench_device *out, const char *name, uint32_t threads, char *why);
+void bench_device_close(struct bench_device *d);
+
+struct stage {
+    const struct bench_device *device;
+    struct descriptor d;
+    int layers;           /* so many sets of operands, run one after the other */
+    segue_op_header **op; /* [layers] */
+    segue_buffer *memory; /* [layers][field_count] */
+    segue_buffer workspace;
+    segue_plan *plan;
+    segue_plan_facts facts;
+};
+
+enum { STAGE_READY = 0, STAGE_FAILED = -1, STAGE_DECLINED = 1 };
+
+/* row: NULL = the one that the device chooses. Otherwise than STAGE_READY: words in why[DESCRIPTOR_WHY], nothing to close. */
+int stage_open(struct stage *s, const struct bench_device *device, const char *descriptor, int layers,
+               const char *row, char *why);
+/* All layers, so many times; returns when done. 0, or -1 with words. */
+int stage_run(struct stage *s, int64_t times, char *why);
+void stage_close(struct stage *s);
+
+/* Whether the first run of a fresh stage is right: it runs it once, wants every element of every output finite, and some
+ * channels over all tokens within the gauge. 0, or -1 with words. */
+int stage_check(struct stage *s, char *why);
+
+/* An input's element, rounded to its dtype; index: row-major over its shape. */
+double stage_value(const struct stage *s, int layer, uint32_t field, int64_t index);
+
+#endif

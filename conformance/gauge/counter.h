@@ -1,0 +1,172 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A `real` without a value, whose operations are counted: see tally.h. */
+#ifndef SEGUE_CONFORMANCE_COUNTER_H
+#define SEGUE_CONFORMANCE_COUNTER_H
+
+#include "place.h"
+#include "tally.h"
+
+namespace gauge
+{
+static __thread struct {
+    int failed;
+    int64_t steps; /* operations so far: a product knows by it whether it was the last one */
+    struct tally tally;
+} now;
+
+static inline void begin(const gauge_class *)
+{
+    memset((void *)&now, 0, sizeof now);
+}
+
+static inline void step() {}
+
+struct real {
+    int64_t product; /* now.steps after the product that it is; 0 = none */
+    real(double = 0) : product(0) {}
+};
+
+/* A product joins the operation that follows it, and no other. */
+static inline int joins(const real &a)
+{
+    const int last = a.product && a.product == now.steps;
+    now.tally.products -= last;
+    return last;
+}
+
+static inline real add(const real &a, const real &b)
+{
+    if (joins(a) || joins(b)) now.tally.fused++;
+    else now.tally.sums++;
+    now.steps++;
+    return real();
+}
+
+static inline real operator+(const real &a, const real &b)
+{
+    return add(a, b);
+}
+
+static inline real operator-(const real &a, const real &b)
+{
+    return add(a, b);
+}
+
+/* A sign goes into what uses it. */
+static inline real operator-(const real &a)
+{
+    return a;
+}
+
+static inline real operator*(const real &, const real &)
+{
+    real r;
+    now.tally.products++;
+    r.product = ++now.steps;
+    return r;
+}
+
+static inline real operator/(const real &, const real &)
+{
+    now.tally.quotients++;
+    now.steps++;
+    return real();
+}
+
+static inline real mac(const real &, const real &, const real &)
+{
+    now.tally.fused++;
+    now.steps++;
+    return real();
+}
+
+static inline real log_decay(real *, const real &g)
+{
+    return g;
+}
+
+static inline real spread(const real &y, const real &)
+{
+    return y;
+}
+
+static inline real real_exp(const real &a)
+{
+    joins(a);
+    now.tally.exps++;
+    now.steps++;
+    return real();
+}
+
+static inline real real_log(const real &)
+{
+    now.tally.logs++;
+    now.steps++;
+    return real();
+}
+
+static inline real real_sqrt(const real &)
+{
+    now.tally.roots++;
+    now.steps++;
+    return real();
+}
+
+/* 1 / (1 + exp(-x)) */
+static inline real real_sigmoid(const real &a)
+{
+    real_exp(a);
+    now.tally.sums++;
+    now.tally.quotients++;
+    return real();
+}
+
+/* log(1 + exp(x)) */
+static inline real real_softplus(const real &a)
+{
+    real_exp(a);
+    now.tally.sums++;
+    now.tally.logs++;
+    return real();
+}
+
+/* Neither takes a slot of the FMA ports. */
+static inline real real_max(const real &, const real &)
+{
+    now.steps++;
+    return real();
+}
+
+static inline real real_abs(const real &a)
+{
+    return a;
+}
+
+static inline real load(const segue_tensor *, int64_t, int64_t, int64_t, int64_t)
+{
+    return real();
+}
+
+static inline void store(const segue_tensor *t, const real &, int64_t, int64_t, int64_t, int64_t)
+{
+    *(struct tally *)t->data = now.tally;
+}
+} // namespace gauge
+
+using gauge::load;
+using gauge::log_decay;
+using gauge::mac;
+using gauge::real;
+using gauge::real_abs;
+using gauge::real_exp;
+using gauge::real_log;
+using gauge::real_max;
+using gauge::real_sigmoid;
+using gauge::real_softplus;
+using gauge::real_sqrt;
+using gauge::spread;
+using gauge::step;
+using gauge::store;
+
+#endif
