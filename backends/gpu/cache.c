@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 
 enum { VERSION = 1, PATH_BYTES = 1024, NAME_BYTES = 2 * GPU_DIGEST_BYTES + sizeof SUFFIX };
 enum { SHARED_WRITE = 022, STALE_SECONDS = 3600 };
+enum { AT_A_TIME = 32 }; /* entries that one look through the folder can remove */
 
 static const uint64_t most_bytes = UINT64_C(256) << 20; /* unless SEGUE_CACHE_BYTES says otherwise */
 
@@ -163,7 +165,9 @@ static void *read_verified(const struct gpu_cache *cache, int file, const uint8_
     const segue_host *host = cache->host;
     struct header header;
     struct stat facts;
-    if (fstat(file, &facts) || !S_ISREG(facts.st_mode) || !read_all(file, &header, sizeof header)) return NULL;
+    if (fstat(file, &facts) || !S_ISREG(facts.st_mode) || facts.st_uid != geteuid() ||
+        (facts.st_mode & SHARED_WRITE) || !read_all(file, &header, sizeof header))
+        return NULL;
     const uint64_t size = (uint64_t)facts.st_size - sizeof header;
     if (header.payload_bytes != size || !size) return NULL;
     void *payload = host->alloc(host->user, size, 64);
@@ -220,11 +224,39 @@ static int older(struct timespec a, struct timespec b)
     return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec < b.tv_nsec;
 }
 
-struct survey {
+struct entry {
+    struct timespec used;
     uint64_t bytes;
-    struct timespec oldest;
-    char name[NAME_BYTES]; /* of the oldest entry but the one to be kept; "" = there is none */
+    char name[NAME_BYTES];
 };
+
+struct survey {
+    uint64_t bytes; /* of all */
+    int count;
+    struct entry oldest[AT_A_TIME]; /* sorted; without the one to be kept */
+};
+
+static void note(struct survey *s, const char *name, const struct stat *facts)
+{
+    int at = s->count;
+    while (at > 0 && older(facts->st_mtim, s->oldest[at - 1].used)) at--;
+    if (at == AT_A_TIME) return;
+    if (s->count < AT_A_TIME) s->count++;
+    memmove(s->oldest + at + 1, s->oldest + at, (size_t)(s->count - at - 1) * sizeof *s->oldest);
+    s->oldest[at].used = facts->st_mtim;
+    s->oldest[at].bytes = (uint64_t)facts->st_size;
+    memcpy(s->oldest[at].name, name, sizeof s->oldest[at].name); /* an entry's name is this long */
+}
+
+/* The kernel gives up a dead writer's lock; where there are no locks, time tells. */
+static int is_abandoned(const struct gpu_cache *cache, const char *name, const struct stat *facts)
+{
+    if (facts->st_mtim.tv_sec < time(NULL) - STALE_SECONDS) return 1;
+    const int file = openat(cache->folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    const int mine = file >= 0 && !flock(file, LOCK_EX | LOCK_NB);
+    if (file >= 0) close(file);
+    return mine;
+}
 
 /* Looks through the folder once; removes what crashed processes have left. */
 static int survey(const struct gpu_cache *cache, const char *keep, struct survey *out)
@@ -233,21 +265,18 @@ static int survey(const struct gpu_cache *cache, const char *keep, struct survey
     DIR *list = folder < 0 ? NULL : fdopendir(folder);
     if (!list && folder >= 0) close(folder);
     if (!list) return 0;
-    *out = (struct survey){ 0 };
-    const time_t stale = time(NULL) - STALE_SECONDS;
+    out->bytes = 0, out->count = 0;
     for (const struct dirent *entry; (entry = readdir(list));) {
         struct stat facts;
         const enum kind kind = kind_of(entry->d_name);
         if (kind == FOREIGN || fstatat(cache->folder, entry->d_name, &facts, AT_SYMLINK_NOFOLLOW)) continue;
-        if (kind == UNFINISHED && facts.st_mtim.tv_sec < stale) {
+        if (S_ISDIR(facts.st_mode)) continue; /* nothing of ours, whatever its name */
+        if (kind == UNFINISHED && is_abandoned(cache, entry->d_name, &facts)) {
             unlinkat(cache->folder, entry->d_name, 0);
             continue;
         }
         out->bytes += (uint64_t)facts.st_size;
-        if (kind != ENTRY || !strcmp(entry->d_name, keep)) continue;
-        if (out->name[0] && !older(facts.st_mtim, out->oldest)) continue;
-        out->oldest = facts.st_mtim;
-        memcpy(out->name, entry->d_name, sizeof out->name); /* an entry's name is this long */
+        if (kind == ENTRY && strcmp(entry->d_name, keep)) note(out, entry->d_name, &facts);
     }
     closedir(list);
     return 1;
@@ -257,8 +286,11 @@ static int survey(const struct gpu_cache *cache, const char *keep, struct survey
 static void prune(const struct gpu_cache *cache, const char *keep)
 {
     struct survey s;
-    while (survey(cache, keep, &s) && s.bytes > cache->most_bytes && s.name[0])
-        if (unlinkat(cache->folder, s.name, 0) && errno != ENOENT) return;
+    while (survey(cache, keep, &s) && s.bytes > cache->most_bytes && s.count)
+        for (int i = 0; i < s.count && s.bytes > cache->most_bytes; i++) {
+            if (unlinkat(cache->folder, s.oldest[i].name, 0) && errno != ENOENT) return;
+            s.bytes -= s.oldest[i].bytes;
+        }
 }
 
 static int write_all(int file, const void *from, uint64_t bytes)
@@ -284,6 +316,8 @@ void gpu_cache_write(struct gpu_cache *cache, const uint8_t key[GPU_DIGEST_BYTES
     const int file =
         openat(cache->folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0) return;
+    flock(file,
+          LOCK_EX | LOCK_NB); /* says that somebody is at work; who is told otherwise loses an entry at most */
     /* no fsync: after a power cut the digest tells */
     int good = write_all(file, &header, sizeof header) && write_all(file, payload, bytes);
     good &= !close(file); /* some file systems report a full disk only here */

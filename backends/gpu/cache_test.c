@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -148,6 +149,23 @@ static void notices_an_exchanged_file(void **state)
     gpu_cache_close(cache);
 }
 
+/* What others could write to while its folder was open to them is not to be run. */
+static void distrusts_a_shared_file(void **state)
+{
+    char path[256];
+    (void)state;
+    struct gpu_cache *cache = open_cache();
+    path_of(7, path);
+    put(cache, 7, PAYLOAD);
+    assert_int_equal(chmod(path, 0620), 0);
+    assert_int_equal(get(cache, 7), 0);
+    put(cache, 7, PAYLOAD);
+    if (!chown(path, 12345, (gid_t)-1)) assert_int_equal(get(cache, 7), 0); /* only root can */
+    put(cache, 7, PAYLOAD);
+    assert_int_equal(get(cache, 7), PAYLOAD);
+    gpu_cache_close(cache);
+}
+
 /* ---- the folder ---- */
 
 static void finds_its_folder(void **state)
@@ -222,7 +240,7 @@ static void age(int n, int seconds)
 
 static void stays_within_its_bound(void **state)
 {
-    char foreign[256], text[64], stale[256], fresh[256];
+    char foreign[256], text[64], stale[256], fresh[256], dead[256];
     (void)state;
     snprintf(text, sizeof text, "%d", 4 * (HEADER + PAYLOAD));
     setenv("SEGUE_CACHE_BYTES", text, 1);
@@ -244,12 +262,40 @@ static void stays_within_its_bound(void **state)
 
     snprintf(stale, sizeof stale, "%s/.writing-1-a", test_folder);
     snprintf(fresh, sizeof fresh, "%s/.writing-1-b", test_folder);
-    close(open(stale, O_CREAT | O_WRONLY, 0600)), close(open(fresh, O_CREAT | O_WRONLY, 0600));
+    snprintf(dead, sizeof dead, "%s/.writing-1-c", test_folder);
+    const int old_writer = open(stale, O_CREAT | O_WRONLY, 0600),
+              writer = open(fresh, O_CREAT | O_WRONLY, 0600);
+    assert_int_equal(flock(old_writer, LOCK_EX), 0);
+    assert_int_equal(flock(writer, LOCK_EX), 0);
+    close(open(dead, O_CREAT | O_WRONLY, 0600));
     const struct timespec old[2] = { { time(NULL) - 7200, 0 }, { time(NULL) - 7200, 0 } };
     utimensat(AT_FDCWD, stale, old, 0);
     put(cache, 1, PAYLOAD);
-    assert_false(exists(stale)); /* its writer has crashed */
-    assert_true(exists(fresh));  /* its writer may be at work */
+    assert_false(exists(stale)); /* hours old, whoever holds it */
+    assert_false(exists(dead));  /* its writer has crashed */
+    assert_true(exists(fresh));  /* its writer is at work */
+    close(old_writer), close(writer);
+    gpu_cache_close(cache);
+}
+
+/* The bound was lowered: far more go than one look through the folder finds, and what is no file is let be. */
+static void shrinks_to_a_lower_bound(void **state)
+{
+    enum { MANY = 200, KEPT = 5 };
+    char text[64], folder[256];
+    (void)state;
+    struct gpu_cache *cache = open_cache();
+    for (int n = 1; n <= MANY; n++) put(cache, n, PAYLOAD), age(n, 10000 - n);
+    path_of(0, folder);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    age(0, 20000);
+    gpu_cache_close(cache);
+    snprintf(text, sizeof text, "%d", KEPT * (HEADER + PAYLOAD));
+    setenv("SEGUE_CACHE_BYTES", text, 1);
+    cache = open_cache();
+    put(cache, MANY + 1, PAYLOAD);
+    for (int n = 1; n <= MANY + 1; n++) assert_int_equal(get(cache, n), n > MANY + 1 - KEPT ? PAYLOAD : 0);
+    assert_true(exists(folder));
     gpu_cache_close(cache);
 }
 
@@ -358,11 +404,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(keeps_what_was_written), TEST(notices_every_flipped_bit),
-        TEST(notices_every_length),   TEST(notices_an_exchanged_file),
-        TEST(finds_its_folder),       TEST(refuses_what_others_may_change),
-        TEST(stays_within_its_bound), TEST(reads_its_bound),
-        TEST(survives_a_full_disk),   TEST(survives_the_loss_of_its_folder),
+        TEST(keeps_what_was_written),    TEST(notices_every_flipped_bit), TEST(notices_every_length),
+        TEST(notices_an_exchanged_file), TEST(finds_its_folder),          TEST(refuses_what_others_may_change),
+        TEST(stays_within_its_bound),    TEST(reads_its_bound),           TEST(distrusts_a_shared_file),
+        TEST(shrinks_to_a_lower_bound),  TEST(survives_a_full_disk),      TEST(survives_the_loss_of_its_folder),
         TEST(serves_many_processes),
     };
 #undef TEST

@@ -6,7 +6,7 @@
 NVRTC (of a CUDA toolkit, or of PyPI's nvidia-cuda-nvrtc in the folder of test tools) for NVIDIA's, clang 19 for AMD's. The
 texts are put together as for a device: dialect.h, words.h, <kernel>.args.h, <kernel>.k.h; the keys stand in keys.txt. Fails when
 a compiler is missing, a kernel has no key, a compilation fails or warns, or registers spill where keys.txt does not allow it.
-A cell: registers an item, then +bytes that it spills. On AMD scalar registers spill into vector registers and are not counted.
+A cell: registers an item, then +bytes that it spills, then on AMD ~scalar registers that are kept in lanes of vector registers.
 """
 import argparse
 import concurrent.futures
@@ -80,7 +80,7 @@ def source(folder, dialect, kernel):
     return "".join(f'#line 1 "{os.path.basename(part)}"\n{read(part)}\n' for part in parts if part != args or os.path.exists(args))
 
 
-# ---- compilers: (registers, bytes spilled) of one kernel, or Wrong ------------------------------------------
+# ---- compilers: (registers, bytes spilled, scalars kept in vector registers) of one kernel, or Wrong ---------
 
 
 def nvrtc_library(tools):
@@ -115,7 +115,7 @@ def nvrtc(library, target, text, options, name):
     used, spilled = re.search(r"Used (\d+) registers", said), re.search(r"(\d+) bytes spill stores", said)
     if failed or not used or not spilled or re.search(r"\bwarning\b", said):
         raise Wrong(complaints_of(said, f"error {failed} without words"))
-    return int(used.group(1)), int(spilled.group(1))
+    return int(used.group(1)), int(spilled.group(1)), 0
 
 
 def clang(compiler, target, text, options, name):
@@ -128,11 +128,12 @@ def clang(compiler, target, text, options, name):
                    "-o", os.path.join(folder, "object")]
         result = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
     said = result.stderr
-    used, spilled = (re.search(form, said) for form in (r" VGPRs: (\d+)", r"ScratchSize \[bytes/lane\]: (\d+)"))
-    if result.returncode or not used or not spilled or "warning:" in said:
+    forms = (r" VGPRs: (\d+)", r"ScratchSize \[bytes/lane\]: (\d+)", r"SGPRs Spill: (\d+)")
+    used, spilled, scalars = (re.search(form, said) for form in forms)
+    if result.returncode or not used or not spilled or not scalars or "warning:" in said:
         raise Wrong(complaints_of(said, f"exit {result.returncode} without words"))
     accumulators = re.search(r" AGPRs: (\d+)", said)          # the other half of the same file; used as room to spill
-    return int(used.group(1)) + int(accumulators.group(1) if accumulators else 0), int(spilled.group(1))
+    return int(used.group(1)) + int(accumulators.group(1) if accumulators else 0), int(spilled.group(1)), int(scalars.group(1))
 
 
 def compilers(options):
@@ -151,10 +152,10 @@ def compile_one(job):
     """(cell, complaint)"""
     (compiler, path, dialect), target, folder, (kernel, key, may_spill) = job
     try:
-        registers, spilled = compiler(path, target, source(folder, dialect, kernel), defines(key), kernel)
+        registers, spilled, scalars = compiler(path, target, source(folder, dialect, kernel), defines(key), kernel)
     except (Wrong, OSError) as error:
         return "FAILED", str(error)
-    cell = f"{registers}+{spilled}" if spilled else str(registers)
+    cell = str(registers) + (f"+{spilled}" if spilled else "") + (f"~{scalars}" if scalars else "")
     return cell, f"{spilled} bytes an item spill from registers, wanted none" if spilled and not may_spill else None
 
 
@@ -167,9 +168,9 @@ def label(kernel, key):
 
 def print_table(found, targets, cells):
     width = max(len(label(kernel, key)) for kernel, key, _ in found)
-    print("registers an item, +bytes spilled".ljust(width), *(t.rjust(7) for t in targets))
+    print("registers an item, +bytes, ~scalars spilled".ljust(width), *(t.rjust(8) for t in targets))
     for row, (kernel, key, _) in enumerate(found):
-        print(label(kernel, key).ljust(width), *(cells[row, t].rjust(7) for t in targets))
+        print(label(kernel, key).ljust(width), *(cells[row, t].rjust(8) for t in targets))
 
 
 def run(options):

@@ -95,7 +95,9 @@ void gpu_close(struct gpu *gpu);
 struct gpu_driver {
     const char *dialect; /* the text of its dialect.h */
     /* Compiles source (dialect, words, arguments and kernel, complete) with the options given as one string of
-     * " -DNAME=VALUE", to a blob from host->alloc that load() takes; a compiler's complaints end in why. */
+     * " -DNAME=VALUE", to a blob from host->alloc that load() takes; a compiler's complaints end in why. A NULL
+     * blob: the load() that follows, with NULL, takes what was built, and save() is called after the first
+     * launches, where the driver compiles once more. */
     segue_status (*build)(struct gpu *gpu, const char *source, const char *options, void **blob,
                           uint64_t *bytes, segue_diag *why);
     /* SEGUE_ERROR_... also for a blob that this device does not take: the caller builds it anew. */
@@ -109,6 +111,8 @@ struct gpu_driver {
                            const int32_t groups[3], int32_t group, const struct gpu_arg *args, uint32_t count,
                            segue_diag *why);
     segue_status (*finish)(struct gpu *gpu, segue_diag *why); /* waits for launches on the NULL stream */
+    /* The blob that build() did not give. NULL where it always does. */
+    segue_status (*save)(struct gpu *gpu, void *loaded, void **blob, uint64_t *bytes);
 };
 
 /* ---- what launchers call -------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define PHASE SEGUE_PHASE_PLAN
 
@@ -25,6 +26,8 @@ struct gpu_program {
     uint8_t digest[GPU_DIGEST_BYTES];
     void *loaded;
     int64_t users;
+    int unsaved; /* not on disk yet: the driver gives a blob after launches */
+    int broken;  /* its launches fail: new plans build it anew */
 };
 
 static const struct {
@@ -127,12 +130,12 @@ static void announce(const struct gpu *gpu, const struct request *r)
     gpu->host->log(gpu->host->user, SEGUE_LOG_INFO, line);
 }
 
-static int load_cached(struct gpu *gpu, const struct request *r, void **loaded)
+static int load_cached(struct gpu *gpu, const struct request *r, struct gpu_program *p)
 {
     void *blob;
     uint64_t bytes;
     if (!gpu_cache_read(gpu->cache, r->digest, &blob, &bytes)) return 0;
-    const segue_status s = gpu->driver->load(gpu, blob, bytes, r->key, loaded, NULL);
+    const segue_status s = gpu->driver->load(gpu, blob, bytes, r->key, &p->loaded, NULL);
     gpu->host->free(gpu->host->user, blob);
     if (!s) return 1;
     /* whole, but not to this driver's liking: its version said too little */
@@ -140,31 +143,35 @@ static int load_cached(struct gpu *gpu, const struct request *r, void **loaded)
     return 0;
 }
 
-static segue_status build(struct gpu *gpu, const struct request *r, void **loaded, segue_diag *why)
+static segue_status build(struct gpu *gpu, const struct request *r, struct gpu_program *p, segue_diag *why)
 {
     void *blob = NULL;
     uint64_t bytes = 0;
     announce(gpu, r);
     segue_status s = gpu->driver->build(gpu, r->source, r->options, &blob, &bytes, why);
     if (s) return s;
-    s = gpu->driver->load(gpu, blob, bytes, r->key, loaded, why);
-    if (!s) gpu_cache_write(gpu->cache, r->digest, blob, bytes);
+    s = gpu->driver->load(gpu, blob, bytes, r->key, &p->loaded, why);
+    if (!s && blob) gpu_cache_write(gpu->cache, r->digest, blob, bytes);
+    p->unsaved = !blob && gpu->driver->save;
     gpu->host->free(gpu->host->user, blob);
     return s;
 }
 
 /* ---- the device's programs; all under its lock ---------------------------------------------------------- */
 
-/* Takes out and returns the program with that digest; NULL = not loaded. */
-static struct gpu_program *take(struct gpu *gpu, const uint8_t digest[GPU_DIGEST_BYTES])
+/* NULL = not loaded. */
+static struct gpu_program *find(struct gpu *gpu, const uint8_t digest[GPU_DIGEST_BYTES])
 {
-    for (struct gpu_program **at = &gpu->programs; *at; at = &(*at)->next) {
-        struct gpu_program *p = *at;
-        if (memcmp(p->digest, digest, GPU_DIGEST_BYTES)) continue;
-        *at = p->next;
-        return p;
-    }
-    return NULL;
+    struct gpu_program *p = gpu->programs;
+    while (p && (p->broken || memcmp(p->digest, digest, GPU_DIGEST_BYTES))) p = p->next;
+    return p;
+}
+
+static void take_out(struct gpu *gpu, struct gpu_program *p)
+{
+    struct gpu_program **at = &gpu->programs;
+    while (*at != p) at = &(*at)->next;
+    *at = p->next;
 }
 
 static void put_first(struct gpu *gpu, struct gpu_program *p)
@@ -184,7 +191,7 @@ static void drop_idle(struct gpu *gpu)
     int idle = 0;
     for (struct gpu_program **at = &gpu->programs; *at;) {
         struct gpu_program *p = *at;
-        if (p->users || ++idle <= MOST_IDLE) {
+        if (p->users || (!p->broken && ++idle <= MOST_IDLE)) {
             at = &p->next;
             continue;
         }
@@ -196,14 +203,16 @@ static void drop_idle(struct gpu *gpu)
 static segue_status find_or_make(struct gpu *gpu, const struct request *r, struct gpu_program **out,
                                  segue_diag *why)
 {
-    struct gpu_program *p = take(gpu, r->digest);
-    if (!p) {
+    struct gpu_program *p = find(gpu, r->digest);
+    if (p) {
+        take_out(gpu, p);
+    } else {
         p = gpu->host->alloc(gpu->host->user, sizeof *p, 64);
         if (!p)
             return segue_kit_fail(why, SEGUE_ERROR_MEMORY, PHASE, 0, "no memory for the program of %s",
                                   r->key->kernel);
         memcpy(p->digest, r->digest, GPU_DIGEST_BYTES);
-        const segue_status s = load_cached(gpu, r, &p->loaded) ? SEGUE_OK : build(gpu, r, &p->loaded, why);
+        const segue_status s = load_cached(gpu, r, p) ? SEGUE_OK : build(gpu, r, p, why);
         if (s) {
             gpu->host->free(gpu->host->user, p);
             return s;
@@ -228,8 +237,32 @@ static void leave(struct gpu *gpu, struct gpu_program *p)
 {
     pthread_mutex_lock(gpu->lock);
     p->users--;
-    put_first(gpu, take(gpu, p->digest));
+    take_out(gpu, p);
+    put_first(gpu, p);
     drop_idle(gpu);
+    pthread_mutex_unlock(gpu->lock);
+}
+
+/* What cannot run must not stay: the next plan, or process, would find it again. */
+static void condemn(struct gpu *gpu, struct gpu_program *p)
+{
+    pthread_mutex_lock(gpu->lock);
+    p->broken = 1;
+    gpu_cache_remove(gpu->cache, p->digest);
+    pthread_mutex_unlock(gpu->lock);
+}
+
+/* Once for a program, after its first launches. */
+static void save(struct gpu *gpu, struct gpu_program *p)
+{
+    void *blob = NULL;
+    uint64_t bytes = 0;
+    pthread_mutex_lock(gpu->lock);
+    if (p->unsaved && gpu->cache && !gpu->driver->save(gpu, p->loaded, &blob, &bytes)) {
+        gpu_cache_write(gpu->cache, p->digest, blob, bytes);
+        gpu->host->free(gpu->host->user, blob);
+    }
+    p->unsaved = 0;
     pthread_mutex_unlock(gpu->lock);
 }
 
@@ -240,9 +273,9 @@ segue_status gpu_open(struct gpu *gpu, segue_diag *why)
     gpu->programs = NULL;
     gpu->copy = NULL;
     gpu->lock = gpu->host->alloc(gpu->host->user, sizeof(pthread_mutex_t), 64);
+    if (gpu->lock) pthread_mutex_init(gpu->lock, NULL);
     if (!gpu->lock || sodium_init() < 0)
         return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for the device's lock");
-    pthread_mutex_init(gpu->lock, NULL);
     gpu->cache = gpu_cache_open(gpu->host);
     return SEGUE_OK;
 }
@@ -309,11 +342,27 @@ segue_status gpu_launch(const struct gpu_kernel *kernel, segue_stream stream, co
                                count, why);
 }
 
+static void tell_time(const struct gpu *gpu, const struct timespec *start)
+{
+    struct timespec now;
+    char line[64];
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    snprintf(line, sizeof line, "warmed up in %.1f ms",
+             (double)(now.tv_sec - start->tv_sec) * 1e3 + (double)(now.tv_nsec - start->tv_nsec) * 1e-6);
+    gpu->host->log(gpu->host->user, SEGUE_LOG_DEBUG, line);
+}
+
 segue_status gpu_warm_up(const struct gpu_kernel *kernel, const int32_t groups[3], const struct gpu_arg *args,
                          uint32_t count, segue_diag *why)
 {
     const segue_stream stream = { 0 };
+    struct timespec start;
+    clock_gettime(CLOCK_MONOTONIC, &start);
     segue_status s = gpu_launch(kernel, stream, (const int32_t[]){ 1, 1, 1 }, args, count, why);
     if (!s) s = gpu_launch(kernel, stream, groups, args, count, why);
-    return s ? s : kernel->gpu->driver->finish(kernel->gpu, why);
+    if (!s) s = kernel->gpu->driver->finish(kernel->gpu, why);
+    tell_time(kernel->gpu, &start);
+    if (!s) save(kernel->gpu, kernel->program);
+    else if (s == SEGUE_ERROR_INTERNAL) condemn(kernel->gpu, kernel->program);
+    return s;
 }

@@ -7,8 +7,9 @@
 #include <pthread.h>
 
 static struct { /* what the driver was asked */
-    atomic_int builds, loads, loaded, instances, launches, finishes;
-    int fail_build, fail_load, fail_prepare; /* the next so many */
+    atomic_int builds, loads, loaded, instances, launches, finishes, saves;
+    int fail_build, fail_load, fail_prepare, fail_launch, fail_save; /* the next so many */
+    int late;                                                        /* gives no blob before launches */
     useconds_t build_time;
     int32_t groups[2][3]; /* of the last two launches */
     char source[200000], options[400];
@@ -28,6 +29,17 @@ static segue_status build(struct gpu *gpu, const char *source, const char *optio
         return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory");
     snprintf(*blob, size, "%s%s", options, source);
     *bytes = size;
+    if (seen.late) gpu->host->free(gpu->host->user, *blob), *blob = NULL, *bytes = 0;
+    return SEGUE_OK;
+}
+
+static segue_status save(struct gpu *gpu, void *loaded, void **blob, uint64_t *bytes)
+{
+    assert_true(seen.launches >= 2);
+    seen.saves++;
+    if (seen.fail_save && seen.fail_save--) return SEGUE_ERROR_MEMORY;
+    *bytes = strlen(loaded) + 1;
+    *blob = memcpy(gpu->host->alloc(gpu->host->user, *bytes, 64), loaded, *bytes);
     return SEGUE_OK;
 }
 
@@ -37,6 +49,7 @@ static segue_status load(struct gpu *gpu, const void *blob, uint64_t bytes, cons
     seen.loads++;
     if (seen.fail_load && seen.fail_load--)
         return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0, "not for this device");
+    if (!blob) assert_true(seen.late), blob = key->kernel, bytes = strlen(key->kernel) + 1;
     assert_non_null(strstr(blob, key->kernel));
     if (!(*loaded = gpu->host->alloc(gpu->host->user, bytes, 64)))
         return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory");
@@ -71,7 +84,9 @@ static segue_status launch(struct gpu *gpu, segue_stream stream, void *loaded, v
                            const int32_t groups[3], int32_t group, const struct gpu_arg *args, uint32_t count,
                            segue_diag *why)
 {
-    (void)gpu, (void)stream, (void)args, (void)count, (void)why;
+    (void)gpu, (void)stream, (void)args, (void)count;
+    if (seen.fail_launch && seen.fail_launch--)
+        return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_RUN, 0, "that is no code");
     assert_ptr_equal(loaded, instance);
     assert_int_equal(group, 64);
     memcpy(seen.groups[0], seen.groups[1], sizeof *seen.groups);
@@ -94,7 +109,8 @@ static const struct gpu_driver driver = { .dialect = "the dialect\n",
                                           .prepare = prepare,
                                           .release = release,
                                           .launch = launch,
-                                          .finish = finish };
+                                          .finish = finish,
+                                          .save = save };
 static const struct gpu_source toy = { "toy", "the arguments\n", "KERNEL(toy_run)\n" };
 
 static const struct gpu_key toy_key = { .source = &toy,
@@ -254,6 +270,70 @@ static void builds_anew_what_does_not_load(void **state)
     gpu_kernel_release(&kernel), gpu_close(&gpu);
 }
 
+static const int32_t one_group[3] = { 1, 1, 1 };
+
+/* A driver that compiles at the first launch gives its blob only then, and once. */
+static void saves_after_the_first_launches(void **state)
+{
+    struct gpu_kernel kernel, second;
+    (void)state;
+    struct gpu gpu = open_gpu("Toy 1");
+    seen.late = 1;
+    kernel = prepared(&gpu, &toy_key);
+    assert_int_equal(seen.saves, 0);
+    assert_int_equal(gpu_warm_up(&kernel, one_group, NULL, 0, NULL), SEGUE_OK);
+    second = prepared(&gpu, &toy_key);
+    assert_int_equal(gpu_warm_up(&second, one_group, NULL, 0, NULL), SEGUE_OK);
+    assert_int_equal(seen.saves, 1);
+    gpu_kernel_release(&kernel), gpu_kernel_release(&second), gpu_close(&gpu);
+
+    gpu = open_gpu("Toy 1");
+    seen.late = 1;
+    kernel = prepared(&gpu, &toy_key);
+    assert_int_equal(gpu_warm_up(&kernel, one_group, NULL, 0, NULL), SEGUE_OK);
+    assert_int_equal(seen.builds, 0);
+    assert_int_equal(seen.saves, 0);
+    gpu_kernel_release(&kernel), gpu_close(&gpu);
+
+    gpu = open_gpu("Toy 2"); /* a driver that gives none is no failure */
+    seen.late = seen.fail_save = 1;
+    kernel = prepared(&gpu, &toy_key);
+    assert_int_equal(gpu_warm_up(&kernel, one_group, NULL, 0, NULL), SEGUE_OK);
+    gpu_kernel_release(&kernel), gpu_close(&gpu);
+
+    setenv("SEGUE_CACHE_DIR", "", 1); /* nor is one asked for in vain */
+    gpu = open_gpu("Toy 3");
+    seen.late = 1;
+    kernel = prepared(&gpu, &toy_key);
+    assert_int_equal(gpu_warm_up(&kernel, one_group, NULL, 0, NULL), SEGUE_OK);
+    assert_int_equal(seen.saves, 0);
+    gpu_kernel_release(&kernel), gpu_close(&gpu);
+    assert_int_equal(seen.loaded, 0);
+}
+
+/* A blob that loads but cannot run is found out by the warm-up: nobody finds it again, here or on disk. */
+static void throws_away_what_cannot_run(void **state)
+{
+    struct gpu_kernel before, kernel;
+    segue_diag why;
+    (void)state;
+    struct gpu gpu = open_gpu("Toy 1");
+    before = prepared(&gpu, &toy_key);
+    kernel = prepared(&gpu, &toy_key);
+    seen.fail_launch = 1;
+    assert_int_equal(gpu_warm_up(&kernel, one_group, NULL, 0, &why), SEGUE_ERROR_INTERNAL);
+    assert_non_null(strstr(why.text, "that is no code"));
+    gpu_kernel_release(&kernel);
+    assert_int_equal(seen.loaded, 1); /* another plan still has it */
+    kernel = prepared(&gpu, &toy_key);
+    assert_int_equal(seen.builds, 2);
+    assert_ptr_not_equal(kernel.loaded, before.loaded);
+    gpu_kernel_release(&before);
+    assert_int_equal(seen.loaded, 1);
+    gpu_kernel_release(&kernel), gpu_close(&gpu);
+    assert_int_equal(seen.loaded, 0);
+}
+
 static void passes_on_why_it_failed(void **state)
 {
     struct gpu_kernel kernel;
@@ -397,6 +477,8 @@ int main(void)
         TEST(tells_keys_apart),
         TEST(finds_it_on_disk),
         TEST(builds_anew_what_does_not_load),
+        TEST(saves_after_the_first_launches),
+        TEST(throws_away_what_cannot_run),
         TEST(passes_on_why_it_failed),
         TEST(survives_without_memory),
         TEST(keeps_a_few_idle_ones),

@@ -88,7 +88,7 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
 {
     const segue_selective_scan *op = (const void *)header;
     const struct gpu_kernel *kernel = call->data;
-    const int64_t d = op->u.shape[2], sequences = gpu_sequences(&op->u, &op->cu_seqlens);
+    const int64_t sequences = gpu_sequences(&op->u, &op->cu_seqlens);
     struct selective_scan_args args;
     const struct gpu_arg list[OPERANDS + 1] = {
         { .tensor = &op->u },
@@ -107,7 +107,6 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
         { .value = &args, .bytes = sizeof args },
     };
     segue_status s = SEGUE_OK;
-    if (!d) return SEGUE_OK; /* the groups of B and C have no size then */
     fill_args(op, &args);
     while (!s && args.sequence < sequences) { /* more than one launch where a grid is too short for the batch */
         int32_t groups[3];

@@ -4,6 +4,7 @@
 #include "tensor_copy.args.h"
 #include "launcher.h"
 
+#include <sched.h>
 #include <string.h>
 
 enum { MOST_GROUPS = 4096 }; /* of a copy: far more than a device runs at once, its items go on from there */
@@ -109,14 +110,14 @@ static segue_status copier(struct gpu *gpu, struct gpu_kernel **out, segue_diag 
 segue_status gpu_tensor_copy(struct gpu *gpu, segue_stream stream, const segue_tensor *to,
                              const segue_tensor *from, segue_diag *why)
 {
-    const struct gpu_view target = gpu_view_of(to), source = gpu_view_of(from);
-    struct tensor_copy_args args = {
-        .to_at = target.at, .from_at = source.at, .to_dtype = target.dtype, .from_dtype = source.dtype
-    };
     struct gpu_kernel *kernel;
     int32_t groups[3];
     segue_status s = check(to, from, why);
     if (s) return s;
+    const struct gpu_view target = gpu_view_of(to), source = gpu_view_of(from);
+    struct tensor_copy_args args = {
+        .to_at = target.at, .from_at = source.at, .to_dtype = target.dtype, .from_dtype = source.dtype
+    };
     fill_axes(&args, to, from);
     if (!args.count) return SEGUE_OK;
     if (segue_dtype_id(to->dtype) == segue_dtype_id(from->dtype)) args.bits = to->dtype.bits;
@@ -127,7 +128,10 @@ segue_status gpu_tensor_copy(struct gpu *gpu, segue_stream stream, const segue_t
     const struct gpu_arg list[] = { { .tensor = to, .writes = 1 },
                                     { .tensor = from },
                                     { .value = &args, .bytes = sizeof args } };
-    return gpu_launch(kernel, stream, groups, list, 3, why);
+    /* all of a device's threads share this kernel: one that finds it busy waits, since it has no other to take */
+    do s = gpu_launch(kernel, stream, groups, list, 3, why);
+    while (s == SEGUE_ERROR_BUSY && !sched_yield());
+    return s;
 }
 
 void gpu_tensor_copy_close(struct gpu *gpu)

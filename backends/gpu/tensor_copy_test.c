@@ -69,7 +69,7 @@ static u16 f32_to_f16(float x)
 
 /* ---- a driver that calls the kernel ---------------------------------------------------------------------- */
 
-static int builds, launches;
+static int builds, launches, busy; /* busy: the next so many launches */
 static struct tensor_copy_args last;
 
 static segue_status build(struct gpu *gpu, const char *source, const char *options, void **blob,
@@ -99,7 +99,8 @@ static segue_status launch(struct gpu *gpu, segue_stream stream, void *loaded, v
                            const int32_t groups[3], int32_t group, const struct gpu_arg *args, uint32_t count,
                            segue_diag *why)
 {
-    (void)gpu, (void)stream, (void)loaded, (void)instance, (void)why;
+    (void)gpu, (void)stream, (void)loaded, (void)instance;
+    if (busy && busy--) return segue_kit_fail(why, SEGUE_ERROR_BUSY, SEGUE_PHASE_RUN, 0, "busy");
     assert_int_equal(count, 3);
     assert_int_equal(group, 1);
     assert_int_equal(args[2].bytes, sizeof last);
@@ -228,7 +229,22 @@ static void refuses(void **state)
     assert_non_null(strstr(why.text, "f32, f16 and bf16"));
     assert_int_equal(gpu_tensor_copy(&device, stream, &i8, &i8, &why), SEGUE_ERROR_UNSUPPORTED);
     assert_non_null(strstr(why.text, "given 8"));
+    segue_tensor i4 = i8;
+    i4.dtype.bits = 4;
+    assert_int_equal(gpu_tensor_copy(&device, stream, &i4, &i4, &why), SEGUE_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(why.text, "given 4"));
     assert_int_equal(launches, 0);
+}
+
+/* A device has one copy kernel: more threads than it has clones take turns. */
+static void waits_its_turn(void **state)
+{
+    (void)state;
+    const int64_t shape[2] = { 2, 3 };
+    same_as_kit(packed(SEGUE_F32, 2, shape), packed(SEGUE_F32, 2, shape));
+    busy = 3;
+    same_as_kit(packed(SEGUE_F32, 2, shape), packed(SEGUE_F32, 2, shape));
+    assert_int_equal(busy, 0);
 }
 
 static void copies_nothing(void **state)
@@ -283,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(converts, open_device, close_device),
         cmocka_unit_test_setup_teardown(merges_axes, open_device, close_device),
         cmocka_unit_test_setup_teardown(refuses, open_device, close_device),
+        cmocka_unit_test_setup_teardown(waits_its_turn, open_device, close_device),
         cmocka_unit_test_setup_teardown(copies_nothing, open_device, close_device),
         cmocka_unit_test(functions_are_accurate),
         cmocka_unit_test(bf16_rounds_to_even),

@@ -85,6 +85,7 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
     struct segue_cpu *cpu = host->alloc(host->user, sizeof *cpu, 64);
     if (!cpu) return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for a device");
     *cpu = (struct segue_cpu){ .host = host, .isa = isa };
+    cpu->cache_bytes = segue_cache_bytes("/sys/devices/system/cpu");
     cpu->threads = options->threads ? options->threads : segue_cpu_threads();
     if (cpu->threads > MOST_THREADS) cpu->threads = MOST_THREADS;
     if (options->parallel_for) {

@@ -43,11 +43,12 @@ static inline int64_t from_one_to(int64_t x, int64_t most)
     return x < 1 ? 1 : x;
 }
 
-/* Whether a packed [b t d] output is larger than a second-level cache keeps beside its inputs. */
-static inline int64_t streams(const segue_tensor *y)
+/* Whether a [b t d] output and inputs of its size fill more than half the last-level cache: a cached copy of y
+ * would then only push out what is still to be read. Smaller ones stay for whoever reads y next. */
+static inline int64_t streams(const struct segue_cpu *cpu, const segue_tensor *y, int inputs)
 {
-    return y->shape[0] * y->shape[1] >
-           ((int64_t)2 << 20) * 8 / y->dtype.bits / (y->shape[2] > 0 ? y->shape[2] : 1);
+    double elements = (double)y->shape[0] * (double)y->shape[1] * (double)y->shape[2];
+    return elements * y->dtype.bits / 8 * (inputs + 1) > (double)(cpu->cache_bytes / 2);
 }
 
 /* Room for so many floats behind end, 64-byte aligned. */

@@ -62,7 +62,9 @@ static inline int test_open(struct test_device *d, int isa, uint32_t threads)
 {
     enum segue_isa chosen;
     if (segue_isa_choose(segue_isa_name((enum segue_isa)isa), &chosen, NULL) != SEGUE_OK) return 0;
-    *d = (struct test_device){ .cpu = { .host = &test_host, .isa = chosen, .threads = threads } };
+    *d = (struct test_device){
+        .cpu = { .host = &test_host, .isa = chosen, .threads = threads, .cache_bytes = 4 << 20 }
+    };
     if (threads) d->cpu.pool = segue_pool_create(&test_host, threads);
     else d->cpu.threads = 2, d->cpu.parallel_for = backwards;
     d->kit = (segue_kit_device){ .handle = &d->cpu, .host = &test_host };

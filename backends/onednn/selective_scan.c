@@ -16,21 +16,17 @@ static int splits(const segue_selective_scan *op, int64_t lanes)
     return (g > 1 && d / g % lanes) || (j > 1 && d / j % lanes);
 }
 
-/* Whether an operand of f32 has axis contiguous; one that is absent has any. */
-static int contiguous(const segue_tensor *t, int axis)
+/* Whether an operand's axis of states is contiguous f32; one that is absent has any. */
+static int contiguous(const segue_tensor *t)
 {
-    return !t->dtype.bits || (segue_dtype_id(t->dtype) == SEGUE_F32 && t->stride[axis] == 1);
+    return !t->dtype.bits || (segue_dtype_id(t->dtype) == SEGUE_F32 && t->stride[t->rank - 1] == 1);
 }
 
-/* Whether every sequence has its one token, and the kernel can follow A and h where they are. */
-static void find_way(struct scan_job *job, int64_t lanes)
+/* Whether every sequence has its one token, and lanes can be filled with states as they lie. */
+static int is_direct(const segue_selective_scan *op, int64_t lanes)
 {
-    const segue_selective_scan *op = job->op;
-    int states = contiguous(&op->h_in, 2) && contiguous(&op->h_out, 2);
-    job->A_side = contiguous(&op->A, 0);
-    job->h_side = contiguous(&op->h_in, 1) && contiguous(&op->h_out, 1);
-    job->direct = op->u.shape[1] == 1 && !op->cu_seqlens.dtype.bits && !splits(op, lanes) &&
-                  (job->A_side || contiguous(&op->A, 1)) && (job->h_side || states);
+    return op->u.shape[1] == 1 && !op->cu_seqlens.dtype.bits && op->A.shape[1] >= lanes / 2 &&
+           contiguous(&op->A) && contiguous(&op->h_in) && contiguous(&op->h_out);
 }
 
 static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu, struct scan_job *job)
@@ -42,10 +38,10 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
                               .op = op,
                               .states = n };
     job->tile.sequences = sequences_of(&op->cu_seqlens, &op->slot, &op->u, &op->h_in, &op->h_out);
-    job->tile.stream = streams(&op->y);
-    find_way(job, lanes);
+    job->tile.stream = streams(cpu, &op->y, 2);
+    job->direct = is_direct(op, lanes);
     job->row_pitch = blocks_of(n, kernel->lanes) * lanes;
-    pitch = splits(op, lanes) ? n * lanes : job->row_pitch;
+    pitch = !splits(op, lanes) ? job->row_pitch : job->direct ? job->row_pitch * lanes : n * lanes;
     job->tile.panel_blocks =
         from_one_to(PANEL_FLOATS / (2 * (n > 0 ? n : 1) * lanes), blocks_of(d, kernel->lanes));
     job->tile.tile_tokens = from_one_to(GROUP_FLOATS / (2 * (pitch > 0 ? pitch : 1)), t < TILE ? t : TILE);
@@ -68,7 +64,7 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
     job->y = place_scratch(&end, strip);
     job->B = place_scratch(&end, pitch * tile);
     job->C = place_scratch(&end, pitch * tile);
-    job->row = place_scratch(&end, job->row_pitch);
+    job->row = place_scratch(&end, 3 * job->row_pitch);
     job->tile.scratch_floats = end;
 }
 
@@ -90,7 +86,8 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                               "A: n is %lld, scratch memory is for %lld at most", (long long)op->A.shape[1],
                               (long long)MOST_SCRATCH);
     plan_job(op, dev->handle, &job);
-    fill_plan(plan, dev->handle, &job.tile, op->u.shape[2], op->A.shape[1]);
+    plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
+    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 

@@ -12,8 +12,7 @@ struct scan_job {
     int64_t states, row_pitch; /* n, and n rounded up to whole blocks */
     int64_t tile_pitch;        /* floats from block to block of u, delta, x and y */
     int64_t strip_blocks;      /* at most, in u, delta, x and y */
-    int64_t direct;            /* 1 = one token; whole blocks of A and h are read and written where they are */
-    int64_t A_side, h_side;    /* direct: 1 = channels lie side by side there, 0 = states */
+    int64_t direct;            /* 1 = one token; A and h are read and written where they are */
     /* Where a worker's scratch holds what, in floats. [block][n][lane]: A and h. [block][lane]: range (max
      * |A|), peak (the tile's max |delta|), D, bias. [block of the strip][token][lane]: u, delta (times log2
      * e), x (delta u; in the place of u where nothing needs that any more), y. [token][n] or

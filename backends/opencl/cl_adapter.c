@@ -174,14 +174,14 @@ static cl_event exchange(struct holder *holder, cl_event event)
     return before;
 }
 
-/* The caller's own reference, or NULL. */
-static cl_event peek(const struct opencl_api *cl, struct holder *holder)
+/* The caller's own reference; NULL = not recorded. */
+static segue_status peek(struct opencl_device *dev, struct holder *holder, cl_event *out, segue_diag *diag)
 {
     pthread_mutex_lock(&holder->lock);
-    const cl_event event = holder->last;
-    if (event) cl->RetainEvent(event);
+    *out = holder->last;
+    const int32_t error = *out ? dev->cl.RetainEvent(*out) : CL_SUCCESS;
     pthread_mutex_unlock(&holder->lock);
-    return event;
+    return told(dev, error, "clRetainEvent", diag);
 }
 
 static segue_status check_event(segue_event event, segue_diag *diag)
@@ -209,10 +209,10 @@ static segue_status event_record(void *device, segue_event event, segue_stream s
 static segue_status event_wait(void *device, segue_event event, segue_stream stream, segue_diag *diag)
 {
     struct opencl_device *dev = device;
-    const segue_status s = check_event(event, diag);
-    if (s) return s;
-    cl_event last = peek(&dev->cl, event.handle);
-    if (!last) return SEGUE_OK;
+    cl_event last = NULL;
+    segue_status s = check_event(event, diag);
+    if (!s) s = peek(dev, event.handle, &last, diag);
+    if (s || !last) return s;
     const int32_t error = dev->cl.EnqueueBarrierWithWaitList(opencl_queue(dev, stream), 1, &last, NULL);
     dev->cl.ReleaseEvent(last);
     return told(dev, error, "clEnqueueBarrierWithWaitList", diag);
@@ -221,10 +221,10 @@ static segue_status event_wait(void *device, segue_event event, segue_stream str
 static segue_status event_sync(void *device, segue_event event, segue_diag *diag)
 {
     struct opencl_device *dev = device;
-    const segue_status s = check_event(event, diag);
-    if (s) return s;
-    cl_event last = peek(&dev->cl, event.handle);
-    if (!last) return SEGUE_OK;
+    cl_event last = NULL;
+    segue_status s = check_event(event, diag);
+    if (!s) s = peek(dev, event.handle, &last, diag);
+    if (s || !last) return s;
     const int32_t error = dev->cl.WaitForEvents(1, &last);
     dev->cl.ReleaseEvent(last);
     return told_waiting(dev, error, "clWaitForEvents", diag);

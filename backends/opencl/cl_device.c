@@ -4,6 +4,7 @@
 #include "opencl.h"
 
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,12 +26,12 @@ static void words(const struct opencl_api *cl, cl_device device, uint32_t what, 
     snprintf(out, room, "%.*s", (int)room - 1, text);
 }
 
-static void platform_name(const struct opencl_api *cl, cl_device device, char *out, size_t room)
+static void platform_words(const struct opencl_api *cl, cl_device device, uint32_t what, char *out, size_t room)
 {
     char text[1024] = "";
     cl_platform platform = NULL;
     int32_t error = cl->GetDeviceInfo(device, CL_DEVICE_PLATFORM, sizeof platform, &platform, NULL);
-    if (!error) error = cl->GetPlatformInfo(platform, CL_PLATFORM_NAME, sizeof text, text, NULL);
+    if (!error) error = cl->GetPlatformInfo(platform, what, sizeof text, text, NULL);
     if (error) snprintf(text, sizeof text, "?");
     snprintf(out, room, "%.*s", (int)room - 1, text);
 }
@@ -78,7 +79,7 @@ static void describe(const struct opencl_api *cl, cl_device device, segue_device
 {
     char platform[64], name[64], driver[64];
     const char *reason = unusable(cl, device);
-    platform_name(cl, device, platform, sizeof platform);
+    platform_words(cl, device, CL_PLATFORM_NAME, platform, sizeof platform);
     words(cl, device, CL_DEVICE_NAME, name, sizeof name);
     words(cl, device, CL_DRIVER_VERSION, driver, sizeof driver);
     snprintf(out->description, sizeof out->description, "%.48s, %.32s, driver %.24s", name, platform, driver);
@@ -96,6 +97,7 @@ static segue_status list(const struct opencl_api *cl, cl_device out[MOST_DEVICES
 {
     cl_platform platforms[MOST_PLATFORMS];
     uint32_t platform_count = 0;
+    int32_t without = CL_DEVICE_NOT_FOUND; /* the last platform's reason to have none */
     *count = 0;
     const int32_t error = cl->GetPlatformIDs(MOST_PLATFORMS, platforms, &platform_count);
     if (error && error != CL_PLATFORM_NOT_FOUND_KHR)
@@ -105,18 +107,20 @@ static segue_status list(const struct opencl_api *cl, cl_device out[MOST_DEVICES
     for (uint32_t p = 0; p < platform_count; p++) {
         uint32_t found = 0;
         const uint32_t room = MOST_DEVICES - *count;
-        if (!room || cl->GetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, room, out + *count, &found)) continue;
-        *count += found < room ? found : room;
+        if (!room) break;
+        const int32_t failed = cl->GetDeviceIDs(platforms[p], CL_DEVICE_TYPE_ALL, room, out + *count, &found);
+        if (failed) without = failed;
+        else *count += found < room ? found : room;
     }
     if (*count) return SEGUE_OK;
     return segue_kit_fail(why, SEGUE_OK, SEGUE_PHASE_ENUMERATE, 0,
                           platform_count
-                              ? "none of OpenCL's %u platforms has a device: is its driver loaded, and "
-                                "may this user open the device files?"
+                              ? "none of OpenCL's %u platforms has a device (clGetDeviceIDs gives %d): is its "
+                                "driver loaded, and may this user open the device files?"
                               : "OpenCL's loader is there but no driver is registered with it (%u "
-                                "platforms; /etc/OpenCL/vendors, or OCL_ICD_VENDORS where set): install "
+                                "platforms, %d; /etc/OpenCL/vendors, or OCL_ICD_VENDORS where set): install "
                                 "the driver of your device (for a CPU: pocl-opencl-icd)",
-                          platform_count);
+                          platform_count, platform_count ? without : CL_PLATFORM_NOT_FOUND_KHR);
 }
 
 segue_status opencl_count(const segue_host *host, uint32_t *count, segue_diag *diag)
@@ -177,8 +181,9 @@ static segue_status adopt(struct opencl_device *dev, uint32_t index, const segue
     for (size_t i = 0; i < size / sizeof *devices; i++) {
         if (devices[i] != wanted) continue;
         dev->device = wanted;
+        const int32_t refused = dev->cl.RetainContext(options->native_context);
+        if (refused) return opencl_failed(NULL, refused, SEGUE_PHASE_OPEN, "clRetainContext", why);
         dev->context = options->native_context;
-        dev->cl.RetainContext(dev->context);
         return SEGUE_OK;
     }
     return segue_kit_fail(
@@ -230,15 +235,28 @@ static void find_limits(struct opencl_device *dev)
     dev->most_bytes = number(&dev->cl, dev->device, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
 }
 
-static void identify(struct opencl_device *dev)
+/* Compiled code is good for exactly these. The platform's version tells which LLVM PoCL was built with; the vectors'
+ * width tells CPUs apart that Intel's driver calls by one name ("AMD EPYC"), and of which each loads narrower code.
+ * What is cut off from the names still counts in the digest behind them. */
+void opencl_identify(struct opencl_device *dev)
 {
-    char platform[48], name[64], driver[48], device[80];
-    platform_name(&dev->cl, dev->device, platform, sizeof platform);
-    words(&dev->cl, dev->device, CL_DEVICE_NAME, name, sizeof name);
-    words(&dev->cl, dev->device, CL_DRIVER_VERSION, driver, sizeof driver);
-    words(&dev->cl, dev->device, CL_DEVICE_VERSION, device, sizeof device);
-    snprintf(dev->gpu.identity, sizeof dev->gpu.identity, "%s, %s, %s, %s, %s", name, platform, driver, device,
-             dev->language + strlen("-cl-std="));
+    static const uint32_t of_device[] = { CL_DEVICE_NAME, CL_DRIVER_VERSION, CL_DEVICE_VERSION };
+    static const uint32_t of_platform[] = { CL_PLATFORM_NAME, CL_PLATFORM_VERSION };
+    enum {
+        DEVICE = sizeof of_device / sizeof *of_device,
+        ALL = DEVICE + sizeof of_platform / sizeof *of_platform
+    };
+    char texts[ALL + 1][1024] = { { 0 } }, hex[33];
+    unsigned char digest[16];
+    for (int i = 0; i < ALL; i++)
+        if (i < DEVICE) words(&dev->cl, dev->device, of_device[i], texts[i], sizeof texts[i]);
+        else platform_words(&dev->cl, dev->device, of_platform[i - DEVICE], texts[i], sizeof texts[i]);
+    snprintf(texts[ALL], sizeof texts[ALL], "%" PRIu64,
+             number(&dev->cl, dev->device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT));
+    crypto_generichash(digest, sizeof digest, (const unsigned char *)texts, sizeof texts, NULL, 0);
+    sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
+    snprintf(dev->gpu.identity, sizeof dev->gpu.identity, "%.63s, %.40s, %.40s, %.60s, %s %.16s", texts[0],
+             texts[DEVICE], texts[1], texts[2], dev->language + strlen("-cl-std="), hex);
 }
 
 static segue_status start(struct opencl_device *dev, uint32_t index, const segue_device_options *options,
@@ -256,7 +274,7 @@ static segue_status start(struct opencl_device *dev, uint32_t index, const segue
     if (error) return opencl_failed(NULL, error, SEGUE_PHASE_OPEN, "clCreateCommandQueue", why);
     find_features(dev);
     find_limits(dev);
-    identify(dev);
+    opencl_identify(dev);
     return gpu_open(&dev->gpu, why);
 }
 

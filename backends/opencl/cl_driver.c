@@ -55,30 +55,26 @@ static segue_status build_failed(struct opencl_device *dev, cl_program program, 
     return s;
 }
 
-/* The binary of our device: an engine's context may have others, for which nothing was built. */
-static segue_status binary_of(struct opencl_device *dev, cl_program program, void **blob, uint64_t *bytes,
-                              segue_diag *why)
+/* The binary of our device: an engine's context may have others, for which nothing was built. Asked for after the
+ * first launches and not before: PoCL's then holds what these compiled, and the first answer stays. */
+static segue_status save(struct gpu *gpu, void *loaded, void **blob, uint64_t *bytes)
 {
-    const segue_host *host = dev->gpu.host;
+    struct opencl_device *dev = device_of(gpu);
+    const segue_host *host = gpu->host;
+    const cl_program program = ((struct loaded *)loaded)->program;
     const struct opencl_api *cl = &dev->cl;
     cl_device devices[MOST_DEVICES] = { 0 };
     size_t sizes[MOST_DEVICES] = { 0 }, mine = 0;
     unsigned char *binaries[MOST_DEVICES] = { 0 };
     int32_t error = cl->GetProgramInfo(program, CL_PROGRAM_DEVICES, sizeof devices, devices, NULL);
     if (!error) error = cl->GetProgramInfo(program, CL_PROGRAM_BINARY_SIZES, sizeof sizes, sizes, NULL);
-    if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clGetProgramInfo", why);
     while (mine < MOST_DEVICES - 1 && devices[mine] != dev->device) mine++;
-    if (!sizes[mine])
-        return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0,
-                              "the driver built the program but gives no binary of it");
+    if (error || !sizes[mine]) return SEGUE_ERROR_UNSUPPORTED; /* the program runs all the same */
     binaries[mine] = host->alloc(host->user, sizes[mine], 64);
-    if (!binaries[mine])
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
-                              "no memory for %zu bytes of a program", sizes[mine]);
-    error = cl->GetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binaries, binaries, NULL);
-    if (error) {
+    if (!binaries[mine]) return SEGUE_ERROR_MEMORY;
+    if (cl->GetProgramInfo(program, CL_PROGRAM_BINARIES, sizeof binaries, binaries, NULL)) {
         host->free(host->user, binaries[mine]);
-        return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clGetProgramInfo of the binary", why);
+        return SEGUE_ERROR_UNSUPPORTED;
     }
     *blob = binaries[mine];
     *bytes = sizes[mine];
@@ -89,36 +85,59 @@ static segue_status build(struct gpu *gpu, const char *source, const char *optio
                           uint64_t *bytes, segue_diag *why)
 {
     struct opencl_device *dev = device_of(gpu);
+    (void)blob, (void)bytes;
     char all[512];
     int32_t error = CL_SUCCESS;
     cl_program program = dev->cl.CreateProgramWithSource(dev->context, 1, &source, NULL, &error);
     if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clCreateProgramWithSource", why);
     snprintf(all, sizeof all, "%s%s", dev->language, options);
     error = dev->cl.BuildProgram(program, 1, &dev->device, all, NULL, NULL);
-    const segue_status s =
-        error ? build_failed(dev, program, error, why) : binary_of(dev, program, blob, bytes, why);
+    if (!error) return dev->built = program, SEGUE_OK;
+    const segue_status s = build_failed(dev, program, error, why);
     dev->cl.ReleaseProgram(program);
     return s;
 }
 
 /* ---- loading -------------------------------------------------------------------------------------------- */
 
+static segue_status from_binary(struct opencl_device *dev, const void *blob, size_t bytes, cl_program *out,
+                                segue_diag *why)
+{
+    const unsigned char *binary = blob;
+    int32_t status = CL_SUCCESS, error = CL_SUCCESS;
+    cl_program program =
+        dev->cl.CreateProgramWithBinary(dev->context, 1, &dev->device, &bytes, &binary, &status, &error);
+    if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clCreateProgramWithBinary", why);
+    error = dev->cl.BuildProgram(program, 1, &dev->device, "", NULL, NULL);
+    if (!error) return *out = program, SEGUE_OK;
+    const segue_status s = build_failed(dev, program, error, why);
+    dev->cl.ReleaseProgram(program);
+    return s;
+}
+
+/* Makes one kernel, to have the driver look into the binary while another can still be built. */
+static segue_status check_kernel(struct opencl_device *dev, cl_program program, const char *name,
+                                 segue_diag *why)
+{
+    int32_t error = CL_SUCCESS;
+    cl_kernel kernel = dev->cl.CreateKernel(program, name, &error);
+    if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clCreateKernel", why);
+    dev->cl.ReleaseKernel(kernel);
+    return SEGUE_OK;
+}
+
 static segue_status load(struct gpu *gpu, const void *blob, uint64_t bytes, const struct gpu_key *key,
                          void **loaded, segue_diag *why)
 {
     struct opencl_device *dev = device_of(gpu);
-    const size_t size = bytes;
-    const unsigned char *binary = blob;
-    int32_t status = CL_SUCCESS, error = CL_SUCCESS;
-    cl_program program =
-        dev->cl.CreateProgramWithBinary(dev->context, 1, &dev->device, &size, &binary, &status, &error);
-    if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clCreateProgramWithBinary", why);
-    error = dev->cl.BuildProgram(program, 1, &dev->device, "", NULL, NULL);
-    struct loaded *l = error ? NULL : gpu->host->alloc(gpu->host->user, sizeof *l, 64);
-    if (!l) {
-        const segue_status s =
-            error ? build_failed(dev, program, error, why)
-                  : segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for a program");
+    cl_program program = dev->built;
+    segue_status s = blob ? from_binary(dev, blob, bytes, &program, why) : SEGUE_OK;
+    if (s) return s;
+    if (!blob) dev->built = NULL;
+    s = check_kernel(dev, program, key->kernel, why);
+    struct loaded *l = s ? NULL : gpu->host->alloc(gpu->host->user, sizeof *l, 64);
+    if (!s && !l) s = segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for a program");
+    if (s) {
         dev->cl.ReleaseProgram(program);
         return s;
     }
@@ -231,4 +250,5 @@ const struct gpu_driver opencl_driver = {
     .release = release,
     .launch = launch,
     .finish = finish,
+    .save = save,
 };

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <stddef.h>
+#include <sys/auxv.h>
 
 #define LIBRARY "libOpenCL.so.1"
 
@@ -19,6 +20,13 @@ static const struct {
 
 segue_status opencl_load(struct opencl_api *out, segue_diag *why)
 {
+    /* ocl-icd and the drivers obey OCL_ICD_VENDORS and the like even there: whoever starts the process would choose
+     * what code it runs */
+    if (getauxval(AT_SECURE))
+        return segue_kit_fail(
+            why, SEGUE_ERROR_NO_DEVICE, SEGUE_PHASE_ENUMERATE, 0,
+            "this process runs with another user's rights (set-id), where OpenCL is not used: "
+            "the environment could name any library as its driver");
     void *library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (!library)
         return segue_kit_fail(
@@ -58,24 +66,38 @@ static const struct error {
     { -8, SEGUE_ERROR_ARGUMENT, STAYS, "CL_MEM_COPY_OVERLAP", "the two ranges overlap" },
     { -11, SEGUE_ERROR_INTERNAL, STAYS, "CL_BUILD_PROGRAM_FAILURE",
       "the driver's compiler refused the kernel" },
+    { -13, SEGUE_ERROR_ARGUMENT, STAYS, "CL_MISALIGNED_SUB_BUFFER_OFFSET",
+      "a sub-buffer begins where this device cannot (CL_DEVICE_MEM_BASE_ADDR_ALIGN)" },
     { -14, SEGUE_ERROR_DEVICE_LOST, LOST, "CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST",
       "an earlier command failed" },
     { -30, SEGUE_ERROR_ARGUMENT, STAYS, "CL_INVALID_VALUE", "a number is out of range" },
+    { -31, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_DEVICE_TYPE", "the driver knows no devices of this kind" },
+    { -32, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_PLATFORM", "the platform is not one" },
     { -33, SEGUE_ERROR_ARGUMENT, STAYS, "CL_INVALID_DEVICE", "the device is none of this context's" },
     { -34, SEGUE_ERROR_ARGUMENT, STAYS, "CL_INVALID_CONTEXT",
       "the context is not one, or objects of two are mixed" },
+    { -35, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_QUEUE_PROPERTIES", "the device has no in-order queues" },
     { -36, SEGUE_ERROR_ARGUMENT, LOST_WAITING, "CL_INVALID_COMMAND_QUEUE", "the stream's queue is not one" },
     { -38, SEGUE_ERROR_ARGUMENT, STAYS, "CL_INVALID_MEM_OBJECT",
-      "data is not a cl_mem: segue_memory_alloc gives one" },
+      "data is no cl_mem of the device's context: segue_memory_alloc gives one" },
     { -42, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_BINARY", "compiled code of another device or driver" },
+    { -43, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_BUILD_OPTIONS", "the compiler does not know an option" },
     { -44, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_PROGRAM", "the program is not one" },
     { -45, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_PROGRAM_EXECUTABLE", "the program was not built" },
     { -46, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_KERNEL_NAME", "the program has no kernel of that name" },
+    { -47, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_KERNEL_DEFINITION", "the binary holds another kernel" },
+    { -48, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_KERNEL", "the kernel is not one" },
     { -49, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_ARG_INDEX", "the kernel has fewer arguments" },
+    { -50, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_ARG_VALUE", "an argument of the kernel is refused" },
     { -51, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_ARG_SIZE", "the kernel's argument has another size" },
     { -52, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_KERNEL_ARGS", "an argument of the kernel is missing" },
     { -54, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_WORK_GROUP_SIZE",
       "the device takes no groups of that size" },
+    { -55, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_WORK_ITEM_SIZE",
+      "the device takes no groups of that shape" },
+    { -57, SEGUE_ERROR_ARGUMENT, STAYS, "CL_INVALID_EVENT_WAIT_LIST", "the event is of another context" },
+    { -58, SEGUE_ERROR_ARGUMENT, STAYS, "CL_INVALID_EVENT", "the event is not one" },
+    { -59, SEGUE_ERROR_INTERNAL, STAYS, "CL_INVALID_OPERATION", "not in this state, or not on this device" },
     { -61, SEGUE_ERROR_MEMORY, STAYS, "CL_INVALID_BUFFER_SIZE",
       "more than the device takes in one allocation" },
     { -63, SEGUE_ERROR_UNSUPPORTED, STAYS, "CL_INVALID_GLOBAL_WORK_SIZE",
@@ -98,8 +120,10 @@ static segue_status tell(struct opencl_device *dev, int32_t error, int lost, uin
 {
     const struct error *e = find(error);
     segue_status s = lost ? SEGUE_ERROR_DEVICE_LOST : e->status;
-    if (lost && dev) atomic_store(&dev->lost, error);
-    s = segue_kit_fail(why, s, phase, 0, "%s failed with %d (%s): %s%s", call, error, e->name, e->words,
+    int none = 0; /* the first failure says more than what follows from it */
+    if (lost && dev) atomic_compare_exchange_strong(&dev->lost, &none, error);
+    s = segue_kit_fail(why, s, phase, 0, "%s failed with %d (%s): %s%s", call, error, e->name,
+                       lost && e->lost == LOST_WAITING ? "a kernel or copy before it failed" : e->words,
                        lost ? "; close the device and open it again" : "");
     if (why) why->native_code = error;
     return s;

@@ -37,6 +37,7 @@ enum {
     CL_DEVICE_VERSION = 0x102F,
     CL_DEVICE_EXTENSIONS = 0x1030,
     CL_DEVICE_PLATFORM = 0x1031,
+    CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT = 0x103A,
     CL_DEVICE_MAX_NUM_SUB_GROUPS = 0x105C
 };
 #define CL_DEVICE_TYPE_ALL UINT64_C(0xFFFFFFFF)
@@ -117,6 +118,7 @@ struct opencl_device {
     cl_queue queue;       /* of the default stream */
     const char *language; /* "-cl-std=CL1.2" */
     uint64_t most_bytes;  /* of one allocation */
+    cl_program built;     /* by cl_driver.c's build(), until its load() takes it: both under the lock */
     atomic_int lost;      /* the driver's code of the failure that it does not recover from; 0 = none */
 };
 
@@ -136,6 +138,7 @@ segue_status opencl_open(const segue_host *host, uint32_t index, const segue_dev
                          void **device, segue_diag *diag);
 void opencl_close(void *device);
 void opencl_facts(void *device, segue_device_facts *facts);
+void opencl_identify(struct opencl_device *dev); /* gpu.identity */
 
 extern const segue_kit_adapter opencl_adapter; /* cl_adapter.c */
 extern const struct gpu_driver opencl_driver;  /* cl_driver.c */

@@ -1,7 +1,7 @@
 #!/usr/bin/env -S python3 -B
 # SPDX-FileCopyrightText: 2026 The Segue authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command itself: bench_command_test.py SEGUE FOLDER_OF_WRONG_KERNELS [all]. What it prints and how it ends; never how fast. all: every wrong kernel is run,
+"""The command itself: bench_command_test.py SEGUE FOLDER_OF_WRONG_KERNELS [all], or SEGUE --device D: one case there. What it prints and how it ends; never how fast. all: every wrong kernel is run,
 also those that write where they must not."""
 import csv
 import io
@@ -39,7 +39,17 @@ def sensible(line, name):
             and f["limit_ms"] > 0 and abs(f["share"] * f["ms_median"] / f["limit_ms"] - 1) < 1e-3)
 
 
+def elsewhere(device):
+    """No kernel is faster than its bytes: a driver copied an odd number of them a hundred times slower."""
+    done = bench("--device", device, "--json", "--quick", SMALL + "/bf16")
+    f = json.loads(done.stdout or "{}")
+    expect(f"on {device}: bytes, and a share below 1", list(f) == FIELDS and f["limited_by"] == "bytes" and 0 < f["share"] < 1, done)
+    return 1 if failed else 0
+
+
 def main():
+    if wrong == "--device":
+        return elsewhere(sys.argv[3])
     done = bench("--list")
     expect("--list names the cases", done.stdout.split() == NAMES and not done.stderr, done)
     done = bench("--list", "*/bf16", "causal*")
@@ -66,7 +76,7 @@ def main():
     expect("an aligned table", len(rows) == 3 and len({len(r) for r in rows}) == 1 and rows[0].startswith("| case"), done)
 
     done = bench("--device", "wrong", "--quick", "--json", "*130m/decode", SMALL, code=1, plugins=wrong)
-    expect("a wrong answer has no figure", not done.stdout and done.stderr.count(" is wrong ") == 2, done)
+    expect("a wrong answer has no figure", not done.stdout and done.stderr.count(" is wrong") == 2, done)
     if "all" not in sys.argv[3:]:
         return 1 if failed else 0
     # Of the wrong kernels one leaves everything behind token 128 as it was, one is off in its last element only.
@@ -74,6 +84,14 @@ def main():
     rows = {json.loads(line)["row"] for line in done.stdout.splitlines()}
     expect("one wrong row among others", "causal_conv1d_long_skipped" not in rows and "is wrong" in done.stderr, done)
     expect("what is right in this case has one", "causal_conv1d_ring_off_by_one" in rows, done)
+    # Right where outputs were 0 or NaN before; with other bytes in them, or in the workspace, not.
+    for flaw in ("output_read", "larger_kept", "workspace_read"):
+        expect(f"{flaw} has no figure", f"causal_conv1d_{flaw}" not in rows, done)
+    # Right at first: A is another one behind each run.
+    done = bench("--device", "wrong", "--quick", "--json", "--rows", "*-130m/decode", code=1, plugins=wrong)
+    rows = {json.loads(line)["row"] for line in done.stdout.splitlines()}
+    expect("right in its first run only", "selective_scan_input_modified" not in rows and "selective_scan_dtype_D" in rows
+           and "after the timed runs" in done.stderr, done)
     return 1 if failed else 0
 
 

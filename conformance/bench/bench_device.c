@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,8 @@ static _Noreturn void trial(int to, const char *name, uint32_t threads)
 {
     struct bench_device d;
     char why[DESCRIPTOR_WHY] = "";
+    prctl(PR_SET_PDEATHSIG, SIGKILL);   /* a plugin that hangs does not outlive the command */
+    dup2(STDERR_FILENO, STDOUT_FILENO); /* nor does what a driver says get among the figures */
     const int code = open_here(&d, name, threads, why);
     if (!code) bench_device_close(&d);
     const size_t length = strlen(why);

@@ -7,13 +7,13 @@
 
 #include <stdint.h>
 
-enum { BENCH_BLOCK = 64 };
+enum { BENCH_BLOCK = 64, BENCH_EXPS = 4 };
 
 struct bench_lanes {
     int lanes,
         chains; /* fma[] does rounds * chains * lanes fused products, over 2 * chains * lanes floats at to */
-    void (*exps[2])(float *to, const float *from,
-                    int64_t count);            /* two formulations of 2^(a x), -64 < x <= 0 */
+    void (*exps[BENCH_EXPS])(float *to, const float *from,
+                             int64_t count);   /* formulations of 2^(a x), -64 < x <= 0; NULL = none */
     void (*fma[2])(float *to, int64_t rounds); /* from registers; one operand from memory */
     void (*copy[2])(float *to, const float *from, int64_t count);     /* plain stores, streaming ones */
     void (*read)(float *to, const float *from, int64_t count);        /* to: room for one vector */

@@ -37,60 +37,102 @@ INLINE void forget(void)
     __asm__ volatile("" ::: "memory");
 }
 
-/* 2^r for |r| <= 1/2, times 2^n with n in the low bits of magic_n; five fused products. Minimax, as in any library. */
-INLINE lanes power(lanes magic_n, lanes r)
+/* The same with STEPS powers of 2 in a register, n a multiple of 1 / STEPS and |r| half of that: four slots. An entry is
+ * 2^(k / STEPS), less what k adds when all of n is shifted into the exponent. */
+#if BENCH_LANES == 16
+enum { STEPS = 16, STEP_SHIFT = 19 };
+static const uint32_t steps[STEPS]
+    __attribute__((aligned(64))) = { 0x3f800000, 0x3f7daac3, 0x3f7b95c2, 0x3f79c3d3, 0x3f7837f0, 0x3f76f532,
+                                     0x3f75fed7, 0x3f75583f, 0x3f7504f3, 0x3f7508a4, 0x3f75672a, 0x3f76248c,
+                                     0x3f7744fd, 0x3f78ccdf, 0x3f7ac0c7, 0x3f7d257d };
+INLINE bits step_of(lanes magic_n)
 {
-    lanes p = r * 0.00132694072f + 0.00967129413f;
-    p = p * r + 0.0555071123f;
-    p = p * r + 0.240222469f;
-    p = p * r + 0.693147004f;
-    p = p * r + 1.0f;
-    return (lanes)((bits)p + ((bits)magic_n << 23));
+    return (bits)_mm512_permutexvar_epi32((__m512i)magic_n, *(const __m512i *)steps);
+}
+#elif BENCH_LANES == 8
+enum { STEPS = 8, STEP_SHIFT = 20 };
+static const uint32_t steps[STEPS]
+    __attribute__((aligned(64))) = { 0x3f800000, 0x3f7b95c2, 0x3f7837f0, 0x3f75fed7,
+                                     0x3f7504f3, 0x3f75672a, 0x3f7744fd, 0x3f7ac0c7 };
+INLINE bits step_of(lanes magic_n)
+{
+    return (bits)_mm256_permutevar8x32_epi32(*(const __m256i *)steps, (__m256i)magic_n);
+}
+#else
+enum { STEPS = 1 };
+#endif
+
+/* v[] = 2^(a v[]), step by step of all, since compilers leave the order as it is and a processor that sees only a
+ * few chains ahead waits for them. fused: the product is fused with both of its uses: two slots of the FMA ports, one
+ * sum. Otherwise one product and three sums, faster where sums have ports of their own. */
+#define EACH _Pragma("GCC unroll 8") for (int k = 0; k < ABREAST; k++)
+INLINE void exp_of(lanes v[ABREAST], lanes a, int fused, int stepped)
+{
+    const float magic =
+        0x1.8p23f / (stepped ? STEPS : 1); /* x + magic has the nearest multiple in its low bits */
+    lanes n[ABREAST], p[ABREAST];
+    if (fused) {
+        EACH n[k] = v[k] * a + magic;
+        EACH p[k] = magic - n[k];
+        EACH v[k] = v[k] * a + p[k];
+    } else {
+        EACH v[k] = v[k] * a;
+        EACH __asm__("" : "+" VECTOR_REGISTER(v[k])); /* a number, not half of a fused product */
+        EACH n[k] = v[k] + magic;
+        EACH p[k] = n[k] - magic;
+        EACH v[k] -= p[k];
+    }
+#if BENCH_LANES > 4
+    if (stepped) {
+        EACH p[k] = v[k] * 0.0555041087f + 0.240234286f;
+        EACH n[k] = (lanes)(step_of(n[k]) + ((bits)n[k] << STEP_SHIFT));
+        EACH p[k] = p[k] * v[k] + 0.693147181f;
+        EACH p[k] = p[k] * v[k];
+        EACH v[k] = n[k] * p[k] + n[k];
+        return;
+    }
+#endif
+    EACH p[k] = v[k] * 0.00132694072f + 0.00967129413f;
+    EACH p[k] = p[k] * v[k] + 0.0555071123f;
+    EACH p[k] = p[k] * v[k] + 0.240222469f;
+    EACH p[k] = p[k] * v[k] + 0.693147004f;
+    EACH p[k] = p[k] * v[k] + 1.0f;
+    EACH v[k] = (lanes)((bits)p[k] + ((bits)n[k] << 23));
 }
 
-#define MAGIC 0x1.8p23f /* x + MAGIC has the nearest integer of x in its low bits */
-
-/* 2^(a x) where the product is fused with both of its uses: seven slots of the FMA ports, one sum. */
-INLINE lanes exp_fused(lanes x, lanes a)
-{
-    lanes n = x * a + MAGIC;
-    return power(n, x * a + (MAGIC - n));
-}
-
-/* 2^(a x) by one product and three sums: six slots, faster where sums have ports of their own. */
-INLINE lanes exp_added(lanes x, lanes a)
-{
-    lanes t = x * a;
-    __asm__("" : "+" VECTOR_REGISTER(t)); /* t is a number, not half of a fused product */
-    lanes n = t + MAGIC;
-    return power(n, t - (n - MAGIC));
-}
-
-INLINE void exps_by(float *to, const float *from, int64_t count, int added)
+INLINE void exps_by(float *to, const float *from, int64_t count, int fused, int stepped)
 {
     const lanes a = splat(1.25f);
     for (int64_t i = 0; i < count; i += ABREAST * LANES) {
         lanes v[ABREAST];
-#pragma GCC unroll 4
-        for (int k = 0; k < ABREAST; k++) {
-            const lanes x = *(const lanes *)(from + i + k * LANES);
-            v[k] = added ? exp_added(x, a) : exp_fused(x, a);
-        }
-#pragma GCC unroll 4
-        for (int k = 0; k < ABREAST; k++) *(lanes *)(to + i + k * LANES) = v[k];
+        EACH v[k] = *(const lanes *)(from + i + k * LANES);
+        exp_of(v, a, fused, stepped);
+        EACH *(lanes *)(to + i + k * LANES) = v[k];
     }
     forget();
 }
 
 static void exps_fused(float *to, const float *from, int64_t count)
 {
-    exps_by(to, from, count, 0);
+    exps_by(to, from, count, 1, 0);
 }
 
 static void exps_added(float *to, const float *from, int64_t count)
 {
-    exps_by(to, from, count, 1);
+    exps_by(to, from, count, 0, 0);
 }
+
+#if BENCH_LANES > 4
+static void exps_fused_stepped(float *to, const float *from, int64_t count)
+{
+    exps_by(to, from, count, 1, 1);
+}
+
+static void exps_added_stepped(float *to, const float *from, int64_t count)
+{
+    exps_by(to, from, count, 0, 1);
+}
+#endif
 
 /* As many chains as hide the latency, all in registers. */
 static void fma_registers(float *to, int64_t rounds)
@@ -117,7 +159,7 @@ static void fma_memory(float *to, int64_t rounds)
     for (int64_t i = 0; i < rounds; i++) {
 #pragma GCC unroll 12
         for (int k = 0; k < CHAINS; k++) v[k] = *(const lanes *)(to + k * LANES) * m + v[k];
-        forget();
+        __asm__ volatile("" : "+r"(to)); /* not forget(): that would put the sums into memory, too */
     }
     for (int k = 0; k < CHAINS; k++) *(lanes *)(to + (CHAINS + k) * LANES) = v[k];
     forget();
@@ -193,7 +235,11 @@ static void settle(void)
 const struct bench_lanes JOIN(bench_lanes_, BENCH_ISA) = {
     .lanes = LANES,
     .chains = CHAINS,
+#if BENCH_LANES > 4
+    .exps = { exps_fused, exps_added, exps_fused_stepped, exps_added_stepped },
+#else
     .exps = { exps_fused, exps_added },
+#endif
     .fma = { fma_registers, fma_memory },
     .copy = { copy, copy_streaming },
     .read = read_only,

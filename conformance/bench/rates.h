@@ -14,11 +14,14 @@ struct rates { /* a second, of all threads together */
     int threads;
     const struct bench_lanes *lanes; /* of the best instruction set here */
     const char *isa;
-    double exps, slots; /* functions and fused products of single floats */
+    double exps, slots;     /* functions and fused products of single floats; only ever raised */
+    int exp_form, fma_form; /* that reached them */
 };
 
-/* Some 0.2 s. 0, or -1 = no memory or no threads. */
+/* Some 0.4 s. 0, or -1 = no memory or no threads. */
 int rates_measure(int threads, struct rates *out);
+/* The two best forms once more, for so long: what disturbed the first time, or a clock that has risen since. 0 or -1. */
+int rates_again(struct rates *r, double seconds);
 
 /* Bytes moved as a case moves them, in buffers of its sizes. */
 struct traffic {

@@ -8,6 +8,7 @@
 
 #include "../grammar/dtype.h"
 #include "../grammar/test_case.h"
+#include "rates.h"
 
 /* ---- values -------------------------------------------------------------------------------------- */
 
@@ -98,32 +99,69 @@ static int replaces(const struct stage *s, uint32_t field)
                : -1;
 }
 
+static segue_buffer *memory_of(const struct stage *s, int layer, uint32_t field)
+{
+    return &s->memory[(uint32_t)layer * s->d.primitive->field_count + field];
+}
+
+/* An operand's memory as it is before the first run: values, or such bytes in what is only written. */
+static int reset(struct stage *s, int layer, uint32_t field, uint8_t bytes, char *why)
+{
+    const segue_field_facts *f = &s->d.primitive->fields[field];
+    const segue_buffer b = *memory_of(s, layer, field);
+    segue_tensor t = *tensor_of(s->op[layer], f);
+    segue_diag diag = { 0 };
+    t.offset -= b.offset;
+    t.bytes -= b.offset;
+    if (is_written_field(f))
+        return segue_memory_fill(s->device->handle, s->device->stream, b, bytes, t.bytes, &diag)
+                   ? failed(why, f->name, &diag)
+                   : STAGE_READY;
+    char *values = calloc(1, t.bytes + 1);
+    if (!values) {
+        snprintf(why, DESCRIPTOR_WHY, "no memory for %llu bytes of %s", (unsigned long long)t.bytes, f->name);
+        return STAGE_FAILED;
+    }
+    draw(s, layer, field, &t, values);
+    const segue_buffer from = { values, 0, t.bytes };
+    const int bad = segue_memory_copy(s->device->handle, s->device->stream, SEGUE_COPY_TO_DEVICE, b, from,
+                                      t.bytes, &diag) ||
+                    segue_stream_sync(s->device->handle, s->device->stream, &diag);
+    free(values);
+    return bad ? failed(why, f->name, &diag) : STAGE_READY;
+}
+
 static int place_operand(struct stage *s, int layer, uint32_t field, char *why)
 {
     const segue_field_facts *f = &s->d.primitive->fields[field];
     segue_tensor *t = tensor_of(s->op[layer], f);
-    segue_buffer *b = &s->memory[(uint32_t)layer * s->d.primitive->field_count + field];
+    segue_buffer *b = memory_of(s, layer, field);
     segue_diag diag = { 0 };
     if (replaces(s, field) >= 0) {
         *t = *tensor_of(s->op[layer], f - 1);
         return STAGE_READY;
     }
     if (segue_memory_alloc(s->device->handle, t->bytes, b, &diag)) return failed(why, f->name, &diag);
-    char *values = calloc(1, t->bytes + 1);
-    if (!values) {
-        snprintf(why, DESCRIPTOR_WHY, "no memory for %llu bytes of %s", (unsigned long long)t->bytes, f->name);
-        return STAGE_FAILED;
-    }
-    if (!is_written_field(f)) draw(s, layer, field, t, values);
-    const segue_buffer from = { values, 0, t->bytes };
-    const int bad = segue_memory_copy(s->device->handle, s->device->stream, SEGUE_COPY_TO_DEVICE, *b, from,
-                                      t->bytes, &diag) ||
-                    segue_stream_sync(s->device->handle, s->device->stream, &diag);
-    free(values);
     t->data = b->data;
     t->offset += b->offset;
     t->bytes += b->offset;
-    return bad ? failed(why, f->name, &diag) : STAGE_READY;
+    return reset(s, layer, field, STAGE_NANS, why);
+}
+
+int stage_rewind(struct stage *s, uint8_t bytes, char *why)
+{
+    segue_diag diag = { 0 };
+    for (int layer = 0; layer < s->layers; layer++)
+        for (uint32_t i = 0; i < s->d.primitive->field_count; i++) {
+            if (!s->d.present[i] || !is_written_field(&s->d.primitive->fields[i])) continue;
+            const int before = replaces(s, i);
+            if (reset(s, layer, before >= 0 ? (uint32_t)before : i, bytes, why)) return -1;
+        }
+    if (!s->facts.workspace_bytes) return 0;
+    return segue_memory_fill(s->device->handle, s->device->stream, s->workspace, bytes,
+                             s->facts.workspace_bytes, &diag)
+               ? failed(why, "workspace", &diag)
+               : 0;
 }
 
 /* ---- plan ---------------------------------------------------------------------------------------- */
@@ -178,6 +216,19 @@ static int fill(struct stage *s, const char *row, char *why)
     return STAGE_READY;
 }
 
+/* One of each eighth, so that no kernel can be right where it is looked at and nowhere else. */
+static void choose_channels(struct stage *s)
+{
+    const int64_t all = s->d.axis['d' - 'a'], last = all - 1;
+    const uint64_t seed = mixed((uint64_t)(1e9 * seconds_now()));
+    for (int64_t i = 0; i < STAGE_CHANNELS; i++) {
+        const int64_t from = all * i / STAGE_CHANNELS, room = all * (i + 1) / STAGE_CHANNELS - from;
+        s->channel[i] = !i ? 0 : i == STAGE_CHANNELS - 1 ? last : from;
+        if (all > STAGE_CHANNELS && i && i < STAGE_CHANNELS - 1)
+            s->channel[i] += (int64_t)(mixed(seed + (uint64_t)i) % (uint64_t)room);
+    }
+}
+
 int stage_open(struct stage *s, const struct bench_device *device, const char *descriptor, int layers,
                const char *row, char *why)
 {
@@ -185,6 +236,7 @@ int stage_open(struct stage *s, const struct bench_device *device, const char *d
     s->device = device;
     s->layers = layers;
     if (descriptor_parse(descriptor, &s->d, why)) return STAGE_FAILED;
+    choose_channels(s);
     s->op = calloc((size_t)layers, sizeof *s->op);
     s->memory = calloc((size_t)layers * s->d.primitive->field_count, sizeof *s->memory);
     snprintf(why, DESCRIPTOR_WHY, "no memory for %s", descriptor);
@@ -212,6 +264,7 @@ void stage_close(struct stage *s)
             if (s->memory[i].data) segue_memory_free(s->device->handle, s->memory[i]);
     if (s->workspace.data) segue_memory_free(s->device->handle, s->workspace);
     segue_plan_destroy(s->plan);
+    stage_forget(s);
     for (int i = 0; s->op && i < s->layers; i++) free(s->op[i]);
     free(s->op), free(s->memory);
     memset(s, 0, sizeof *s);

@@ -21,6 +21,10 @@ struct bench_device {
 int bench_device_open(struct bench_device *out, const char *name, uint32_t threads, char *why);
 void bench_device_close(struct bench_device *d);
 
+enum { STAGE_CHANNELS = 8 };
+
+struct answer; /* of stage_check.c */
+
 struct stage {
     const struct bench_device *device;
     struct descriptor d;
@@ -30,6 +34,10 @@ struct stage {
     segue_buffer workspace;
     segue_plan *plan;
     segue_plan_facts facts;
+    int64_t
+        channel[STAGE_CHANNELS]; /* that are checked: ascending, the first and the last; others every time */
+    struct answer *answer;       /* [layers][field_count]; NULL before the first check */
+    int checks;
 };
 
 enum { STAGE_READY = 0, STAGE_FAILED = -1, STAGE_DECLINED = 1 };
@@ -41,9 +49,18 @@ int stage_open(struct stage *s, const struct bench_device *device, const char *d
 int stage_run(struct stage *s, int64_t times, char *why);
 void stage_close(struct stage *s);
 
-/* Whether the first run of a fresh stage is right: it runs it once, wants every element of every output finite, and some
- * channels over all tokens within the gauge. 0, or -1 with words. */
+/* Bytes that make a NaN, or 1e36 (f16: 61,000), of every dtype. */
+enum { STAGE_NANS = 0xff, STAGE_HUGE = 0x7b };
+
+/* As before the first run: states as they were, such bytes in everything else that is written, the workspace too. */
+int stage_rewind(struct stage *s, uint8_t bytes, char *why);
+/* Rewinds, with other bytes each time, and runs once: every element of every output must be finite, some channels
+ * over all tokens within the gauge, all bits those of the check before where the row promises that. 0, or -1 with
+ * words. */
 int stage_check(struct stage *s, char *why);
+/* Whether all outputs are finite as they are now. 0, or -1 with words. */
+int stage_finite(struct stage *s, char *why);
+void stage_forget(struct stage *s); /* frees the answers */
 
 /* An input's element, rounded to its dtype; index: row-major over its shape. */
 double stage_value(const struct stage *s, int layer, uint32_t field, int64_t index);

@@ -11,14 +11,18 @@
 #include "stage.h"
 #include "../grammar/test_case.h"
 
-enum { CHANNELS = 8 };
+/* What a written operand has to be. */
+struct answer {
+    struct bound bound; /* of the sample's elements */
+    uint64_t bits;      /* digest of what the first check found */
+    int made, seen;
+};
 
 struct sample { /* the same call with few channels, for the reference */
     struct stage *s;
     struct descriptor d;
     segue_op_header *op;
     struct gauge_numbers *numbers[DESCRIPTOR_FIELDS];
-    int64_t channels, all;
 };
 
 static int64_t elements(const segue_tensor *t)
@@ -28,23 +32,18 @@ static int64_t elements(const segue_tensor *t)
     return count;
 }
 
-/* The channel of the whole call that stands for the sample's. */
-static int64_t channel(const struct sample *k, int64_t d)
-{
-    return k->channels < 2 ? d : d * (k->all - 1) / (k->channels - 1);
-}
-
-/* Where the sample's element number i of a field is in the whole operand: index[] by axis. */
-static void locate(const struct sample *k, uint32_t field, int64_t i, int64_t index[SEGUE_MAX_RANK])
+/* Where the sample's element number i of a field is in the whole operand: index[] by axis. Returns its channel, or -1. */
+static int64_t locate(const struct sample *k, uint32_t field, int64_t i, int64_t index[SEGUE_MAX_RANK])
 {
     const segue_field_facts *f = &k->d.primitive->fields[field];
     const segue_tensor *t = tensor_of(k->op, f);
     const int axis = axis_of(f, 'd');
     for (int a = t->rank - 1; a >= 0; a--) {
         index[a] = i % t->shape[a];
-        if (a == axis) index[a] = channel(k, index[a]);
+        if (a == axis) index[a] = k->s->channel[index[a]];
         i /= t->shape[a];
     }
+    return axis < 0 ? -1 : index[axis];
 }
 
 static int prepare(struct sample *k, int layer)
@@ -100,8 +99,8 @@ static int all_finite(const segue_tensor *t, const char *bytes, const char *name
     for (int64_t i = 0; i < count; i++) {
         const double value = got(t, bytes, index);
         if (!isfinite(value)) {
-            snprintf(why, DESCRIPTOR_WHY, "%s: element %lld is %g, wanted a finite number", name, (long long)i,
-                     value);
+            snprintf(why, DESCRIPTOR_WHY, "%s is wrong: element %lld is %g, wanted a finite number", name,
+                     (long long)i, value);
             return 0;
         }
         for (int a = t->rank - 1; a >= 0 && ++index[a] == t->shape[a]; a--) index[a] = 0;
@@ -109,59 +108,141 @@ static int all_finite(const segue_tensor *t, const char *bytes, const char *name
     return 1;
 }
 
-static int judge_output(const struct sample *k, int layer, uint32_t field, char *why)
+/* FNV-1a over the elements, not over what lies between them. */
+static uint64_t digest(const segue_tensor *t, const char *bytes)
 {
-    const segue_field_facts *f = &k->d.primitive->fields[field];
-    const segue_tensor *whole = tensor_of(k->s->op[layer], f);
-    const int64_t count = elements(tensor_of(k->op, f));
-    int64_t at[SEGUE_MAX_RANK];
-    struct bound bound = { 0 };
-    struct verdict v = { 0 };
-    int bad = -1;
-    char *bytes = fetch(k->s, whole, why);
-    double *values = bytes ? calloc((size_t)count + 1, sizeof *values) : NULL;
-    if (values && all_finite(whole, bytes, f->name, why) &&
-        !bound_make(&bound, k->numbers[field], count, k->d.dtype[field], k->s->facts.accuracy, 0)) {
-        for (int64_t e = 0; e < count; e++) {
-            locate(k, field, e, at);
-            values[e] = got(whole, bytes, at);
+    const int64_t count = elements(t), last = t->rank - 1, size = t->dtype.bits / 8;
+    int64_t index[SEGUE_MAX_RANK] = { 0 };
+    uint64_t sum = 0xcbf29ce484222325u, word = 0;
+    for (int64_t i = 0; i < count; i += t->shape[last]) {
+        int64_t at = (int64_t)t->offset;
+        for (int a = 0; a < last; a++) at += index[a] * t->stride[a] * size;
+        for (int64_t k = 0; k < t->shape[last]; k++) {
+            memcpy(&word, bytes + at + k * t->stride[last] * size, (size_t)size);
+            sum = (sum ^ word) * 0x100000001b3u;
+            sum ^= sum >> 32; /* else high bits never reach low ones */
         }
-        judge(&bound, values, &v);
-        bad = v.ok && !bound_is_vacuous(&bound) ? 0 : -1;
-        if (bad && v.at >= 0)
-            snprintf(why, DESCRIPTOR_WHY,
-                     "%s is wrong (%s): %g of its bound at element %lld of the sample, %g, wanted %g", f->name,
-                     v.rule ? v.rule : "proves nothing", v.margin, (long long)v.at, values[v.at],
-                     bound.value[v.at]);
+        for (int64_t a = last - 1; a >= 0 && ++index[a] == t->shape[a]; a--) index[a] = 0;
     }
-    bound_free(&bound);
-    free(values), free(bytes);
-    return bad;
+    return sum;
 }
 
-static int check_layer(struct stage *s, int layer, char *why)
+/* The reference's answers of a layer: once, since every check starts from the same operands. */
+static int make_answers(struct stage *s, int layer, struct answer *answer, char *why)
 {
     struct sample k = { .s = s, .d = s->d };
-    int bad = -1;
-    k.all = k.d.axis['d' - 'a'];
-    k.channels = k.d.axis['d' - 'a'] = k.all < CHANNELS ? k.all : CHANNELS;
+    k.d.axis['d' - 'a'] = s->d.axis['d' - 'a'] < STAGE_CHANNELS ? s->d.axis['d' - 'a'] : STAGE_CHANNELS;
     k.d.layout = LAYOUT_BTD;
     k.op = descriptor_op(&k.d, why);
-    if (k.op && (prepare(&k, layer) || gauge_run(k.op, GAUGE_ROUNDINGS, s->facts.accuracy)))
+    int bad = !k.op;
+    if (k.op && (bad = prepare(&k, layer) || gauge_run(k.op, GAUGE_ROUNDINGS, s->facts.accuracy)))
         snprintf(why, DESCRIPTOR_WHY, "the reference cannot answer for %s: no memory, or there is none",
                  k.d.primitive->name);
-    else if (k.op) bad = 0;
-    for (uint32_t i = 0; !bad && i < k.d.primitive->field_count; i++)
-        if (is_written_field(&k.d.primitive->fields[i]) && k.d.present[i])
-            bad = judge_output(&k, layer, i, why);
+    for (uint32_t i = 0; !bad && i < k.d.primitive->field_count; i++) {
+        if (!is_written_field(&k.d.primitive->fields[i]) || !k.d.present[i]) continue;
+        const int64_t count = elements(tensor_of(k.op, &k.d.primitive->fields[i]));
+        bad = bound_make(&answer[i].bound, k.numbers[i], count, k.d.dtype[i], s->facts.accuracy, 0);
+        if (bad)
+            snprintf(why, DESCRIPTOR_WHY, "no memory for what %s should be", k.d.primitive->fields[i].name);
+        else answer[i].made = 1;
+    }
     for (uint32_t i = 0; i < k.d.primitive->field_count; i++) gauge_numbers_free(k.numbers[i]);
     free(k.op);
+    return bad ? -1 : 0;
+}
+
+/* bytes: the whole operand. */
+static int judge_sample(struct stage *s, int layer, uint32_t field, const struct answer *answer,
+                        const char *bytes, char *why)
+{
+    struct sample k = { .s = s, .d = s->d };
+    const struct bound *bound = &answer->bound;
+    const segue_field_facts *f = &k.d.primitive->fields[field];
+    int64_t at[SEGUE_MAX_RANK];
+    struct verdict v = { 0 };
+    double *values = calloc((size_t)bound->count + 1, sizeof *values);
+    k.d.axis['d' - 'a'] = s->d.axis['d' - 'a'] < STAGE_CHANNELS ? s->d.axis['d' - 'a'] : STAGE_CHANNELS;
+    k.d.layout = LAYOUT_BTD;
+    k.op = descriptor_op(&k.d, why);
+    int bad = !values || !k.op;
+    if (!values) snprintf(why, DESCRIPTOR_WHY, "no memory to judge %s", f->name);
+    for (int64_t e = 0; !bad && e < bound->count; e++) {
+        locate(&k, field, e, at);
+        values[e] = got(tensor_of(s->op[layer], f), bytes, at);
+    }
+    if (!bad) {
+        judge(bound, values, &v);
+        bad = !v.ok || bound_is_vacuous(bound);
+        snprintf(why, DESCRIPTOR_WHY, "%s: the check proves nothing", f->name);
+        if (bad && v.at >= 0)
+            snprintf(
+                why, DESCRIPTOR_WHY,
+                "%s is wrong (%s): %g of its bound at element %lld of the sample, channel %lld, %g, wanted %g",
+                f->name, v.rule ? v.rule : "proves nothing", v.margin, (long long)v.at,
+                (long long)locate(&k, field, v.at, at), values[v.at], bound->value[v.at]);
+    }
+    free(values), free(k.op);
+    return bad ? -1 : 0;
+}
+
+static int check_output(struct stage *s, int layer, uint32_t field, struct answer *answer, char *why)
+{
+    const segue_field_facts *f = &s->d.primitive->fields[field];
+    const segue_tensor *t = tensor_of(s->op[layer], f);
+    char *bytes = fetch(s, t, why);
+    if (!bytes) return -1;
+    const uint64_t bits = digest(t, bytes);
+    int bad = 0;
+    if (answer->seen && bits == answer->bits) { /* it was right */
+    } else if (answer->seen && s->facts.determinism & SEGUE_RUN_TO_RUN) {
+        snprintf(why, DESCRIPTOR_WHY,
+                 "%s is wrong (bits): two runs of the same call differ, the row promises not to", f->name);
+        bad = -1;
+    } else bad = all_finite(t, bytes, f->name, why) ? judge_sample(s, layer, field, answer, bytes, why) : -1;
+    if (!bad) answer->bits = bits, answer->seen = 1;
+    free(bytes);
     return bad;
 }
 
 int stage_check(struct stage *s, char *why)
 {
-    int bad = stage_run(s, 1, why);
-    for (int layer = 0; !bad && layer < s->layers; layer++) bad = check_layer(s, layer, why);
-    return bad;
+    const uint32_t fields = s->d.primitive->field_count;
+    int bad = stage_rewind(s, s->checks++ % 2 ? STAGE_HUGE : STAGE_NANS, why) || stage_run(s, 1, why);
+    if (!bad && !s->answer && !(s->answer = calloc((size_t)s->layers * fields, sizeof *s->answer))) {
+        snprintf(why, DESCRIPTOR_WHY, "no memory for the answers");
+        return -1;
+    }
+    for (int layer = 0; !bad && layer < s->layers; layer++) {
+        struct answer *const answer = s->answer + (uint32_t)layer * fields;
+        for (uint32_t i = 0; !bad && i < fields; i++) {
+            if (!is_written_field(&s->d.primitive->fields[i]) || !s->d.present[i]) continue;
+            bad = (!answer[i].made && make_answers(s, layer, answer, why)) ||
+                  check_output(s, layer, i, &answer[i], why);
+        }
+    }
+    return bad ? -1 : 0;
+}
+
+int stage_finite(struct stage *s, char *why)
+{
+    int bad = 0;
+    for (int layer = 0; !bad && layer < s->layers; layer++)
+        for (uint32_t i = 0; !bad && i < s->d.primitive->field_count; i++) {
+            const segue_field_facts *f = &s->d.primitive->fields[i];
+            if (!is_written_field(f) || !s->d.present[i]) continue;
+            const segue_tensor *t = tensor_of(s->op[layer], f);
+            char *bytes = fetch(s, t, why);
+            bad = !bytes || !all_finite(t, bytes, f->name, why);
+            free(bytes);
+        }
+    return bad ? -1 : 0;
+}
+
+void stage_forget(struct stage *s)
+{
+    const size_t count = s->answer ? (size_t)s->layers * s->d.primitive->field_count : 0;
+    for (size_t i = 0; i < count; i++)
+        if (s->answer[i].made) bound_free(&s->answer[i].bound);
+    free(s->answer);
+    s->answer = NULL;
 }

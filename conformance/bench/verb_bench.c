@@ -56,17 +56,20 @@ static double share_of(const struct figure *f)
     return f->limit.ms / f->ms_median;
 }
 
-static void print_json(const struct figure *f)
+/* 0; -1 = a number that is none, or a name that is no UTF-8. */
+static int print_json(const struct figure *f)
 {
     json_t *o =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:i, s:f, s:s, s:f, s:i}", "case", f->name,
                   "primitive", f->primitive, "device", f->device, "row", f->row, "dtype", f->dtype, "ms_min",
                   f->ms_min, "ms_median", f->ms_median, "ms_max", f->ms_max, "runs", f->runs, "limit_ms",
                   f->limit.ms, "limited_by", f->limit.by, "share", share_of(f), "threads", (int)f->threads);
+    if (!o) return -1;
     json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     putchar('\n');
     fflush(stdout);
     json_decref(o);
+    return 0;
 }
 
 static int add_row(struct grid *g, const struct figure *f)
@@ -111,8 +114,10 @@ static void measure(struct session *s, const struct bench_case *c, const char *r
     if (!s->w->quiet && s->is_cpu)
         fprintf(stderr, "segue bench: %s: limits: exp+fma %.4f ms, bytes %.4f ms\n", c->name,
                 f.limit.arithmetic_ms, f.limit.bytes_ms);
-    if (s->w->form == FORM_JSON) print_json(&f);
-    else if (add_row(&s->grid, &f)) s->broken++;
+    if (s->w->form == FORM_JSON ? print_json(&f) : add_row(&s->grid, &f)) {
+        fprintf(stderr, "segue bench: %s: the figure cannot be printed\n", c->name);
+        s->broken++;
+    }
 }
 
 /* Every row that accepts the case. */

@@ -10,7 +10,7 @@
 
 #include "../gpu.h"
 
-enum { FIBRE_MOST_ITEMS = 256, FIBRE_LOCAL_BYTES = 32 << 10 };
+enum { FIBRE_MOST_ITEMS = 256, FIBRE_LOCAL_BYTES = 32 << 10, FIBRE_MOST_GROUPS = 65535 };
 
 /* ---- what loaded kernels and the runtime share: dialect.h declares the same two structs -------------- */
 
@@ -35,6 +35,7 @@ struct fibre_kernel {
 struct fibre_settings { /* from the environment: README.md */
     uint32_t seed;      /* 0: items in order */
     int32_t group, checked;
+    int32_t grid; /* the most groups along axes 1 and 2 */
     char compiler[256], kernels[256];
 };
 

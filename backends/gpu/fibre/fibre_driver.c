@@ -65,14 +65,14 @@ struct gpu *fibre_open(const segue_host *host, segue_diag *why)
         segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for a device");
         return NULL;
     }
-    d->gpu = (struct gpu){ .driver = &driver,
-                           .host = host,
-                           .features = GPU_HAS_F16,
-                           .local_bytes = FIBRE_LOCAL_BYTES,
-                           .most_groups = { INT32_MAX, 65535, 65535 } };
+    d->gpu = (struct gpu){
+        .driver = &driver, .host = host, .features = GPU_HAS_F16, .local_bytes = FIBRE_LOCAL_BYTES
+    };
     pthread_mutex_init(&d->one, NULL);
     segue_status s = fibre_read_settings(&d->settings, why);
     d->gpu.group = d->settings.group;
+    d->gpu.most_groups[0] = INT32_MAX;
+    d->gpu.most_groups[1] = d->gpu.most_groups[2] = d->settings.grid;
     if (!s) s = fibre_identity(&d->settings, d->gpu.identity, sizeof d->gpu.identity, why);
     if (!s && !(d->machine = fibre_machine_create(host, &d->settings, why))) s = SEGUE_ERROR_MEMORY;
     if (!s) s = gpu_open(&d->gpu, why);

@@ -37,6 +37,7 @@ POINTS = [      # label, file, text, its replacement, what must be said, where i
      PAST, None),
     ("GLOBAL byte of two items", "selective_scan.k.h", "STORE(y, AT3(a.y, q.batch, from + t, d)", "STORE(y, AT3(a.y, q.batch, from + t, left)",
      RACE, None),
+    ("LOCAL past its end, by pointer", "selective_scan.k.h", "i < tokens * N;", "i < tokens * N + 1;", "past the end of an array", "tile[i] ="),
     ("barrier not for all", "selective_scan.k.h", "BARRIER();", "if (mine) BARRIER();", "not all items reach", None),
     ("private past its end", "selective_scan.k.h", "x[i] = FMA(", "x[i + 1] = FMA(", INDEX, None),
     ("GLOBAL read past its end", "causal_conv1d.k.h", "r.q.first + t, r.d));", "r.q.first + t + 1, r.d));", PAST, None),

@@ -67,10 +67,14 @@ static segue_status read_text(const char *name, const char *otherwise, char *out
 
 segue_status fibre_read_settings(struct fibre_settings *out, segue_diag *why)
 {
-    int64_t seed = 0, group = 64, check = 1;
+    int64_t seed = 0, group = 64, check = 1, grid = FIBRE_MOST_GROUPS;
     segue_status s = read_number("SEGUE_FIBRE_SEED", UINT32_MAX, &seed, why);
     if (!s) s = read_number("SEGUE_FIBRE_GROUP", FIBRE_MOST_ITEMS, &group, why);
     if (!s) s = read_number("SEGUE_FIBRE_CHECK", 1, &check, why);
+    if (!s) s = read_number("SEGUE_FIBRE_GRID", FIBRE_MOST_GROUPS, &grid, why);
+    if (!s && grid < 1)
+        return segue_kit_fail(why, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
+                              "SEGUE_FIBRE_GRID is 0, wanted a number from 1 to %d", FIBRE_MOST_GROUPS);
     if (!s && (group < 1 || group & (group - 1)))
         return segue_kit_fail(why, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
                               "SEGUE_FIBRE_GROUP is %" PRId64 ", wanted a power of two from 1 to %d", group,
@@ -78,6 +82,7 @@ segue_status fibre_read_settings(struct fibre_settings *out, segue_diag *why)
     out->seed = (uint32_t)seed;
     out->group = (int32_t)group;
     out->checked = (int32_t)check;
+    out->grid = (int32_t)grid;
     if (!s) s = read_text("SEGUE_FIBRE_CXX", FIBRE_CXX, out->compiler, sizeof out->compiler, why);
     if (!s) s = read_text("SEGUE_FIBRE_KERNELS", "", out->kernels, sizeof out->kernels, why);
     return s;

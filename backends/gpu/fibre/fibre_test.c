@@ -11,8 +11,10 @@
 #include <math.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 
 GPU_SOURCE(fibre_rows);
+extern const segue_row selective_scan_shared, causal_conv1d_shared;
 
 static void configure(int seed, int group, int checked)
 {
@@ -204,6 +206,7 @@ static void settings_are_read_strictly(void **state)
     } wrong[] = { { "SEGUE_FIBRE_GROUP", "48", "SEGUE_FIBRE_GROUP is 48, wanted a power of two from 1 to 256" },
                   { "SEGUE_FIBRE_GROUP", "512", "SEGUE_FIBRE_GROUP is '512', wanted a number from 0 to 256" },
                   { "SEGUE_FIBRE_SEED", "-1", "SEGUE_FIBRE_SEED is '-1'" },
+                  { "SEGUE_FIBRE_GRID", "0", "SEGUE_FIBRE_GRID is 0, wanted a number from 1 to 65535" },
                   { "SEGUE_FIBRE_CHECK", "yes", "SEGUE_FIBRE_CHECK is 'yes'" },
                   { "SEGUE_FIBRE_CXX", "/nowhere/g++", "'/nowhere/g++ --version' answers" } };
     (void)state;
@@ -213,7 +216,7 @@ static void settings_are_read_strictly(void **state)
         setenv(wrong[i].name, wrong[i].value, 1);
         assert_null(fibre_open(&test_host, &why));
         if (!strstr(why.text, wrong[i].words)) fail_msg("'%s', wanted '%s'", why.text, wrong[i].words);
-        unsetenv("SEGUE_FIBRE_CXX");
+        unsetenv(wrong[i].name);
     }
 }
 
@@ -359,6 +362,97 @@ static void tensors_are_copied_without_a_finding(void **state)
     copy_as_configured(state);
 }
 
+/* ---- elements that 32 bits do not count ------------------------------------------------------------- */
+
+enum { FAR_APART = 4096, FAR_BYTES = 16 * FAR_APART }; /* of the tensors in each half */
+
+struct far {
+    char *ground; /* two halves, step floats apart */
+    int64_t step;
+    int used;
+};
+
+/* axis: of size 2, its elements lie step floats apart; the rest is packed. Filled with values that differ. */
+static segue_tensor far_tensor(struct far *f, int rank, const int64_t *shape, int axis)
+{
+    segue_tensor t = segue_tensor_of(f->ground, SEGUE_F32, rank, shape);
+    const int64_t half = (int64_t)(t.bytes / sizeof(float)) / 2;
+    t.offset = (uint64_t)f->used++ * FAR_APART;
+    t.bytes = (uint64_t)f->step * sizeof(float) + FAR_BYTES;
+    t.stride[axis] = f->step;
+    for (int64_t i = 0; i < 2 * half; i++)
+        ((float *)(void *)(f->ground + t.offset))[i / half * f->step + i % half] =
+            (float)((f->used * 7 + i * 5) % 11 - 5) / 8;
+    return t;
+}
+#define FAR(axis, ...) \
+    far_tensor(f, sizeof((int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t), (int64_t[]){ __VA_ARGS__ }, axis)
+
+static void run_row(const segue_row *row, const segue_op_header *op)
+{
+    segue_diag why = { 0 };
+    struct gpu *gpu = open_gpu();
+    const segue_kit_device device = { .handle = gpu, .host = &test_host };
+    segue_kit_plan plan = { 0 };
+    if (row->prepare(op, &device, &plan, &why)) fail_msg("%s", why.text);
+    const segue_kit_call call = { .device = &device, .data = plan.data, .why = &why };
+    if (row->run(op, &call)) fail_msg("%s", why.text);
+    plan.release(plan.data, &device);
+    fibre_close(gpu);
+}
+
+static void run_far_rows(struct far *f)
+{
+    segue_selective_scan scan = segue_selective_scan_init();
+    segue_causal_conv1d conv = segue_causal_conv1d_init();
+    scan.u = FAR(1, 1, 2, 2), scan.delta = FAR(1, 1, 2, 2), scan.A = FAR(0, 2, 4);
+    scan.B = FAR(1, 1, 2, 1, 4), scan.C = FAR(1, 1, 2, 1, 4), scan.D = FAR(0, 2), scan.z = FAR(1, 1, 2, 2);
+    scan.h_in = scan.h_out = FAR(1, 1, 2, 4), scan.y = FAR(1, 1, 2, 2);
+    run_row(&selective_scan_shared, &scan.header);
+    conv.x = FAR(1, 1, 2, 2), conv.weight = FAR(0, 2, 3), conv.bias = FAR(0, 2),
+    conv.pre_gate = FAR(1, 1, 2, 2);
+    conv.h_in = conv.h_out = FAR(1, 1, 2, 2), conv.y = FAR(1, 1, 2, 2);
+    run_row(&causal_conv1d_shared, &conv.header);
+}
+
+/* The same calls on operands of 64 KiB and of 8 GiB, of which a few pages are touched: the same bytes. Not checked: shadows would take
+ * hundreds of GiB. */
+static void indices_have_64_bits(void **state)
+{
+    static char near_ground[2 * FAR_BYTES];
+    struct far near = { near_ground, FAR_BYTES / sizeof(float), 0 }, far = { NULL, (INT64_C(1) << 31) + 64, 0 };
+    const size_t bytes = (size_t)far.step * sizeof(float) + FAR_BYTES;
+    (void)state;
+    configure(1, ITEMS, 0);
+    far.ground = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (far.ground == MAP_FAILED) skip(); /* no address space: ulimit -v */
+    run_far_rows(&near);
+    run_far_rows(&far);
+    assert_memory_equal(near_ground, far.ground, FAR_BYTES);
+    assert_memory_equal(near_ground + FAR_BYTES, far.ground + (size_t)far.step * sizeof(float), FAR_BYTES);
+    munmap(far.ground, bytes);
+}
+
+/* A log2 e past the largest number times a delta of 0 is 0, not NaN; e^88.8 is past it and silu(-88.8) a normal number. */
+static void what_grows_past_the_largest_number_still_counts(void **state)
+{
+    static const int64_t ones[] = { 1, 1, 1, 1 };
+    float nought = 0, one = 1, A = -3e38f, z = -88.8f, h = 1, y = 0;
+    segue_selective_scan scan = segue_selective_scan_init();
+    (void)state;
+    configure(1, ITEMS, 1);
+    scan.softplus = 0;
+    scan.u = segue_tensor_of(&nought, SEGUE_F32, 3, ones), scan.delta = scan.u;
+    scan.A = segue_tensor_of(&A, SEGUE_F32, 2, ones);
+    scan.B = segue_tensor_of(&one, SEGUE_F32, 4, ones), scan.C = scan.B;
+    scan.z = segue_tensor_of(&z, SEGUE_F32, 3, ones);
+    scan.h_in = scan.h_out = segue_tensor_of(&h, SEGUE_F32, 3, ones);
+    scan.y = segue_tensor_of(&y, SEGUE_F32, 3, ones);
+    run_row(&selective_scan_shared, &scan.header);
+    assert_true(h == 1);
+    assert_true(fabs(y / ((double)z * exp((double)z)) - 1) < 1e-6);
+}
+
 /* ---- two threads ------------------------------------------------------------------------------------- */
 
 static void *launch_often(void *user)
@@ -408,6 +502,8 @@ int main(int argc, char **argv)
         TEST(arguments_are_counted_and_measured),
         TEST(rows_in_every_group_and_order),
         TEST(tensors_are_copied_without_a_finding),
+        TEST(indices_have_64_bits),
+        TEST(what_grows_past_the_largest_number_still_counts),
         TEST(two_threads_may_launch_at_once),
     };
     if (argc > 1 && !strcmp(argv[1], "rows")) return cmocka_run_group_tests(rows, NULL, NULL);

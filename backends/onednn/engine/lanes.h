@@ -52,9 +52,10 @@ INLINE lanes lanes_abs(lanes x)
 
 /* lanes_fma: a * b + c, rounded once where the machine can. The unpacks work within each 128-bit quarter, as
  * the instructions do: lo and hi interleave its lower or upper two floats, front and back take its lower or
- * upper pairs. lanes_quarters fills them from addresses pitch floats apart. stream: past the caches, to aligned
- * addresses. lanes_if_less: a < b ? yes : no. lanes_larger: the
- * larger of two. lanes_all_less: whether a < b everywhere. */
+ * upper pairs, even and odd its floats of even or odd number. lower and upper take whole halves. lanes_turn: lane
+ * LANES / 4 k + i comes from place k of quarter i. lanes_quarters fills the quarters from addresses pitch floats
+ * apart. stream: past the caches, to aligned addresses. lanes_if_less: a < b ? yes : no. lanes_larger: the larger
+ * of two. lanes_all_less: whether a < b everywhere. some: the first count < LANES only; the rest is 0. */
 #if SEGUE_LANES == 16
 INLINE lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
 {
@@ -88,6 +89,35 @@ INLINE lanes lanes_front(lanes a, lanes b)
 INLINE lanes lanes_back(lanes a, lanes b)
 {
     return (lanes)_mm512_unpackhi_pd((__m512d)a, (__m512d)b);
+}
+INLINE lanes lanes_lower(lanes a, lanes b)
+{
+    return (lanes)_mm512_shuffle_f32x4((__m512)a, (__m512)b, 0x44);
+}
+INLINE lanes lanes_upper(lanes a, lanes b)
+{
+    return (lanes)_mm512_shuffle_f32x4((__m512)a, (__m512)b, 0xee);
+}
+INLINE lanes lanes_even(lanes a, lanes b)
+{
+    return (lanes)_mm512_shuffle_ps((__m512)a, (__m512)b, 0x88);
+}
+INLINE lanes lanes_odd(lanes a, lanes b)
+{
+    return (lanes)_mm512_shuffle_ps((__m512)a, (__m512)b, 0xdd);
+}
+INLINE lanes lanes_turn(lanes v)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    return (lanes)_mm512_permutexvar_ps(order, (__m512)v);
+}
+INLINE lanes lanes_load_some(const float *p, int64_t count)
+{
+    return (lanes)_mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), p);
+}
+INLINE void lanes_store_some(float *p, int64_t count, lanes v)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << count) - 1), (__m512)v);
 }
 INLINE lanes lanes_quarters(const float *p, int64_t pitch)
 {
@@ -152,6 +182,38 @@ INLINE lanes lanes_back(lanes a, lanes b)
 {
     return (lanes)_mm256_unpackhi_pd((__m256d)a, (__m256d)b);
 }
+INLINE lanes lanes_lower(lanes a, lanes b)
+{
+    return (lanes)_mm256_permute2f128_ps((__m256)a, (__m256)b, 0x20);
+}
+INLINE lanes lanes_upper(lanes a, lanes b)
+{
+    return (lanes)_mm256_permute2f128_ps((__m256)a, (__m256)b, 0x31);
+}
+INLINE lanes lanes_even(lanes a, lanes b)
+{
+    return (lanes)_mm256_shuffle_ps((__m256)a, (__m256)b, 0x88);
+}
+INLINE lanes lanes_odd(lanes a, lanes b)
+{
+    return (lanes)_mm256_shuffle_ps((__m256)a, (__m256)b, 0xdd);
+}
+INLINE lanes lanes_turn(lanes v)
+{
+    return (lanes)_mm256_permutevar8x32_ps((__m256)v, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+INLINE __m256i lanes_first(int64_t count)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE lanes lanes_load_some(const float *p, int64_t count)
+{
+    return (lanes)_mm256_maskload_ps(p, lanes_first(count));
+}
+INLINE void lanes_store_some(float *p, int64_t count, lanes v)
+{
+    _mm256_maskstore_ps(p, lanes_first(count), (__m256)v);
+}
 INLINE lanes lanes_quarters(const float *p, int64_t pitch)
 {
     return (lanes)_mm256_loadu2_m128(p + pitch, p);
@@ -201,6 +263,28 @@ INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
     return a * b + c;
 }
 #endif
+INLINE lanes lanes_even(lanes a, lanes b)
+{
+    return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+}
+INLINE lanes lanes_odd(lanes a, lanes b)
+{
+    return __builtin_shufflevector(a, b, 1, 3, 5, 7);
+}
+INLINE lanes lanes_turn(lanes v)
+{
+    return v;
+}
+INLINE lanes lanes_load_some(const float *p, int64_t count)
+{
+    float all[LANES] = { 0 };
+    memcpy(all, p, (size_t)count * sizeof *p);
+    return lanes_load(all);
+}
+INLINE void lanes_store_some(float *p, int64_t count, lanes v)
+{
+    memcpy(p, &v, (size_t)count * sizeof *p);
+}
 INLINE lanes lanes_quarters(const float *p, int64_t pitch)
 {
     return (void)pitch, lanes_load(p);
@@ -293,6 +377,52 @@ INLINE void lanes_store4(float *p, int64_t pitch, lanes in[4])
     for (int i = 0; i < 4; i++) lanes_put_quarters(p + i * pitch, 4 * pitch, in[i]);
 }
 
+/* ---- sums of products ----------------------------------------------------------------------------------- */
+
+/* The sum of LANES products h c in one order for two places where they may lie, with the same bits: products i,
+ * i + 4, i + 8, ... are fused into one of four sums, and these make (0 + 2) + (1 + 3). side: the products lie in
+ * LANES vectors, one sum in each lane: lanes_fma does it. across: each of LANES vectors is to be summed up by
+ * itself: lanes_dot_across makes quarters of their four sums, lanes_dot_quarters lanes. */
+#if SEGUE_LANES == 16
+/* Quarter i of out[k] is quarter k of v[i]. */
+INLINE void lanes_turn_quarters(const lanes v[4], lanes out[4])
+{
+    lanes a = lanes_lower(v[0], v[1]), b = lanes_lower(v[2], v[3]), c = lanes_upper(v[0], v[1]),
+          d = lanes_upper(v[2], v[3]);
+    out[0] = (lanes)_mm512_shuffle_f32x4((__m512)a, (__m512)b, 0x88);
+    out[1] = (lanes)_mm512_shuffle_f32x4((__m512)a, (__m512)b, 0xdd);
+    out[2] = (lanes)_mm512_shuffle_f32x4((__m512)c, (__m512)d, 0x88);
+    out[3] = (lanes)_mm512_shuffle_f32x4((__m512)c, (__m512)d, 0xdd);
+}
+#elif SEGUE_LANES == 8
+INLINE void lanes_turn_quarters(const lanes v[2], lanes out[2])
+{
+    out[0] = lanes_lower(v[0], v[1]);
+    out[1] = lanes_upper(v[0], v[1]);
+}
+#else
+INLINE void lanes_turn_quarters(const lanes v[1], lanes out[1])
+{
+    out[0] = v[0];
+}
+#endif
+INLINE lanes lanes_dot_across(const lanes *h, const lanes *c)
+{
+    lanes p[LANES / 4], q[LANES / 4];
+    lanes_turn_quarters(h, p);
+    lanes_turn_quarters(c, q);
+    lanes sum = p[0] * q[0];
+    for (int i = 1; i < LANES / 4; i++) sum = lanes_fma(p[i], q[i], sum);
+    return sum;
+}
+/* w[k] holds LANES / 4 of them, as lanes_dot_across made them of vectors LANES / 4 k and on. */
+INLINE lanes lanes_dot_quarters(const lanes w[4])
+{
+    lanes a = lanes_front(w[0], w[1]) + lanes_back(w[0], w[1]);
+    lanes b = lanes_front(w[2], w[3]) + lanes_back(w[2], w[3]);
+    return lanes_turn(lanes_even(a, b) + lanes_odd(a, b));
+}
+
 /* ---- exp2, exp, softplus, silu -------------------------------------------------------------------------- */
 
 #define LANES_MAGIC 0x1.8p23f /* x + magic has the nearest integer of x in its low bits */
@@ -311,17 +441,17 @@ INLINE lanes lanes_exp2_near(lanes magic_n, lanes r)
 }
 
 /* The same with LANES_STEPS powers of 2 from a table in a register: n is a multiple of 1 / LANES_STEPS, |r|
- * <= 1/2 of that, magic_n = n + LANES_FINE_MAGIC. The table has 2^(k / LANES_STEPS), less what k adds when
- * all of n is shifted into the exponent. Three terms then leave 0.2 ulp beside the table's 0.5. The first of
- * them must be ln 2 itself: two terms fit the interval as well with another, but decays near 1 would all
- * lean to one side. One product fewer than above on the ports that bound the scan, and a shorter chain: 0.92
- * of the time. Right for -126 <= n + r < 128 - 1 / LANES_STEPS. */
+ * <= 1/2 of that, magic_n = n + LANES_FINE_MAGIC. The table has 2^(k / LANES_STEPS), less what k adds when all
+ * of n and the 64 of LANES_FINE_MAGIC are shifted into the exponent. Three terms then leave 0.2 ulp beside the
+ * table's 0.5. The first of them must be ln 2 itself: two terms fit the interval as well with another, but decays
+ * near 1 would all lean to one side. One product fewer than above on the ports that bound the scan, and a shorter
+ * chain: 0.92 of the time. Right for -126 <= n + r < 128 - 1 / LANES_STEPS. */
 #if SEGUE_LANES == 16
 #define LANES_STEPS 16
 INLINE lanes lanes_exp2_fine(lanes magic_n, lanes r)
 {
-    const __m512i table = { 0x3f7daac33f800000, 0x3f79c3d33f7b95c2, 0x3f76f5323f7837f0, 0x3f75583f3f75fed7,
-                            0x3f7508a43f7504f3, 0x3f76248c3f75672a, 0x3f78ccdf3f7744fd, 0x3f7d257d3f7ac0c7 };
+    const __m512i table = { 0x1f7daac31f800000, 0x1f79c3d31f7b95c2, 0x1f76f5321f7837f0, 0x1f75583f1f75fed7,
+                            0x1f7508a41f7504f3, 0x1f76248c1f75672a, 0x1f78ccdf1f7744fd, 0x1f7d257d1f7ac0c7 };
     lanes_bits step = (lanes_bits)_mm512_permutexvar_epi32((__m512i)magic_n, table);
     lanes power = (lanes)(step + ((lanes_bits)magic_n << 19));
     lanes q = lanes_fma(lanes_splat(0.0555041087f), r, lanes_splat(0.240234286f));
@@ -332,7 +462,7 @@ INLINE lanes lanes_exp2_fine(lanes magic_n, lanes r)
 #define LANES_STEPS 8
 INLINE lanes lanes_exp2_fine(lanes magic_n, lanes r)
 {
-    const __m256i table = { 0x3f7b95c23f800000, 0x3f75fed73f7837f0, 0x3f75672a3f7504f3, 0x3f7ac0c73f7744fd };
+    const __m256i table = { 0x1f7b95c21f800000, 0x1f75fed71f7837f0, 0x1f75672a1f7504f3, 0x1f7ac0c71f7744fd };
     lanes_bits step = (lanes_bits)_mm256_permutevar8x32_epi32(table, (__m256i)magic_n);
     lanes power = (lanes)(step + ((lanes_bits)magic_n << 20));
     lanes q = lanes_fma(lanes_splat(0.0555041087f), r, lanes_splat(0.240257632f));
@@ -346,7 +476,8 @@ INLINE lanes lanes_exp2_fine(lanes magic_n, lanes r)
     return lanes_exp2_near(magic_n, r);
 }
 #endif
-#define LANES_FINE_MAGIC (LANES_MAGIC / LANES_STEPS)
+/* 64 more, which the tables take back: exponents from -64 to 64 then count up from 0 in its low bits. */
+#define LANES_FINE_MAGIC (LANES_MAGIC / LANES_STEPS + (LANES_STEPS > 1 ? 64.0f : 0.0f))
 /* The largest magic_n of a finite power: what exceeds it is left to r. */
 #define LANES_FINE_TOP (LANES_FINE_MAGIC + (LANES_STEPS > 1 ? 128.0f - 1.0f / LANES_STEPS : 128.0f))
 
@@ -375,6 +506,30 @@ INLINE lanes lanes_exp2_product(lanes a, lanes b)
 {
     lanes x = a * b, magic_n = x + LANES_FINE_MAGIC;
     return lanes_exp2_fine(magic_n, x - (magic_n - LANES_FINE_MAGIC));
+}
+/* What is left of many products a b, from 0 on, to ask whether lanes_exp2_product holds for all; never with a
+ * NaN. With a table it says no from 64 on: one operation a product then does. */
+INLINE lanes_bits lanes_reach(lanes_bits before, lanes a, lanes b)
+{
+#if SEGUE_LANES == 16 /* before | (magic_n ^ its constant) */
+    return (lanes_bits)_mm512_ternarylogic_epi32((__m512i)before, (__m512i)(a * b + LANES_FINE_MAGIC),
+                                                 (__m512i)lanes_splat(LANES_MAGIC / LANES_STEPS), 0xf6);
+#elif SEGUE_LANES == 8
+    return before |
+           ((lanes_bits)(a * b + LANES_FINE_MAGIC) ^ (lanes_bits)lanes_splat(LANES_MAGIC / LANES_STEPS));
+#else
+    return (lanes_bits)lanes_larger((lanes_int)before, (lanes_int)lanes_abs(a * b));
+#endif
+}
+INLINE int lanes_within_reach(lanes_bits all)
+{
+#if SEGUE_LANES == 16
+    return !_mm512_test_epi32_mask((__m512i)all, _mm512_set1_epi32(-128 * LANES_STEPS));
+#elif SEGUE_LANES == 8
+    return _mm256_testz_si256((__m256i)all, _mm256_set1_epi32(-128 * LANES_STEPS));
+#else
+    return lanes_all_less((lanes)all, lanes_splat(126.0f));
+#endif
 }
 /* The same for any a b, with the same bits where both hold. */
 INLINE lanes lanes_exp2_product_any(lanes a, lanes b)

@@ -128,6 +128,25 @@ static void both_products_agree(void **state)
     }
 }
 
+/* The question whether the fast form holds: yes below 64, no from 126 on and with a NaN, in any one lane. */
+static void reach_is_asked(void **state)
+{
+    static const struct {
+        float product;
+        int within;
+    } cases[] = { { 0, 1 },       { -0.03f, 1 }, { 63.9f, 1 },  { -63.9f, 1 },    { 126, 0 },
+                  { -126.1f, 0 }, { 1e30f, 0 },  { -1e30f, 0 }, { -INFINITY, 0 }, { NAN, 0 } };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (int k = 0; k < LANES; k++) {
+            lanes a = lanes_splat(-1.5f);
+            lanes_bits all = { 0 };
+            a[k] = cases[i].product;
+            all = lanes_reach(lanes_reach(all, a, lanes_splat(1)), lanes_splat(2), lanes_splat(3));
+            assert_int_equal(lanes_within_reach(all), cases[i].within);
+        }
+}
+
 static void transposes(void **state)
 {
     float m[4][LANES];
@@ -145,7 +164,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(functions_are_accurate),
                                         cmocka_unit_test(special_values), cmocka_unit_test(both_products_agree),
-                                        cmocka_unit_test(transposes) };
+                                        cmocka_unit_test(reach_is_asked), cmocka_unit_test(transposes) };
     enum segue_isa isa;
     if (segue_isa_choose(TEXT(SEGUE_ISA), &isa, NULL) != SEGUE_OK) return 77;
     return cmocka_run_group_tests(tests, NULL, NULL);

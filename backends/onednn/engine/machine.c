@@ -153,6 +153,25 @@ void segue_cpu_model(char *out, size_t size)
     if (f) fclose(f);
 }
 
+/* sysconf(_SC_LEVEL3_CACHE_SIZE) gives the whole socket's on some virtual machines. */
+uint64_t segue_cache_bytes(const char *root)
+{
+    uint64_t largest = 0;
+    for (int i = 0; i < 8; i++) {
+        char path[256], unit = 0;
+        unsigned long long size = 0;
+        snprintf(path, sizeof path, "%s/cpu0/cache/index%d/size", root, i);
+        FILE *f = fopen(path, "re");
+        if (!f) break;
+        int found = fscanf(f, "%llu%c", &size, &unit);
+        fclose(f);
+        if (found < 1) continue;
+        size *= unit == 'K' ? 1 << 10 : unit == 'M' ? 1 << 20 : 1;
+        if (size > largest) largest = size;
+    }
+    return largest ? largest : (uint64_t)2 << 20;
+}
+
 uint64_t segue_memory_bytes(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);

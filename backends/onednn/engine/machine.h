@@ -34,6 +34,9 @@ uint32_t segue_cpu_threads(void);
 uint32_t segue_cpu_quota(const char *groups, const char *root);
 void segue_cpu_model(char *out, size_t size);
 uint64_t segue_memory_bytes(void);
+/* Of the last-level cache that CPU 0 uses; a small guess where the system does not say. root: where sysfs's
+ * "cpu" folder is. */
+uint64_t segue_cache_bytes(const char *root);
 
 /* Kernels flush denormals: decayed states would crawl through them. They also run with exceptions masked and
  * rounding to nearest, whatever the engine set. Returns what to restore. */

@@ -68,6 +68,30 @@ static void threads_and_names(void **state)
     assert_true(segue_memory_bytes() > 1 << 20);
 }
 
+static void write_size(const char *root, int index, const char *text)
+{
+    char command[256];
+    snprintf(command, sizeof command, "mkdir -p %s/cpu0/cache/index%d && echo %s >%s/cpu0/cache/index%d/size",
+             root, index, text, root, index);
+    assert_int_equal(system(command), 0);
+}
+
+static void caches(void **state)
+{
+    char root[] = "/tmp/segue_cache_XXXXXX", command[64];
+    (void)state;
+    assert_non_null(mkdtemp(root));
+    assert_int_equal(segue_cache_bytes(root), 2 << 20); /* nothing is said */
+    write_size(root, 0, "48K");
+    write_size(root, 1, "1024K");
+    assert_int_equal(segue_cache_bytes(root), 1 << 20);
+    write_size(root, 2, "32M");
+    write_size(root, 3, "garbage");
+    assert_int_equal(segue_cache_bytes(root), 32 << 20);
+    snprintf(command, sizeof command, "rm -r %s", root);
+    assert_int_equal(system(command), 0);
+}
+
 /* Denormals are flushed inside and the engine's own mode is back afterwards. */
 static void float_mode(void **state)
 {
@@ -86,6 +110,7 @@ static void float_mode(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(instruction_sets), cmocka_unit_test(quotas),
-                                        cmocka_unit_test(threads_and_names), cmocka_unit_test(float_mode) };
+                                        cmocka_unit_test(threads_and_names), cmocka_unit_test(caches),
+                                        cmocka_unit_test(float_mode) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

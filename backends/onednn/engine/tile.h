@@ -18,6 +18,7 @@ struct segue_cpu { /* an opened device */
     const segue_host *host;
     enum segue_isa isa;
     uint32_t threads;
+    uint64_t cache_bytes;    /* of the last level */
     struct segue_pool *pool; /* NULL: the engine's parallel_for is used */
     void (*parallel_for)(void *user, int32_t count, void (*body)(void *arg, int32_t index), void *arg);
     void *parallel_user;
