@@ -11,7 +11,7 @@ static const segue_kit_adapter *const adapter = &opencl_adapter;
 static struct opencl_device *dev; /* of the test that runs */
 static uint32_t device_index, device_count;
 
-static int open_device(void **state)
+static inline int open_device(void **state)
 {
     const segue_device_options options = { .size = sizeof options };
     void *device = NULL;
@@ -23,7 +23,7 @@ static int open_device(void **state)
     return 0;
 }
 
-static int close_device(void **state)
+static inline int close_device(void **state)
 {
     adapter->close(dev);
     return remove_folder(state);
@@ -38,12 +38,12 @@ static const struct gpu_source toy = { "toy", "",
                                        "    if (i < n) y[i] = x ? x[i] : a * i + b;\n"
                                        "}\n" };
 
-static struct gpu_key line_key(void)
+static inline struct gpu_key line_key(void)
 {
     return (struct gpu_key){ .source = &toy, .kernel = "line", .act = SEGUE_F32, .group = dev->gpu.group };
 }
 
-static struct gpu_kernel prepared(void)
+static inline struct gpu_kernel prepared(void)
 {
     const struct gpu_key key = line_key();
     struct gpu_kernel kernel;
@@ -52,8 +52,8 @@ static struct gpu_kernel prepared(void)
     return kernel;
 }
 
-static segue_status run_line(const struct gpu_kernel *kernel, segue_stream stream, const segue_tensor *y,
-                             const segue_tensor *x, int32_t a, int32_t b, int32_t n, segue_diag *why)
+static inline segue_status run_line(const struct gpu_kernel *kernel, segue_stream stream, const segue_tensor *y,
+                                    const segue_tensor *x, int32_t a, int32_t b, int32_t n, segue_diag *why)
 {
     const struct gpu_arg args[] = { { .tensor = y, .writes = 1 },
                                     { .tensor = x },
@@ -65,7 +65,7 @@ static segue_status run_line(const struct gpu_kernel *kernel, segue_stream strea
 }
 
 /* Every test on every device; 77 = there is none. */
-static int on_every_device(const struct CMUnitTest *tests, size_t count)
+static inline int on_every_device(const struct CMUnitTest *tests, size_t count)
 {
     segue_diag why = { 0 };
     int failed = 0;
