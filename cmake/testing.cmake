@@ -40,7 +40,7 @@ function(segue_opencl_driver name missing source)
 endfunction()
 
 # Under the address sanitizer. PoCL's threads, alive at exit, now and then crash what looks for leaks; Intel's has some itself.
-set(SEGUE_OPENCL_LEAKS_pocl ASAN_OPTIONS=detect_leaks=0)
+set(SEGUE_OPENCL_LEAKS_pocl ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0)
 set(SEGUE_OPENCL_LEAKS_intel LSAN_OPTIONS=suppressions=${PROJECT_BINARY_DIR}/test/opencl/leaks:print_suppressions=0)
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/test/opencl/leaks CONTENT "leak:libintelocl\nleak:libcommon_clang\nleak:libtbb\n")
 
@@ -66,6 +66,10 @@ function(segue_test_properties name label timeout)
   # The build tree may lie below a folder that others can write to: discovered plugins would be refused there, listed ones only warn.
   set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
     ENVIRONMENT "SEGUE_PLUGIN_PATH=${PROJECT_BINARY_DIR}/${SEGUE_PLUGIN_DIR}")
+  # OpenCL drivers with LLVM inside give threads a signal stack of their own, which the address sanitizer would unmap.
+  if(SEGUE_SANITIZE MATCHES "address")
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ASAN_OPTIONS=use_sigaltstack=0)
+  endif()
 endfunction()
 
 function(segue_add_test name)
