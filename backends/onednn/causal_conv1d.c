@@ -3,10 +3,11 @@
 #include "causal_conv1d.h"
 #include "row.h"
 
-/* In place: rows of a panel's x, taps and y stay in the first-level cache (PLACE_CHANNELS), tiles do not matter.
+/* In place: rows of a panel's x, taps and y stay in the first-level cache (PLACE_CHANNELS); tokens of a tile where threads
+ * share out tiles (BAND), otherwise tiles do not matter.
  * Packed: floats of a panel's scratch; what a worker touches between two visits of a row stays in the
  * second-level cache. */
-enum { PLACE_CHANNELS = 768, PANEL_FLOATS = 64 << 10, TILE = 64 };
+enum { PLACE_CHANNELS = 384, STREAM_CHANNELS = 768, PANEL_FLOATS = 64 << 10, TILE = 64, BAND = 32 };
 
 static const struct segue_tile_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_conv);
 
@@ -35,6 +36,15 @@ static enum conv_way way_of(const segue_causal_conv1d *op)
     return plain && contiguous(op, 1) ? CONV_TIME : CONV_PACKED;
 }
 
+/* Whether rows as they lie in memory are shared out, not columns: half a row after half a row takes up to twice the time.
+ * Needs enough tiles for all threads, and windows that reach no further back than one tile. */
+static int64_t by_time(const segue_causal_conv1d *op, const struct segue_cpu *cpu, const struct conv_job *job)
+{
+    const int64_t tiles = (op->x.shape[1] + BAND - 1) / BAND * op->x.shape[0];
+    return job->way == CONV_CHANNELS && !op->seq_idx.dtype.bits && job->width <= BAND &&
+           tiles >= 4 * cpu->threads;
+}
+
 /* Scratch has room for any way: strides may change from run to run. */
 static void plan_job(const segue_causal_conv1d *op, const struct segue_cpu *cpu, struct conv_job *job)
 {
@@ -50,25 +60,30 @@ static void plan_job(const segue_causal_conv1d *op, const struct segue_cpu *cpu,
                               .width = w };
     job->tile.sequences = sequences_of(&op->cu_seqlens, &op->slot, &op->x, &op->h_in, &op->h_out);
     job->tile.stream = streams(cpu, &op->y, 1);
+    job->tile.by_time = by_time(op, cpu, job);
     job->columns = state->dtype.bits ? state->shape[2] : 0;
     /* The full tile, whatever t is: a shorter call must not get wider panels, which would need more. */
     int64_t blocks = blocks_of(d, kernel->lanes),
             panel = from_one_to(PANEL_FLOATS / ((2 * w + (1 + gated) * TILE) * lanes), blocks),
             tile = from_one_to(TILE, t), rows = w - 1 > tile ? w - 1 : tile;
-    if (panel * lanes > PLACE_CHANNELS) panel = PLACE_CHANNELS / lanes;
+    /* Memory is slower by shorter stretches. A shorter call than planned may get narrower panels, not wider ones. */
+    const int64_t most = job->tile.stream ? STREAM_CHANNELS : PLACE_CHANNELS;
+    if (panel * lanes > most) panel = most / lanes;
     job->tile.panel_blocks = panel;
-    job->tile.tile_tokens = job->way == CONV_PACKED || op->seq_idx.dtype.bits ? tile : t < 1 ? 1 : t;
+    if (job->tile.by_time) job->tile.tile_tokens = BAND;
+    else job->tile.tile_tokens = job->way == CONV_PACKED || op->seq_idx.dtype.bits ? tile : t < 1 ? 1 : t;
     job->pitch = (panel + 1) * lanes;
     job->x = place_scratch(&end, job->pitch * (w - 1 + rows));
     job->gate = place_scratch(&end, gated ? job->pitch * rows : 0);
-    job->weight = place_scratch(&end, job->pitch * w);
-    job->bias = place_scratch(&end, job->pitch);
+    job->weight_pitch = (blocks + 1) * lanes;
+    job->weight = place_scratch(&end, job->weight_pitch * w);
+    job->bias = place_scratch(&end, job->weight_pitch);
     job->row = place_scratch(&end, job->pitch);
     job->tags = place_scratch(&end, op->seq_idx.dtype.bits ? w - 1 + tile : 0);
     job->tile.scratch_floats = end;
 }
 
-static const struct refusal operands[] = {
+static const segue_kit_refusal operands[] = {
 #define OPERAND(name) { offsetof(segue_causal_conv1d, name), #name ": f64 is offered by the reference only" },
     OPERAND(x) OPERAND(weight) OPERAND(bias) OPERAND(pre_gate) OPERAND(post_gate) OPERAND(h_in) OPERAND(h_out)
         OPERAND(y)
@@ -93,7 +108,7 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
     (void)dev;
-    return refuse_f64(header, operands);
+    return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 
 static segue_status run(const segue_op_header *header, const segue_kit_call *call)

@@ -20,9 +20,10 @@ struct conv_job {
     int64_t width, columns; /* w, and l (0 without a state) */
     /* Where a worker's scratch holds what, in floats. Rows of pitch floats, one for each channel of the panel:
      * x: w-1 rows before the tile, then the tile's (in place: the sequence's first w-1); y takes its place.
-     * gate: the tile's. weight: w. bias, row: 1. [w-1+token] of int32: tags. */
+     * gate: the tile's. row: 1. weight, bias: w and 1, of weight_pitch: the panel's channels, or (by_time) all.
+     * [w-1+token] of int32: tags. */
     uint64_t x, gate, weight, bias, row, tags;
-    int64_t pitch;
+    int64_t pitch, weight_pitch;
 };
 
 extern const struct segue_tile_kernel segue_conv_base, segue_conv_avx2, segue_conv_avx512;

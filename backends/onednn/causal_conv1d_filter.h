@@ -4,14 +4,20 @@
  * instruction set, in causal_conv1d_kernel.c. Every way computes bias, then taps from the oldest on, each fused,
  * then the activation, then the gate: the same bits whichever way a token went.
  *
- * Figures: AVX-512, one thread of a busy machine, medians of 21, width 4, bias, history in front, 2048 tokens, rows
- * contiguous. share: of copying as many bytes with the better kind of store. Row by row with plain stores = 1:
- *                             time    share f32   time of bf16 / f32
- *     1536 channels           0.33    0.86        0.6
- *     5376 channels           0.4-0.6 0.8-0.9     0.4-0.5
- *     5376 channels, SiLU     -       0.74-0.90   0.8-1.1
- * Tried: 8 rows at once (slower where memory limits), panels of 256 to 2688 channels (768 best), plain stores
- * (half the rate once y exceeds the caches), a Newton step instead of the quotient (slower), write prefetch (a
+ * Figures: AVX-512, two threads, width 4, bias, history in front, 2048 tokens, rows contiguous, 4 KiB pages; ms, medians
+ * of 11, alternated in one process, in the two states that the machine's memory has (they change within seconds):
+ *                                       1536 bf16        1536 f32       5376 SiLU bf16
+ *     plain copy                        0.061  0.075     0.127  0.191   0.72
+ *     columns shared out, 4 rows        0.270  0.158     0.31   0.35    1.17
+ *     rows shared out, tiles, 8 rows    0.101  0.14      0.18   0.31    1.04
+ *     the same, streaming               0.092  0.17      0.18   0.34    1.02
+ *     streaming copy                    0.085  0.177     0.18   0.339   0.63
+ * Even a copy takes 1.2 to 1.7 times as long where each thread has half of every row. In the first-level cache 8 rows at
+ * once take 0.9 of the cycles of 4 (SiLU to bf16: 11.2 and 12.2 a vector).
+ * Tried: whole rows instead of panels of 384 channels, streaming 768 (taps and rows exceed the first-level cache), one or two rows at
+ * once (two: as fast in one state, 1.3 in the other), strips of 16 or 32 channels down the tile with the window in
+ * registers (no gain), plain stores (half the rate once y exceeds the caches; where x and y just fit into the last level,
+ * 25 of 32 MB: 0.9 to 1.15 of streaming, as its other users allow), a Newton step instead of the quotient (slower), write prefetch (a
  * gain for unaligned rows, a loss for aligned ones). Rows that are not aligned are never streamed: large ones run
  * at 0.4 of the rate. */
 #ifndef SEGUE_ONEDNN_CAUSAL_CONV1D_FILTER_H
@@ -24,9 +30,11 @@
 #define BF16_FAST 0x40000000u /* a dtype: see to_half */
 
 enum {
-    FIXED = 4,  /* widths from 2 up to this one have loops of their own */
-    LINE = 64,  /* bytes of a line of the caches */
-    AT_ONCE = 4 /* tokens that such a loop takes at once: their windows share rows, and all share the taps */
+    FIXED = 4, /* widths from 2 up to this one have loops of their own */
+    LINE = 64, /* bytes of a line of the caches */
+    /* tokens that such a loop takes at once: their windows share rows, and all share the taps; as the registers allow */
+    AT_ONCE = SEGUE_LANES == 16 ? 8 : 4,
+    FEWER = 4
 };
 
 struct plane { /* rows of elements; NULL: none */
@@ -177,38 +185,39 @@ INLINE char *row_at(struct plane p, int i)
 
 INLINE void multiply_rows(lanes *v, const int rows, struct plane gate, int64_t byte, uint32_t dtype)
 {
-#pragma GCC unroll 8
+#pragma GCC unroll 11
     for (int i = 0; i < rows; i++) v[i] *= element_load(row_at(gate, i) + byte, dtype);
 }
 
-/* The first AT_ONCE rows of y, LANES columns from column on. */
-INLINE void block(const struct filter *f, int64_t column, const int width, uint32_t dtype, const int gated)
+/* The first `many` rows of y (AT_ONCE or FEWER), LANES columns from column on. */
+INLINE void block(const struct filter *f, int64_t column, const int many, const int width, uint32_t dtype,
+                  const int gated)
 {
     lanes v[AT_ONCE + FIXED - 1], y[AT_ONCE];
-    const int rows = AT_ONCE + width - 1;
+    const int rows = many + width - 1;
     const int64_t byte = column * size_of(dtype);
-#pragma GCC unroll 8
+#pragma GCC unroll 11
     for (int i = 0; i < rows; i++) v[i] = element_load(row_at(f->x, i) + byte, dtype);
     if (gated && f->pre.data) multiply_rows(v, rows, f->pre, byte, dtype);
-#pragma GCC unroll 4
-    for (int i = 0; i < AT_ONCE; i++) y[i] = lanes_load(f->bias + column);
+#pragma GCC unroll 8
+    for (int i = 0; i < many; i++) y[i] = lanes_load(f->bias + column);
 #pragma GCC unroll 4
     for (int k = 0; k < width; k++) {
         lanes tap = lanes_load(f->weight + k * f->weight_pitch + column);
-#pragma GCC unroll 4
-        for (int i = 0; i < AT_ONCE; i++) y[i] = lanes_fma(tap, v[i + k], y[i]);
+#pragma GCC unroll 8
+        for (int i = 0; i < many; i++) y[i] = lanes_fma(tap, v[i + k], y[i]);
     }
     /* The next rows, while these are computed. Numbers, not pointers: the last ones lead out of the tensor. */
     uintptr_t next = (uintptr_t)(row_at(f->x, rows - 1) + byte), step = (uintptr_t)f->x.step;
-#pragma GCC unroll 4
-    for (int i = 0; i < AT_ONCE; i++) __builtin_prefetch((const void *)(next += step), 0, 3);
+#pragma GCC unroll 8
+    for (int i = 0; i < many; i++) __builtin_prefetch((const void *)(next += step), 0, 3);
     if (f->silu) {
-#pragma GCC unroll 4
-        for (int i = 0; i < AT_ONCE; i++) y[i] = silu(y[i]);
+#pragma GCC unroll 8
+        for (int i = 0; i < many; i++) y[i] = silu(y[i]);
     }
-    if (gated && f->post.data) multiply_rows(y, AT_ONCE, f->post, byte, dtype);
-#pragma GCC unroll 4
-    for (int i = 0; i < AT_ONCE; i++) element_store(row_at(f->y, i) + byte, y[i], dtype, f->stream);
+    if (gated && f->post.data) multiply_rows(y, many, f->post, byte, dtype);
+#pragma GCC unroll 8
+    for (int i = 0; i < many; i++) element_store(row_at(f->y, i) + byte, y[i], dtype, f->stream);
 }
 
 /* One row, any width, tags. */
@@ -252,13 +261,15 @@ INLINE void forward(struct filter *f, int64_t rows)
     f->rows -= rows;
 }
 
-/* As many rows as come AT_ONCE; what is left. The copy stays in registers: what stores may reach would be read
+/* As many rows as come AT_ONCE, or FEWER; what is left. The copy stays in registers: what stores may reach would be read
  * again after each. */
 INLINE void down(struct filter *rest, const int width, uint32_t dtype, const int gated)
 {
     struct filter f = *rest;
     for (; f.rows >= AT_ONCE; forward(&f, AT_ONCE))
-        for (int64_t c = 0; c < f.columns; c += LANES) block(&f, block_at(&f, c), width, dtype, gated);
+        for (int64_t c = 0; c < f.columns; c += LANES) block(&f, block_at(&f, c), AT_ONCE, width, dtype, gated);
+    for (; f.rows >= FEWER; forward(&f, FEWER))
+        for (int64_t c = 0; c < f.columns; c += LANES) block(&f, block_at(&f, c), FEWER, width, dtype, gated);
     *rest = f;
 }
 

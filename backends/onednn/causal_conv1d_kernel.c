@@ -82,9 +82,10 @@ static void filter(const struct filter *f, uint32_t dtype)
 static struct filter filter_of(const struct segue_tile *t)
 {
     const struct conv_job *job = job_of(t);
-    return (struct filter){ .weight = t->scratch + job->weight,
-                            .bias = t->scratch + job->bias,
-                            .weight_pitch = job->pitch,
+    const int64_t first = job->tile.by_time ? t->channel : 0;
+    return (struct filter){ .weight = t->scratch + job->weight + first,
+                            .bias = t->scratch + job->bias + first,
+                            .weight_pitch = job->weight_pitch,
                             .width = job->width,
                             .silu = job->op->activation == SEGUE_CAUSAL_CONV1D_SILU };
 }
@@ -276,11 +277,32 @@ static void keep_tokens(const struct segue_tile *t, const float *row, int64_t ta
 
 /* ---- the tile ------------------------------------------------------------------------------------------- */
 
+/* Taps as models store them, a channel's side by side, are turned here: packing would take them one by one, longer than
+ * some calls. Returns 0 where they lie or are otherwise. */
+static int turn_taps(const struct segue_strip *s, float *to, int64_t pitch)
+{
+    if (s->row_stride != 1 || s->column_stride != s->rows) return 0;
+    if (s->dtype != SEGUE_F32 && s->dtype != SEGUE_BF16) return 0;
+    if ((uintptr_t)s->data % s->element_bytes) return 0;
+    for (int64_t k = 0; k < s->rows; k++, to += pitch) {
+        const float *wide = (const float *)(const void *)s->data + k;
+        const uint16_t *half = (const uint16_t *)(const void *)s->data + k;
+        for (int64_t c = 0; s->dtype == SEGUE_F32 && c < s->columns; c++) to[c] = wide[c * s->rows];
+        for (int64_t c = 0; s->dtype != SEGUE_F32 && c < s->columns; c++) {
+            const uint32_t bits = (uint32_t)half[c * s->rows] << 16;
+            memcpy(to + c, &bits, sizeof bits);
+        }
+        memset(to + s->columns, 0, (size_t)(-s->columns & (LANES - 1)) * sizeof *to);
+    }
+    return 1;
+}
+
 static void weights(const struct segue_tile *t)
 {
     const struct conv_job *job = job_of(t);
     struct segue_strip s = weight_strip(t, &job->op->weight);
-    PACK(t->scratch + job->weight, job->pitch, LANES, &s);
+    if (!turn_taps(&s, t->scratch + job->weight, job->weight_pitch))
+        PACK(t->scratch + job->weight, job->weight_pitch, LANES, &s);
     memset(t->scratch + job->bias, 0, (size_t)(t->blocks * LANES) * sizeof(float));
     if (!present(&job->op->bias)) return;
     s = weight_strip(t, &job->op->bias);
@@ -302,6 +324,11 @@ static void begin(const struct segue_tile *t)
     int32_t last = tagged ? tag_at(t, t->sequence.length - 1) : 0;
     int survives = !tagged || (last >= 0 && last == tag_at(t, 0));
     carry_over(t, has_in && survives ? &in : NULL, &out);
+    if (!job->tile.by_time) return;
+    struct segue_tile last_tokens = *t; /* another thread may have them */
+    last_tokens.first = t->sequence.length > job->columns ? t->sequence.length - job->columns : 0;
+    last_tokens.tokens = t->sequence.length - last_tokens.first;
+    keep_tokens(&last_tokens, NULL, 0);
 }
 
 static void tokens(const struct segue_tile *t)
@@ -316,7 +343,7 @@ static void tokens(const struct segue_tile *t)
     }
     for (int64_t i = 0; tagged && i < t->tokens; i++) tags_of(t)[before + i] = tag_at(t, t->first + i);
     if (taken) take(t, 0, taken, row_of_x(t, before + row));
-    keep_tokens(t, row_of_x(t, before + row), taken);
+    if (!job->tile.by_time) keep_tokens(t, row_of_x(t, before + row), taken);
     if (taken) filter_scratch(t, row, taken);
     if (taken < t->tokens) (job->way == CONV_TIME ? filter_time : filter_channels)(t, taken);
     if (job->way == CONV_PACKED)

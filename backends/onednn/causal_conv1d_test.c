@@ -48,14 +48,15 @@ static void make_integers(struct scene *c, int packed, int slots, int ring, int 
 
 static void make_scene(struct scene *c)
 {
-    static const int64_t odd[] = { 1, 2, 7, 40, 90 };
+    static const int64_t odd[] = { 1, 2, 7, 32, 40, 90 };
     uint32_t act = draw_dtype(), weight = draw_dtype(), state = draw(2) ? SEGUE_F32 : draw_dtype();
     int packed = !draw(3), slots = !draw(3), tagged = !packed && !draw(3), ring = !tagged && !draw(3);
     *c = (struct scene){ .op = segue_causal_conv1d_init(),
                          .b = packed ? 1 : 1 + draw(4),
                          .t = draw(4) ? draw(70) : draw(4) };
-    c->width = draw(3) ? 2 + draw(3) : odd[draw(5)];
+    c->width = draw(3) ? 2 + draw(3) : odd[draw(6)];
     if (c->width > 64) c->t += 60; /* windows longer than a tile, in sequences longer than both */
+    else if (!draw(5)) c->t += 128 * (1 + draw(3)); /* enough tiles to be shared out */
     c->l = c->width - 1 + (draw(2) ? draw(6) : 0);
     c->d = 1 + draw(draw(2) ? 80 : 8);
     c->s = packed ? draw(5) : c->b;
@@ -385,6 +386,9 @@ static void ways_agree(void **state)
             compare_ways(&d, dtypes[k], 0, 4, 0, large, 512);
             compare_ways(&d, dtypes[k], 0, 3, 1, large, 512);
             compare_ways(&d, dtypes[k], 3, 4, 0, large + 5, 509);
+            /* Windows as long as a tile and longer, in many tiles of many panels. */
+            compare_ways(&d, dtypes[k], 0, 32, 0, 300, 800);
+            compare_ways(&d, dtypes[k], 0, 40, 0, 300, 800);
         }
         test_close(&d);
     }

@@ -16,13 +16,6 @@ enum { MOST_THREADS = 1024 };
 #include "rows.h"
 #undef ROW
 
-static segue_status count(const segue_host *host, uint32_t *devices, segue_diag *diag)
-{
-    (void)host, (void)diag;
-    *devices = 1;
-    return SEGUE_OK;
-}
-
 static void describe(segue_device_facts *out, uint32_t threads, enum segue_isa isa)
 {
     char model[64];
@@ -101,10 +94,9 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
     return SEGUE_OK;
 }
 
-static const segue_kit_adapter adapter = {
-    SEGUE_KIT_HOST_MEMORY, .count = count,        .info = info,
-    .open = open_device,   .close = close_device, .facts = opened_facts
-};
+static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = segue_kit_count_one,
+                                           .info = info,          .open = open_device,
+                                           .close = close_device, .facts = opened_facts };
 
 static const segue_row *const rows[] = {
 #define ROW(name) &name,

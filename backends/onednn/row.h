@@ -8,21 +8,6 @@
 
 #define MOST_SCRATCH ((int64_t)1 << 40) /* of an axis that scratch grows with: sizes stay far from overflow */
 
-struct refusal {
-    size_t offset; /* in the op struct */
-    const char *text;
-};
-
-/* The first f64 operand's refusal, or NULL. */
-static inline const char *refuse_f64(const segue_op_header *op, const struct refusal *list)
-{
-    for (; list->text; list++) {
-        const segue_tensor *t = (const segue_tensor *)(const void *)((const char *)op + list->offset);
-        if (segue_dtype_id(t->dtype) == SEGUE_F64) return list->text;
-    }
-    return NULL;
-}
-
 /* x is [b t d]; states count pool rows along axis 0. */
 static inline struct segue_sequences sequences_of(const segue_tensor *cu_seqlens, const segue_tensor *slot,
                                                   const segue_tensor *x, const segue_tensor *h_in,

@@ -37,6 +37,9 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
     *job = (struct scan_job){ .tile = { .kernel = kernel, .y = &op->y, .channels = d, .channel_work = n },
                               .op = op,
                               .states = n };
+    job->tile.bytes = sizeof *job;
+    job->tile.operands = op;
+    job->tile.operand_bytes = sizeof *op;
     job->tile.sequences = sequences_of(&op->cu_seqlens, &op->slot, &op->u, &op->h_in, &op->h_out);
     job->tile.stream = streams(cpu, &op->y, 2);
     job->direct = is_direct(op, lanes);
@@ -68,7 +71,7 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
     job->tile.scratch_floats = end;
 }
 
-static const struct refusal operands[] = {
+static const segue_kit_refusal operands[] = {
 #define OPERAND(name) { offsetof(segue_selective_scan, name), #name ": f64 is offered by the reference only" },
     OPERAND(u) OPERAND(delta) OPERAND(A) OPERAND(B) OPERAND(C) OPERAND(D) OPERAND(z) OPERAND(delta_bias)
         OPERAND(h_in) OPERAND(h_out) OPERAND(y)
@@ -94,7 +97,7 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
     (void)dev;
-    return refuse_f64(header, operands);
+    return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 
 static segue_status run(const segue_op_header *header, const segue_kit_call *call)

@@ -6,7 +6,9 @@
 #include "selective_scan.h"
 #include "selective_scan_step.h"
 
-enum { CHUNK = LANES == 16 ? 16 : 8 }; /* states that fit in the registers beside the rest */
+/* CHUNK: states that fit in the registers beside the rest. SOON_ROWS: of A and h, fetched while a block's deltas are
+ * computed. */
+enum { CHUNK = LANES == 16 ? 16 : 8, SOON_ROWS = LANES / 4 };
 
 #define PACK SEGUE_ISA_NAME(segue_pack)
 #define UNPACK SEGUE_ISA_NAME(segue_unpack)
@@ -202,26 +204,31 @@ struct inputs { /* tokens of one block, or one token of blocks */
     int64_t rows, pitch;
     const float *bias; /* bias_pitch apart */
     int64_t bias_pitch;
-    float *delta;
-    const float *u;
-    float *x; /* may be u */
+    const float *given, *u; /* delta as it was given; may be the next two */
+    float *delta, *x;
+    const char *soon[2]; /* what is read next, fetched meanwhile; steps in bytes */
+    int64_t soon_step[2];
 };
 
 /* delta + bias, softplus; x = delta u; then delta log2 e. Returns its largest size in each lane. A finite delta
  * stays finite: infinity times an A of 0 would be NaN. */
-INLINE lanes_int prepare_rows(const struct inputs *given, const int softplus)
+INLINE lanes_int prepare_rows(const struct inputs *given, const int softplus, const int soon)
 {
     const struct inputs in = *given; /* a copy that no store changes */
     lanes inf = lanes_splat(__builtin_inff());
     lanes_int peak = { 0 };
     for (int64_t i = 0; i < in.rows; i++) {
-        float *delta = in.delta + i * in.pitch;
-        lanes v = lanes_load(delta) + lanes_load(in.bias + i * in.bias_pitch);
+        UNROLL
+        for (int k = 0; k < soon; k++) {
+            __builtin_prefetch(in.soon[0] + (i * soon + k) * in.soon_step[0], 0, 3);
+            __builtin_prefetch(in.soon[1] + (i * soon + k) * in.soon_step[1], 0, 3);
+        }
+        lanes v = lanes_load(in.given + i * in.pitch) + lanes_load(in.bias + i * in.bias_pitch);
         if (softplus) v = lanes_softplus(v);
         lanes s = v * LANES_LOG2E;
         s = lanes_if_less(lanes_abs(s), inf, s, v);
         lanes_store(in.x + i * in.pitch, v * lanes_load(in.u + i * in.pitch));
-        lanes_store(delta, s);
+        lanes_store(in.delta + i * in.pitch, s);
         peak = lanes_larger(peak, (lanes_int)lanes_abs(s));
     }
     return peak;
@@ -232,29 +239,15 @@ static void prepare(const struct segue_tile *t, int64_t first, int64_t count, fl
                     float *x)
 {
     const struct scan_job *job = job_of(t);
-    int64_t pitch = job->tile_pitch, at_once = job->direct ? count : 1;
-    for (int64_t b = 0; b < count; b += at_once) {
-        struct inputs in = { .rows = t->tokens, .pitch = LANES, .bias = t->scratch + job->bias };
-        if (job->direct) in = (struct inputs){ count, pitch, in.bias, LANES, NULL, NULL, NULL };
-        in.bias += (first + b) * LANES;
-        in.delta = delta + b * pitch;
+    int64_t pitch = job->tile_pitch;
+    for (int64_t b = 0; b < count; b++) {
+        struct inputs in = { .rows = t->tokens, .pitch = LANES };
+        in.bias = t->scratch + job->bias + (first + b) * LANES;
+        in.given = in.delta = delta + b * pitch;
         in.u = u + b * pitch;
         in.x = x + b * pitch;
-        lanes_int peak = job->op->softplus ? prepare_rows(&in, 1) : prepare_rows(&in, 0);
-        if (!job->direct) lanes_store(t->scratch + job->peak + (first + b) * LANES, (lanes)peak);
-    }
-}
-
-/* y += D u; y *= silu(z), with z in z. */
-static void finish(const struct segue_tile *t, int64_t block, float *y, const float *u, const float *z)
-{
-    lanes skip = lanes_load(t->scratch + job_of(t)->D + block * LANES);
-    int has_D = job_of(t)->op->D.dtype.bits != 0, has_z = job_of(t)->op->z.dtype.bits != 0;
-    for (int64_t i = 0; i < t->tokens; i++) {
-        lanes v = lanes_load(y + i * LANES);
-        if (has_D) v = lanes_fma(skip, lanes_load(u + i * LANES), v);
-        if (has_z) v *= lanes_silu(lanes_load(z + i * LANES));
-        lanes_store(y + i * LANES, v);
+        lanes_int peak = job->op->softplus ? prepare_rows(&in, 1, 0) : prepare_rows(&in, 0, 0);
+        lanes_store(t->scratch + job->peak + (first + b) * LANES, (lanes)peak);
     }
 }
 
@@ -267,6 +260,41 @@ static float *state_at(const struct segue_tile *t, const segue_tensor *h, int64_
     struct segue_strip s = state_strip(t, h, row);
     *step = s.column_stride;
     return (float *)(void *)s.data;
+}
+
+/* The same for one token, with u and delta anywhere. */
+static void prepare_one(const struct segue_tile *t, int64_t first, int64_t count, const float *given,
+                        float *delta, const float *u, float *x)
+{
+    const struct scan_job *job = job_of(t);
+    struct inputs in = { .rows = count, .pitch = LANES, .given = given, .u = u, .delta = delta, .x = x };
+    in.bias = t->scratch + job->bias;
+    if (job->op->delta_bias.dtype.bits) {
+        in.bias += first * LANES;
+        in.bias_pitch = LANES;
+    }
+    struct segue_tile part = tile_part(t, first * LANES, count * LANES);
+    struct segue_strip A = weight_strip(&part, &job->op->A);
+    float *zeros = t->scratch + job->row + job->row_pitch;
+    in.soon[0] = (const char *)state_at(&part, &job->op->h_in, t->sequence.read, zeros, in.soon_step);
+    in.soon[1] = A.data;
+    in.soon_step[0] *= (int64_t)sizeof(float);
+    in.soon_step[1] = A.column_stride * (int64_t)sizeof(float);
+    if (job->op->softplus) prepare_rows(&in, 1, SOON_ROWS);
+    else prepare_rows(&in, 0, SOON_ROWS);
+}
+
+/* y += D u; y *= silu(z), with z in z. */
+static void finish(const struct segue_tile *t, int64_t block, float *y, const float *u, const float *z)
+{
+    int has_D = job_of(t)->op->D.dtype.bits != 0, has_z = job_of(t)->op->z.dtype.bits != 0;
+    lanes skip = has_D ? lanes_load(t->scratch + job_of(t)->D + block * LANES) : (lanes){ 0 };
+    for (int64_t i = 0; i < t->tokens; i++) {
+        lanes v = lanes_load(y + i * LANES);
+        if (has_D) v = lanes_fma(skip, lanes_load(u + i * LANES), v);
+        if (has_z) v *= lanes_silu(lanes_load(z + i * LANES));
+        lanes_store(y + i * LANES, v);
+    }
 }
 
 /* A block of fewer channels goes through scratch. */
@@ -350,21 +378,37 @@ static void recur_some(const struct segue_tile *t, int64_t block, int64_t end, s
         recurs[by_lane][!narrow(r->range + b * LANES, r->peak + b * LANES)](r, b);
 }
 
+/* One token's whole blocks of f32 need no copy: where they are, or NULL. */
+static float *in_place(const struct scan_job *job, const struct segue_strip *s)
+{
+    int whole = job->direct && s->dtype == SEGUE_F32 && s->column_stride == 1 && s->columns % LANES == 0;
+    return whole ? (float *)(void *)s->data : NULL;
+}
+
 /* Blocks [first, first + count) of the panel: as many as have u, delta and y in the first-level cache. */
 static void strip(const struct segue_tile *panel, int64_t first, int64_t count, struct group *B,
                   struct group *C)
 {
     const struct scan_job *job = job_of(panel);
     const segue_selective_scan *op = job->op;
-    float *u = panel->scratch + job->u, *delta = panel->scratch + job->delta, *x = panel->scratch + job->x,
-          *y = panel->scratch + job->y;
+    float *delta = panel->scratch + job->delta, *x = panel->scratch + job->x;
     int64_t pitch = job->tile_pitch;
     struct segue_tile t = tile_part(panel, first * LANES, count * LANES);
     struct segue_strip us = tile_strip(&t, &op->u), ds = tile_strip(&t, &op->delta),
                        ys = tile_strip(&t, &op->y);
-    PACK(u, LANES, pitch, &us);
-    PACK(delta, LANES, pitch, &ds);
-    prepare(panel, first, count, delta, u, x);
+    const int more = op->z.dtype.bits || op->D.dtype.bits; /* y may be one of these */
+    float *u = in_place(job, &us), *given = in_place(job, &ds), *to = more ? NULL : in_place(job, &ys),
+          *y = to ? to : panel->scratch + job->y;
+    if (!u) {
+        u = panel->scratch + job->u;
+        PACK(u, LANES, pitch, &us);
+    }
+    if (!given) {
+        given = delta;
+        PACK(delta, LANES, pitch, &ds);
+    }
+    if (job->direct) prepare_one(panel, first, count, given, delta, u, x);
+    else prepare(panel, first, count, delta, u, x);
     struct rows r = { .tokens = t.tokens, .states = job->states, .pitch = pitch };
     r.next_u_block = LANES * us.column_stride * (int64_t)us.element_bytes;
     r.next_delta_block = LANES * ds.column_stride * (int64_t)ds.element_bytes;
@@ -380,9 +424,9 @@ static void strip(const struct segue_tile *panel, int64_t first, int64_t count, 
         struct segue_strip zs = tile_strip(&t, &op->z);
         PACK(delta, LANES, pitch, &zs); /* delta has done its work */
     }
-    for (int64_t b = 0; (op->z.dtype.bits || op->D.dtype.bits) && b < count; b++)
+    for (int64_t b = 0; more && b < count; b++)
         finish(panel, first + b, y + b * pitch, u + b * pitch, delta + b * pitch);
-    UNPACK(&ys, y, LANES, pitch);
+    if (!to) UNPACK(&ys, y, LANES, pitch);
 }
 
 static void tokens(const struct segue_tile *t)
@@ -399,10 +443,6 @@ static void tokens(const struct segue_tile *t)
 
 static void pack_weight(const struct segue_tile *t, const segue_tensor *w, uint64_t at, int64_t block_pitch)
 {
-    if (!w->dtype.bits) {
-        memset(t->scratch + at, 0, (size_t)(t->blocks * block_pitch) * sizeof(float));
-        return;
-    }
     struct segue_strip s = weight_strip(t, w);
     PACK(t->scratch + at, LANES, block_pitch, &s);
 }
@@ -410,8 +450,9 @@ static void pack_weight(const struct segue_tile *t, const segue_tensor *w, uint6
 static void weights(const struct segue_tile *t)
 {
     const struct scan_job *job = job_of(t);
-    pack_weight(t, &job->op->D, job->D, LANES);
-    pack_weight(t, &job->op->delta_bias, job->bias, LANES);
+    if (job->op->D.dtype.bits) pack_weight(t, &job->op->D, job->D, LANES);
+    if (job->op->delta_bias.dtype.bits) pack_weight(t, &job->op->delta_bias, job->bias, LANES);
+    else memset(t->scratch + job->bias, 0, (size_t)((job->direct ? 1 : t->blocks) * LANES) * sizeof(float));
     if (job->direct) return;
     pack_weight(t, &job->op->A, job->A, job->states * LANES);
     for (int64_t b = 0; b < t->blocks; b++) {

@@ -55,25 +55,44 @@ INLINE void place_next(const struct step *s, struct place *p)
     __asm__("" : "+r"(p->A), "+r"(p->in), "+r"(p->out));
 }
 
-/* count states of channels k .. k+3; whole: LANES. */
-INLINE void step_four(const struct step *s, struct place at, int64_t k, int64_t count, const int whole,
-                      const lanes *b, lanes *h)
+INLINE lanes states_at(const float *p, int64_t count, const int whole)
+{
+    return whole ? lanes_load(p) : lanes_load_some(p, count);
+}
+
+/* Any exponents. Seldom needed and called, so that the usual way keeps its registers. */
+static __attribute__((noinline, cold)) void step_four_wide(const struct step *s, struct place at, int64_t n,
+                                                           int64_t k, int64_t count, lanes *h)
+{
+    for (int i = 0; i < 4; i++) {
+        lanes a = states_at(at.A + i * s->A_row, count, count == LANES);
+        h[i] = states_at(at.in + i * s->in_row, count, count == LANES);
+        update(h + i, a, lanes_splat(s->delta[k + i]), lanes_splat(s->x[k + i]),
+               lanes_load(s->B + n + (k + i) * s->B_row), 1);
+    }
+}
+
+/* count states of channels k .. k+3, from state n on; whole: LANES. */
+INLINE void step_four(const struct step *s, struct place at, int64_t n, int64_t k, int64_t count,
+                      const int whole, const lanes *b, lanes *h)
 {
     lanes a[4], delta[4];
-    lanes_bits reach = { 0 };
     UNROLL
     for (int i = 0; i < 4; i++) {
-        a[i] = whole ? lanes_load(at.A + i * s->A_row) : lanes_load_some(at.A + i * s->A_row, count);
-        h[i] = whole ? lanes_load(at.in + i * s->in_row) : lanes_load_some(at.in + i * s->in_row, count);
+        a[i] = states_at(at.A + i * s->A_row, count, whole);
         delta[i] = lanes_splat(s->delta[k + i]);
-        reach = lanes_reach(reach, a[i], delta[i]);
     }
-    if (__builtin_expect(lanes_within_reach(reach), 1)) {
+    if (__builtin_expect(lanes_four_within_reach(a, delta), 1)) {
         UNROLL
-        for (int i = 0; i < 4; i++) update(h + i, a[i], delta[i], lanes_splat(s->x[k + i]), b[i], 0);
+        for (int i = 0; i < 4; i++) {
+            h[i] = states_at(at.in + i * s->in_row, count, whole);
+            update(h + i, a[i], delta[i], lanes_splat(s->x[k + i]), b[i], 0);
+        }
     } else {
-        UNROLL
-        for (int i = 0; i < 4; i++) update(h + i, a[i], delta[i], lanes_splat(s->x[k + i]), b[i], 1);
+        struct step copy = *s; /* s itself stays in registers */
+        lanes four[4];
+        step_four_wide(&copy, at, n, k, whole ? LANES : count, four);
+        for (int i = 0; i < 4; i++) h[i] = four[i];
     }
     UNROLL
     for (int i = 0; i < 4; i++) {
@@ -83,27 +102,42 @@ INLINE void step_four(const struct step *s, struct place at, int64_t k, int64_t 
 }
 
 /* B or C of channels k .. k+3. */
-INLINE void step_group(const float *p, int64_t row, int64_t k, const int alike, lanes *out)
+INLINE void step_group(const float *p, int64_t row, int64_t k, lanes *out)
 {
     UNROLL
-    for (int i = 0; i < 4; i++) out[i] = lanes_load(p + (alike ? 0 : (k + i) * row));
+    for (int i = 0; i < 4; i++) out[i] = lanes_load(p + (k + i) * row);
 }
 
-/* The sums of LANES states of LANES channels. */
-INLINE lanes step_whole(const struct step *s, int64_t n, const int alike)
+struct shared { /* B and C that all channels have, from some state on */
+    lanes b[4], turned[LANES / 4];
+};
+
+INLINE struct shared shared_at(const struct step *s, int64_t n)
+{
+    struct shared q;
+    lanes c[4];
+    step_group(s->B + n, 0, 0, q.b);
+    step_group(s->C + n, 0, 0, c);
+    lanes_turn_quarters(c, q.turned);
+    return q;
+}
+
+/* The sums of LANES states of LANES channels; alike: they share B and C. */
+INLINE lanes step_whole(const struct step *s, int64_t n, const struct shared *alike)
 {
     struct place at = place_of(s, n);
-    lanes w[4], h[4], b[4], c[4];
-    step_group(s->B + n, s->B_row, 0, alike, b);
-    step_group(s->C + n, s->C_row, 0, alike, c);
+    lanes w[4], h[4], b[4], c[4], turned[LANES / 4];
     UNROLL
     for (int k = 0; k < LANES; k += 4) {
-        if (!alike) step_group(s->B + n, s->B_row, k, 0, b);
-        if (!alike) step_group(s->C + n, s->C_row, k, 0, c);
-        step_four(s, at, k, LANES, 1, b, h);
+        if (!alike) step_group(s->B + n, s->B_row, k, b);
+        if (!alike) step_group(s->C + n, s->C_row, k, c);
+        step_four(s, at, n, k, LANES, 1, alike ? alike->b : b, h);
         place_next(s, &at);
         UNROLL
-        for (int i = 0; i < 4; i += LANES / 4) w[(k + i) / (LANES / 4)] = lanes_dot_across(h + i, c + i);
+        for (int i = 0; i < 4; i += LANES / 4) {
+            if (!alike) lanes_turn_quarters(c + i, turned);
+            w[(k + i) / (LANES / 4)] = lanes_dot_across(h + i, alike ? alike->turned : turned);
+        }
     }
     return lanes_dot_quarters(w);
 }
@@ -116,9 +150,9 @@ static lanes step_rest(const struct step *s, int64_t n, lanes y)
     int64_t count = s->states - n, i = 0;
     lanes h[4], b[4], c[4];
     for (int k = 0; k < LANES; k += 4) {
-        step_group(s->B + n, s->B_row, k, 0, b);
-        step_group(s->C + n, s->C_row, k, 0, c);
-        step_four(s, at, k, count, 0, b, h);
+        step_group(s->B + n, s->B_row, k, b);
+        step_group(s->C + n, s->C_row, k, c);
+        step_four(s, at, n, k, count, 0, b, h);
         place_next(s, &at);
         for (int j = 0; j < 4; j++) lanes_store(product + (k + j) * LANES, h[j] * c[j]);
     }
@@ -141,26 +175,54 @@ INLINE void step_block(const struct step *s, float *to, const int alike)
     lanes y = { 0 };
     int64_t n = 0;
     for (; n + LANES <= s->states; n += LANES) {
-        lanes more = step_whole(s, n, alike);
+        struct shared q;
+        if (alike) q = shared_at(s, n);
+        lanes more = step_whole(s, n, alike ? &q : NULL);
         y = n ? y + more : more;
     }
     if (n < s->states) y = step_rest(s, n, y);
     lanes_store(to, y);
 }
 
-/* Blocks that share a group, or one whose channels have B and C of their own. */
-static void step_blocks(const struct step *first, int64_t blocks, int64_t pitch, float *y)
+/* The next block; its addresses in registers of their own, as in place_next. */
+INLINE void step_next(struct step *s, int64_t pitch)
 {
-    struct step s = *first;
-    for (int64_t b = 0; b < blocks; b++) {
-        if (s.B_row || s.C_row) step_block(&s, y + b * pitch, 0);
-        else step_block(&s, y + b * pitch, 1);
-        s.A += LANES * s.A_row;
-        s.h_in += LANES * s.in_row;
-        s.h_out += LANES * s.out_row;
-        s.delta += pitch;
-        s.x += pitch;
-    }
+    s->A += LANES * s->A_row;
+    s->h_in += LANES * s->in_row;
+    s->h_out += LANES * s->out_row;
+    s->delta += pitch;
+    s->x += pitch;
+    __asm__("" : "+r"(s->A), "+r"(s->h_in), "+r"(s->h_out), "+r"(s->delta), "+r"(s->x));
+}
+
+/* Each way is a function of its own: it needs all registers. Blocks that share a group. */
+static __attribute__((noinline)) void step_alike(struct step s, int64_t blocks, int64_t pitch, float *y)
+{
+    s.B_row = s.C_row = 0;
+    for (; blocks > 0; blocks--, y += pitch, step_next(&s, pitch)) step_block(&s, y, 1);
+}
+
+/* The same with LANES states and packed rows: strides need no registers, and B and C stay in them. */
+static __attribute__((noinline)) void step_packed(struct step s, int64_t blocks, int64_t pitch, float *y)
+{
+    s.B_row = s.C_row = 0;
+    s.states = s.A_row = s.in_row = s.out_row = LANES;
+    const struct shared q = shared_at(&s, 0);
+    for (; blocks > 0; blocks--, y += pitch, step_next(&s, pitch)) lanes_store(y, step_whole(&s, 0, &q));
+}
+
+/* Channels with B and C of their own. */
+static __attribute__((noinline)) void step_apart(struct step s, int64_t blocks, int64_t pitch, float *y)
+{
+    for (; blocks > 0; blocks--, y += pitch, step_next(&s, pitch)) step_block(&s, y, 0);
+}
+
+static void step_blocks(const struct step *s, int64_t blocks, int64_t pitch, float *y)
+{
+    int packed = s->states == LANES && s->A_row == LANES && s->in_row == LANES && s->out_row == LANES;
+    if (s->B_row || s->C_row) step_apart(*s, blocks, pitch, y);
+    else if (packed) step_packed(*s, blocks, pitch, y);
+    else step_alike(*s, blocks, pitch, y);
 }
 
 #endif

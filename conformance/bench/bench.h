@@ -34,8 +34,6 @@ struct figure { /* what one row reached in one case */
     uint32_t threads;
 };
 
-/* Median of a sample's milliseconds; sorts them. */
-double median_of(double *values, int count);
 /* Runs of the stage that take at least `seconds`; warms up by the way. -1 = failed, with words. */
 int64_t runs_for(struct stage *s, double seconds, char *why);
 /* Milliseconds of a run, over so many; negative = failed, with words. */

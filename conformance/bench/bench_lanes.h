@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-enum { BENCH_BLOCK = 64, BENCH_EXPS = 4 };
+enum { BENCH_BLOCK = 64, BENCH_EXPS = 4, BENCH_STORES = 3 };
 
 struct bench_lanes {
     int lanes,
@@ -15,10 +15,11 @@ struct bench_lanes {
     void (*exps[BENCH_EXPS])(float *to, const float *from,
                              int64_t count);   /* formulations of 2^(a x), -64 < x <= 0; NULL = none */
     void (*fma[2])(float *to, int64_t rounds); /* from registers; one operand from memory */
-    void (*copy[2])(float *to, const float *from, int64_t count);     /* plain stores, streaming ones */
-    void (*read)(float *to, const float *from, int64_t count);        /* to: room for one vector */
-    void (*update)(float *state, const float *factor, int64_t count); /* reads both, writes state */
-    void (*settle)(void);                                             /* behind streaming stores */
+    /* By plain stores, by streaming ones, by plain ones whose lines were asked for ahead. */
+    void (*copy[BENCH_STORES])(float *to, const float *from, int64_t count);
+    void (*read)(float *to, const float *from, int64_t count); /* to: room for one vector */
+    void (*update)(float *state, int64_t count);               /* reads it and writes it back */
+    void (*settle)(void);                                      /* behind streaming stores */
 };
 
 extern const struct bench_lanes bench_lanes_base, bench_lanes_avx2, bench_lanes_avx512;

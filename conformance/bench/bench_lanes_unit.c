@@ -165,41 +165,61 @@ static void fma_memory(float *to, int64_t rounds)
     forget();
 }
 
-INLINE void put(float *to, lanes v, int streaming)
+enum { PLAIN, STREAMING, AHEAD, AHEAD_BYTES = 1024 };
+
+INLINE void put(float *to, lanes v, int store)
 {
 #if BENCH_LANES == 16
-    if (streaming) _mm512_stream_ps(to, (__m512)v);
+    if (store == STREAMING) _mm512_stream_ps(to, (__m512)v);
     else *(lanes *)to = v;
 #elif BENCH_LANES == 8
-    if (streaming) _mm256_stream_ps(to, (__m256)v);
+    if (store == STREAMING) _mm256_stream_ps(to, (__m256)v);
     else *(lanes *)to = v;
 #elif defined(__SSE2__)
-    if (streaming) _mm_stream_ps(to, (__m128)v);
+    if (store == STREAMING) _mm_stream_ps(to, (__m128)v);
     else *(lanes *)to = v;
 #else
-    (void)streaming;
+    (void)store;
     *(lanes *)to = v;
 #endif
 }
 
-INLINE void copy_by(float *to, const float *from, int64_t count, int streaming)
+/* A number, not a pointer: the last ones lead out of the buffer. As text, since compilers ask for a line to be written only
+ * where they were told that the processor can; one that cannot does nothing. */
+INLINE void own(uintptr_t at)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("prefetchw (%0)" : : "r"(at));
+#else
+    __builtin_prefetch((const void *)at, 1, 3);
+#endif
+}
+
+INLINE void copy_by(float *to, const float *from, int64_t count, int store)
 {
     for (int64_t i = 0; i < count; i += ABREAST * LANES) {
+        const uintptr_t ahead = (uintptr_t)(to + i) + AHEAD_BYTES;
+        for (uintptr_t k = 0; store == AHEAD && k < ABREAST * sizeof(lanes); k += 64) own(ahead + k);
 #pragma GCC unroll 4
         for (int k = 0; k < ABREAST; k++)
-            put(to + i + k * LANES, *(const lanes *)(from + i + k * LANES), streaming);
+            put(to + i + k * LANES, *(const lanes *)(from + i + k * LANES), store);
     }
     forget();
 }
 
 static void copy(float *to, const float *from, int64_t count)
 {
-    copy_by(to, from, count, 0);
+    copy_by(to, from, count, PLAIN);
 }
 
 static void copy_streaming(float *to, const float *from, int64_t count)
 {
-    copy_by(to, from, count, 1);
+    copy_by(to, from, count, STREAMING);
+}
+
+static void copy_ahead(float *to, const float *from, int64_t count)
+{
+    copy_by(to, from, count, AHEAD);
 }
 
 static void read_only(float *to, const float *from, int64_t count)
@@ -213,14 +233,13 @@ static void read_only(float *to, const float *from, int64_t count)
     forget();
 }
 
-static void update(float *state, const float *factor, int64_t count)
+static void update(float *state, int64_t count)
 {
     for (int64_t i = 0; i < count; i += ABREAST * LANES) {
-#pragma GCC unroll 4
-        for (int k = 0; k < ABREAST; k++) {
-            lanes *const at = (lanes *)(state + i + k * LANES);
-            *at = *at * 0.5f + *(const lanes *)(factor + i + k * LANES);
-        }
+        lanes v[ABREAST];
+        EACH v[k] = *(const lanes *)(state + i + k * LANES);
+        EACH __asm__("" : "+" VECTOR_REGISTER(v[k])); /* or nothing would be stored */
+        EACH *(lanes *)(state + i + k * LANES) = v[k];
     }
     forget();
 }
@@ -241,7 +260,7 @@ const struct bench_lanes JOIN(bench_lanes_, BENCH_ISA) = {
     .exps = { exps_fused, exps_added },
 #endif
     .fma = { fma_registers, fma_memory },
-    .copy = { copy, copy_streaming },
+    .copy = { copy, copy_streaming, copy_ahead },
     .read = read_only,
     .update = update,
     .settle = settle,

@@ -6,21 +6,10 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "crew.h"
 
 enum { SAMPLES = 64, COPY_UNIT = 4096 }; /* bytes: some drivers copy an odd number a byte at a time */
 static const double probe_seconds = 0.016, arithmetic_seconds = 0.002; /* beside each sample */
-
-static int ascending(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double median_of(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, ascending);
-    return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
-}
 
 double time_runs(struct stage *s, int64_t times, char *why)
 {
@@ -105,16 +94,15 @@ struct bytes { /* one or the other */
     struct copy_probe copy;
 };
 
-static int bytes_open(struct bytes *b, const struct bench_device *device, const struct rates *rates,
-                      const struct work *w)
+static int bytes_open(struct bytes *b, const struct stage *s, const struct rates *rates, const struct work *w)
 {
     b->rates = rates;
-    return rates ? work_traffic(w, rates, &b->traffic) : copy_open(&b->copy, device, work_bytes(w));
+    return rates ? work_traffic(s, rates, &b->traffic) : copy_open(&b->copy, s->device, work_bytes(w));
 }
 
-static int bytes_measure(struct bytes *b)
+static int bytes_measure(struct bytes *b, double seconds)
 {
-    return b->rates ? traffic_measure(&b->traffic, probe_seconds) : copy_measure(&b->copy);
+    return b->rates ? traffic_measure(&b->traffic, seconds) : copy_measure(&b->copy);
 }
 
 static double bytes_rate(const struct bytes *b)
@@ -144,14 +132,15 @@ static int sample(struct stage *s, struct rates *rates, const struct work *w, co
     struct bytes bytes = { 0 };
     double ms[SAMPLES];
     const int samples = pace->samples < SAMPLES ? pace->samples : SAMPLES;
-    int bad = bytes_open(&bytes, s->device, rates, w);
+    int bad = bytes_open(&bytes, s, rates, w);
     if (bad) snprintf(why, DESCRIPTOR_WHY, "no memory or threads to measure the copy rate");
     int64_t times = bad ? -1 : runs_for(s, pace->sample_seconds, why);
     bad |= times < 0;
     for (int i = 0; !bad && i < samples; i++) {
-        if ((bad = bytes_measure(&bytes) || (rates && rates_again(rates, arithmetic_seconds))))
+        if ((bad = bytes_measure(&bytes, pace->sample_seconds / 2) ||
+                   (rates && rates_again(rates, arithmetic_seconds))))
             snprintf(why, DESCRIPTOR_WHY, "the probes of what the machine allows failed");
-        /* The probes have emptied the caches and let the device's threads sleep. */
+        /* The probes have changed the outputs and the caches and let the device's threads sleep. */
         if (!bad)
             bad = stage_run(s, times / 8 + 1, why) ||
                   (ms[i] = sample_once(s, &times, pace->sample_seconds, why)) < 0;

@@ -31,6 +31,25 @@ static double tensor_bytes(const segue_tensor *t)
     return bytes;
 }
 
+/* From the tensor's data. */
+static int64_t lowest_byte(const segue_tensor *t)
+{
+    int64_t at = 0;
+    for (int i = 0; i < t->rank; i++)
+        if (t->stride[i] < 0) at += (t->shape[i] - 1) * t->stride[i];
+    return (int64_t)t->offset + at * t->dtype.bits / 8;
+}
+
+/* 0 = its bytes are not counted: a parameter, or a state that is updated where it lies. */
+static int role_of(const segue_field_facts *f, enum traffic_role *role)
+{
+    if (!is_tensor_field(f) || f->role == SEGUE_ROLE_STATE_IN) return 0;
+    *role = f->role == SEGUE_ROLE_STATE_OUT ? TRAFFIC_KEPT
+            : is_written_field(f)           ? TRAFFIC_WRITTEN
+                                            : TRAFFIC_READ;
+    return 1;
+}
+
 /* Cuts an axis; returns by what the work shrinks. */
 static double cut(struct descriptor *d, char letter)
 {
@@ -47,7 +66,7 @@ int work_of(const struct descriptor *d, int layers, struct work *out, char *why)
     struct tally t;
     const double scale = cut(&small, 't') * cut(&small, 'd') * layers;
     segue_op_header *op = descriptor_op(d, why);
-    *out = (struct work){ .layers = layers, .tokens = (int)d->axis['t' - 'a'] };
+    *out = (struct work){ 0 };
     if (!op || work_tally(&small, &t, why)) {
         free(op);
         return -1;
@@ -56,12 +75,10 @@ int work_of(const struct descriptor *d, int layers, struct work *out, char *why)
     out->functions = scale * (double)tally_functions(&t);
     for (uint32_t i = 0; i < d->primitive->field_count; i++) {
         const segue_field_facts *f = &d->primitive->fields[i];
-        if (!is_tensor_field(f) || !d->present[i]) continue;
-        const double bytes = layers * tensor_bytes(tensor_of(op, f));
-        if (f->role == SEGUE_ROLE_STATE_OUT) out->state += bytes;
-        else if (f->role == SEGUE_ROLE_STATE_IN) continue; /* the same bytes, updated in place */
-        else if (is_written_field(f)) out->written += bytes;
-        else out->read += bytes;
+        enum traffic_role role;
+        if (!d->present[i] || !role_of(f, &role)) continue;
+        double *const sum[] = { &out->read, &out->written, &out->state };
+        *sum[role] += layers * tensor_bytes(tensor_of(op, f));
     }
     free(op);
     return 0;
@@ -81,18 +98,24 @@ struct limit limit_of(const struct work *w, const struct rates *rates, double by
     return l;
 }
 
-int work_traffic(const struct work *w, const struct rates *rates, struct traffic *out)
+static void add_operands(const struct stage *s, int layer, enum traffic_role role, struct traffic *out)
 {
-    const int64_t read = (int64_t)(w->read / w->layers), written = (int64_t)(w->written / w->layers);
-    const int64_t state = (int64_t)(w->state / w->layers);
-    if (w->tokens == 1 && state) return traffic_open(out, rates, w->layers, read, 0, state);
-    return traffic_open(out, rates, w->layers, read + state, written + state, 0);
+    for (uint32_t i = 0; i < s->d.primitive->field_count; i++) {
+        const segue_field_facts *f = &s->d.primitive->fields[i];
+        enum traffic_role own;
+        if (!s->d.present[i] || !role_of(f, &own) || own != role) continue;
+        const segue_tensor *t = tensor_of(s->op[layer], f);
+        traffic_add(out, layer, role, (char *)t->data + lowest_byte(t), (int64_t)tensor_bytes(t));
+    }
 }
 
-double traffic_rate(const struct traffic *t)
+int work_traffic(const struct stage *s, const struct rates *rates, struct traffic *out)
 {
-    const int64_t block = 4 * BENCH_BLOCK;
-    const double moved = (double)(t->read / block * block) + (double)(t->written / block * block) +
-                         2.0 * (double)(t->state / block * block);
-    return (double)t->layers * moved / t->best;
+    if (traffic_open(out, rates, s->layers)) return -1;
+    for (int layer = 0; layer < s->layers; layer++) {
+        add_operands(s, layer, TRAFFIC_READ, out);
+        add_operands(s, layer, TRAFFIC_WRITTEN, out);
+        add_operands(s, layer, TRAFFIC_KEPT, out);
+    }
+    return 0;
 }

@@ -5,14 +5,14 @@
 #define SEGUE_CONFORMANCE_LIMIT_H
 
 #include "../grammar/descriptor.h"
-#include "rates.h"
 #include "../gauge/tally.h"
+#include "stage.h"
+#include "traffic.h"
 
 struct work {                /* of one run, of all its layers */
     double slots, functions; /* of the FMA ports; exps and logs */
     double read, written,
         state; /* bytes: each operand once; state: of those that are updated in place, one way */
-    int layers, tokens;
 };
 
 /* Counted on a small shape, multiplied up: every reference's work grows with tokens and channels. 0, or -1 with words. */
@@ -28,8 +28,7 @@ struct limit {
 
 /* rates: NULL = no probe of arithmetic. byte_rate: a second. */
 struct limit limit_of(const struct work *w, const struct rates *rates, double byte_rate);
-/* The probe that moves the bytes of w as w does: a decode step (one token) updates states, anything longer copies. */
-int work_traffic(const struct work *w, const struct rates *rates, struct traffic *out);
-double traffic_rate(const struct traffic *t); /* bytes a second */
+/* A probe of the bytes that a stage's runs move, of its own operands; the stage stays open longer. 0, or -1 = no memory. */
+int work_traffic(const struct stage *s, const struct rates *rates, struct traffic *out);
 
 #endif

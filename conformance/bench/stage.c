@@ -8,7 +8,7 @@
 
 #include "../grammar/dtype.h"
 #include "../grammar/test_case.h"
-#include "rates.h"
+#include "crew.h"
 
 /* ---- values -------------------------------------------------------------------------------------- */
 

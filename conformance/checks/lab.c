@@ -11,7 +11,7 @@
 
 enum { NO_DEVICE = 3, ENVIRONMENT = 4 }; /* exit codes */
 
-/* The first device that is ready; the reference is chosen by name only. */
+/* The first device that is ready; the reference, and a test's stand-in, are chosen by name only. */
 static int first_ready(segue_context *ctx, char name[32])
 {
     uint32_t count = 0;
@@ -19,7 +19,7 @@ static int first_ready(segue_context *ctx, char name[32])
     for (uint32_t i = 0; i < count; i++) {
         segue_device_facts facts = { .size = sizeof facts };
         if (segue_device_info(ctx, i, &facts, NULL) || !(facts.flags & SEGUE_DEVICE_READY) ||
-            facts.flags & SEGUE_DEVICE_REFERENCE)
+            facts.flags & (SEGUE_DEVICE_REFERENCE | SEGUE_DEVICE_STAND_IN))
             continue;
         memcpy(name, facts.name, sizeof facts.name);
         return 1;

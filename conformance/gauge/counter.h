@@ -4,7 +4,7 @@
 #ifndef SEGUE_CONFORMANCE_COUNTER_H
 #define SEGUE_CONFORMANCE_COUNTER_H
 
-#include "place.h"
+#include "numbers.h"
 #include "tally.h"
 
 namespace gauge
@@ -154,19 +154,6 @@ static inline void store(const segue_tensor *t, const real &, int64_t, int64_t, 
 }
 } // namespace gauge
 
-using gauge::load;
-using gauge::log_decay;
-using gauge::mac;
-using gauge::real;
-using gauge::real_abs;
-using gauge::real_exp;
-using gauge::real_log;
-using gauge::real_max;
-using gauge::real_sigmoid;
-using gauge::real_softplus;
-using gauge::real_sqrt;
-using gauge::spread;
-using gauge::step;
-using gauge::store;
+#include "exports.h"
 
 #endif

@@ -130,19 +130,6 @@ static inline void store(const segue_tensor *t, const real &value, int64_t i, in
 }
 } // namespace gauge
 
-using gauge::load;
-using gauge::log_decay;
-using gauge::mac;
-using gauge::real;
-using gauge::real_abs;
-using gauge::real_exp;
-using gauge::real_log;
-using gauge::real_max;
-using gauge::real_sigmoid;
-using gauge::real_softplus;
-using gauge::real_sqrt;
-using gauge::spread;
-using gauge::step;
-using gauge::store;
+#include "exports.h"
 
 #endif

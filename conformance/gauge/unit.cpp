@@ -4,7 +4,7 @@
  * for each instruction set, with
  *
  *   SEGUE_REFERENCE   "<primitive>.c"
- *   SEGUE_GAUGE       "tangent.h" or "tokens.h": the header that defines its `real`
+ *   SEGUE_GAUGE       "tangent.h", "tokens.h" or "counter.h": the header that defines its `real`
  *   SEGUE_PRIMITIVE   <primitive>
  *   SEGUE_UNIT        the name of the one function that this file exports
  *
@@ -32,7 +32,7 @@ extern "C" int SEGUE_UNIT(const segue_op_header *op, const gauge_class *of);
 extern "C" int SEGUE_UNIT(const segue_op_header *op, const gauge_class *of)
 {
     const int64_t count = work_of(op);
-    /* All bits 0 is the number 0 of both kinds. */
+    /* All bits 0 is the number 0 of every kind. */
     const size_t bytes = (size_t)(count > 0 ? count : 1) * sizeof(real);
     real *work = (real *)aligned_alloc(alignof(real), bytes);
     if (!work) return -2;

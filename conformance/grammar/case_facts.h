@@ -46,6 +46,7 @@ struct case_facts {
     const char *work;             /* axes whose product is the work of a case: "b t d n" */
     const struct factor *factors; /* ended by part NULL; pairwise over these */
     const char *const *mandatory; /* NULL-ended descriptors that core must hold */
+    const char *const *smoke;     /* those of them that smoke must hold, in canonical form; NULL = none */
     /* op describes tokens 0 .. t-1 with ordinary host memory behind its integer operands. Makes it able to go on behind
      * the first `tokens` ones (a ring's counters); 0, or -1 where a split means something else (NULL: nothing to do). */
     int (*split)(segue_op_header *op, int64_t tokens);

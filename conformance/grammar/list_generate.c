@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the lists hold. core: of every primitive its mandatory names and pairwise coverage. smoke: those of core that hold
- * every value of every factor, and then those that bring most pairs. */
+/* What the lists hold. core: of every primitive its mandatory names and pairwise coverage. smoke: of these the ones that the
+ * facts name, those that hold every value of every factor, and then those that bring most pairs. */
 #include "list.h"
 
 #include <stdlib.h>
@@ -110,11 +110,25 @@ static size_t best_of(const struct cover *c, const struct list *core, const stru
     return best;
 }
 
+/* SIZE_MAX = core does not hold it */
+static size_t place_of(const struct list *core, const char *name)
+{
+    for (size_t i = 0; i < core->count; i++)
+        if (!strcmp(core->names[i], name)) return i;
+    return SIZE_MAX;
+}
+
+/* Named ones do not count as coverage: what the others cover stays as it is when a name comes or goes. */
 static int pick(struct cover *c, const struct list *core, struct choice *choices, char *state, struct list *out)
 {
     unsigned values[FACTORS] = { 0 };
+    int n = 0;
     for (size_t i = 0; i < core->count; i++) state[i] = choice_of(c, core->names[i], &choices[i]) != 0;
-    for (int n = 0; n < SMOKE_CASES; n++) {
+    for (const char *const *name = c->facts->smoke; name && *name; name++, n++) {
+        state[place_of(core, *name)] = 1;
+        if (list_add(out, *name)) return -1;
+    }
+    for (; n < SMOKE_CASES; n++) {
         const size_t i = best_of(c, core, choices, state, values);
         if (i == SIZE_MAX) return 0;
         state[i] = 1;
@@ -128,6 +142,12 @@ static int pick(struct cover *c, const struct list *core, struct choice *choices
 
 static int smoke_of(const struct case_facts *facts, const struct list *core, struct list *out, char *why)
 {
+    for (const char *const *name = facts->smoke; name && *name; name++)
+        if (place_of(core, *name) == SIZE_MAX)
+            return snprintf(why, DESCRIPTOR_WHY,
+                            "cases/%s.c: smoke: %.200s is not in core, wanted a mandatory name",
+                            facts->primitive, *name),
+                   -1;
     struct cover *c = cover_new(facts, NULL, "smoke", why);
     if (!c) return -1;
     struct choice *choices = malloc(core->count * sizeof *choices);

@@ -59,10 +59,12 @@ static void sound(void **state)
 
 static void mandatory(void **state)
 {
-    struct list core = committed("core");
+    struct list core = committed("core"), smoke = committed("smoke");
     (void)state;
     for (uint32_t id = 1; segue_describe(id); id++) {
         const struct case_facts *facts = case_facts_of(segue_describe(id)->name);
+        for (const char *const *name = facts ? facts->smoke : NULL; name && *name; name++)
+            if (!holds(&smoke, *name)) fail_msg("%s is not in smoke", *name);
         for (const char *const *name = facts ? facts->mandatory : NULL; name && *name; name++) {
             char canonical[DESCRIPTOR_TEXT], why[DESCRIPTOR_WHY];
             struct descriptor d;
@@ -72,6 +74,7 @@ static void mandatory(void **state)
         }
     }
     list_free(&core);
+    list_free(&smoke);
 }
 
 /* Counted here by looking at every case, not by what the generator believes. */

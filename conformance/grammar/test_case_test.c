@@ -431,6 +431,7 @@ static void tags(void **state)
             if (b % 2 == 0) assert_true(at[1] >= at[0]), risen += at[1] > at[0];
         }
     assert_true(single > 0 && again > 0 && risen > 2);
+    assert_true(tag[0] && tag[400] && !tag[800] && tag[1200]);
     test_case_free(&c);
     c = make("causal_conv1d/fwd.seq_idx/f32/B4.T40.D1.W4/btd/benign.tags-padding");
     tag = operand(&c, "seq_idx")->whole;

@@ -44,18 +44,18 @@ static void print_number(const char *name, const char *tone, size_t value, FILE 
 
 static void print_head(const struct run *r, const struct summary *s, FILE *to)
 {
-    char words[64];
+    char words[64], title[128];
     const size_t failed = s->counts[COUNTS_FAILED];
     fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"/>"
           "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>",
           to);
-    print_escaped(run_device(r), to);
+    print_escaped(run_title(r, title, sizeof title), to);
     fprintf(to, ": %s</title>\n<style>", s->exit_code ? "failed" : "passed");
     for (int i = 0; html_style[i]; i++) fputs(html_style[i], to);
     fputs("</style></head>\n<body><main>\n<header><p class=\"eyebrow\">Segue conformance, ", to);
     print_escaped(r->cases->list, to);
     fputs("</p>\n<h1>", to);
-    print_escaped(run_device(r), to);
+    print_escaped(run_title(r, title, sizeof title), to);
     fputs("</h1>\n<p class=\"row\">", to);
     print_escaped(fact(r, "description"), to);
     fprintf(to, "</p>\n<p class=\"verdict %s\">", s->exit_code ? "bad" : "ok");

@@ -27,11 +27,11 @@ static json_t *facts_json(const struct lab *l, int tried)
     json_t *variants = json_array(), *own = json_array();
     for (int i = 0; i < l->variant_count; i++) json_array_append_new(variants, json_text(l->variants[i].label));
     for (int i = 0; i < l->own_count; i++) json_array_append_new(own, json_text(l->own[i]));
-    return json_pack("{s:o, s:o, s:o, s:o, s:I, s:i, s:o, s:o, s:o}", "name", json_text(f->name), "alias",
+    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:I, s:i, s:o, s:o, s:o}", "name", json_text(f->name), "alias",
                      json_text(f->alias), "backend", json_text(f->backend), "description",
-                     json_text(f->description), "memory_bytes", (json_int_t)f->memory_bytes, "threads",
-                     (int)f->threads, "variants", variants, "own", own, "not_opened",
-                     tried ? not_opened(l) : json_array());
+                     json_text(f->description), "stand_in", (f->flags & SEGUE_DEVICE_STAND_IN) != 0,
+                     "memory_bytes", (json_int_t)f->memory_bytes, "threads", (int)f->threads, "variants",
+                     variants, "own", own, "not_opened", tried ? not_opened(l) : json_array());
 }
 
 static int job_open(void *user, json_t **facts, char *why, size_t room)

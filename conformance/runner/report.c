@@ -174,8 +174,8 @@ void report_junit(const struct run *r, const struct summary *s, FILE *to)
 {
     const size_t errors = s->statuses[STATUS_HARNESS_ERROR] + s->statuses[STATUS_VACUOUS];
     const size_t more = r->interrupted != NULL; /* a testcase of its own: nobody takes the rest for the whole */
-    char name[300];
-    snprintf(name, sizeof name, "segue conform %s on %s", r->cases->list, run_device(r));
+    char name[300], title[128];
+    snprintf(name, sizeof name, "segue conform %s on %s", r->cases->list, run_title(r, title, sizeof title));
     fprintf(to, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n <testsuite");
     attribute("name", name, to);
     fprintf(

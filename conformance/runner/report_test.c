@@ -193,6 +193,15 @@ static void reports(void **state)
         if (i == 2) assert_null(strstr(text, "http"));                            /* needs nothing else */
         if (i == 2) assert_non_null(strstr(text, "24 of 130 failures were run again"));
         if (i == 2) assert_non_null(strstr(text, "<td>split</td>"));
+        assert_null(strstr(text, "stand-in"));
+        free(text);
+    }
+    json_object_set_new(r.device, "stand_in", json_true()); /* must show in each, title included */
+    static const char *const marks[] = { "\"stand_in\":true", "smoke on d:0 (stand-in driver, no hardware)",
+                                         "<h1>d:0 (stand-in driver, no hardware)</h1>" };
+    for (int i = 0; i < 3; i++) {
+        char *text = written(writers[i], &r);
+        assert_int_equal(times(text, marks[i]), 1);
         free(text);
     }
     json_decref(r.device);

@@ -311,6 +311,13 @@ const char *run_device(const struct run *r)
     return alias && *alias ? alias : name ? name : "";
 }
 
+const char *run_title(const struct run *r, char *to, size_t room)
+{
+    if (!json_is_true(json_object_get(r->device, "stand_in"))) return run_device(r);
+    snprintf(to, room, "%s (stand-in driver, no hardware)", run_device(r));
+    return to;
+}
+
 void run_counts(const struct run *r, size_t counts[3])
 {
     memset(counts, 0, 3 * sizeof *counts);

@@ -64,6 +64,8 @@ struct work run_work(struct job *j);
 
 /* The name by which to ask for the device again. */
 const char *run_device(const struct run *r);
+/* For titles: no report on a test's stand-in passes for one on hardware. Is to, or the name. */
+const char *run_title(const struct run *r, char *to, size_t room);
 void run_counts(const struct run *r, size_t counts[3]); /* by COUNTS_... */
 enum { AGAIN_TEXT = 1 << 13 };
 /* The i-th case behind which an ORDER record fails; NULL = no more. Cases, not steps: each is judged on every row. */

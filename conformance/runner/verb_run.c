@@ -151,6 +151,8 @@ static void announce(const struct run *run)
     const char *description = json_string_value(json_object_get(run->device, "description"));
     printf("device %s (%s); %s: %zu case%s\n", name ? name : "", description ? description : "",
            run->cases->list, run->cases->count, run->cases->count == 1 ? "" : "s");
+    if (json_is_true(json_object_get(run->device, "stand_in")))
+        puts("a stand-in driver: this judges the plugin's software, and no hardware");
 }
 
 static int run_all(struct request *q, const struct selection *cases)

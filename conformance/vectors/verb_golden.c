@@ -166,8 +166,9 @@ static int child_open(void *user, json_t **facts, char *why, size_t room)
     const int code = lab_open(&g->lab, g->device, 0, why, room);
     const segue_device_facts *f = &g->lab.device.facts;
     if (!code)
-        *facts = json_pack("{s:o, s:o, s:b}", "name", json_text(f->name), "description",
-                           json_text(f->description), "reference", (f->flags & SEGUE_DEVICE_REFERENCE) != 0);
+        *facts = json_pack("{s:o, s:o, s:b, s:b}", "name", json_text(f->name), "description",
+                           json_text(f->description), "reference", (f->flags & SEGUE_DEVICE_REFERENCE) != 0,
+                           "stand_in", (f->flags & SEGUE_DEVICE_STAND_IN) != 0);
     return code;
 }
 
@@ -221,6 +222,8 @@ static void opened(void *user, int child, const json_t *facts)
     const int reference = json_is_true(json_object_get(facts, "reference"));
     printf("device %s (%s), operands in %s\n", json_string_value(json_object_get(facts, "name")),
            json_string_value(json_object_get(facts, "description")), reference ? "f64" : "f32");
+    if (json_is_true(json_object_get(facts, "stand_in")))
+        puts("a stand-in driver: this judges the plugin's software, and no hardware");
     if (!reference)
         printf(
             "bound: what a correct kernel of the row's class may answer, and rtol x max(1, largest wanted)\n");

@@ -10,6 +10,15 @@ struct reason { /* why a row declines */
     uint32_t field;
 };
 
+const char *segue_kit_refuse_dtype(const segue_op_header *op, uint32_t dtype, const segue_kit_refusal *list)
+{
+    for (; list->text; list++) {
+        const segue_tensor *t = (const void *)((const char *)op + list->offset);
+        if (segue_dtype_id(t->dtype) == dtype) return list->text;
+    }
+    return NULL;
+}
+
 static int concerns(const segue_row *row, const segue_op_header *op)
 {
     return row == &segue_row_delegate || row->primitive == op->primitive;

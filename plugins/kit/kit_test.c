@@ -42,13 +42,6 @@ static const segue_host host = { .size = sizeof host,
 
 static segue_status fail_open;
 
-static segue_status count(const segue_host *h, uint32_t *out, segue_diag *diag)
-{
-    (void)h, (void)diag;
-    *out = 1;
-    return SEGUE_OK;
-}
-
 static segue_status info(const segue_host *h, uint32_t index, segue_device_facts *out, segue_diag *diag)
 {
     (void)h, (void)index, (void)diag;
@@ -78,8 +71,10 @@ static void opened(void *device, segue_device_facts *facts)
     facts->threads = 3;
 }
 
-static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count,        .info = info,
-                                           .open = open_device,   .close = close_device, .facts = opened };
+static const segue_kit_adapter adapter = {
+    SEGUE_KIT_HOST_MEMORY, .count = segue_kit_count_one, .info = info,
+    .open = open_device,   .close = close_device,        .facts = opened
+};
 static segue_kit_adapter far_adapter; /* the same without host memory */
 
 /* ---- rows ---- */
@@ -356,6 +351,26 @@ static void refusals_name_the_field(void **state)
     stop(&s);
 }
 
+static void operands_are_refused_by_dtype(void **state)
+{
+    static const segue_kit_refusal list[] = {
+        { offsetof(segue_selective_scan, A), "A: f64 is not supported" },
+        { offsetof(segue_selective_scan, z), "z: f64 is not supported" },
+        { 0, NULL },
+    };
+    const segue_dtype f32 = segue_dtype_of(SEGUE_F32), f64 = segue_dtype_of(SEGUE_F64);
+    segue_selective_scan op = segue_selective_scan_init();
+    (void)state;
+    op.u.dtype = f64; /* not in the list */
+    op.A.dtype = f32;
+    assert_null(segue_kit_refuse_dtype(&op.header, SEGUE_F64, list));
+    assert_string_equal(segue_kit_refuse_dtype(&op.header, SEGUE_F32, list), list[0].text);
+    op.z.dtype = f64;
+    assert_string_equal(segue_kit_refuse_dtype(&op.header, SEGUE_F64, list), list[1].text);
+    op.A.dtype = f64;
+    assert_string_equal(segue_kit_refuse_dtype(&op.header, SEGUE_F64, list), list[0].text);
+}
+
 static void plans_run_their_row(void **state)
 {
     struct setting s;
@@ -539,6 +554,7 @@ int main(void)
         cmocka_unit_test_setup(primitives_are_declared, reset),
         cmocka_unit_test_setup(the_best_row_that_accepts_is_chosen, reset),
         cmocka_unit_test_setup(refusals_name_the_field, reset),
+        cmocka_unit_test(operands_are_refused_by_dtype),
         cmocka_unit_test_setup(plans_run_their_row, reset),
         cmocka_unit_test_setup(the_reference_runs_the_rest, reset),
         cmocka_unit_test_setup(delegation_needs_host_memory, reset),

@@ -29,10 +29,11 @@ static const char *name_of(const segue_device_facts *d)
 
 static void add_device(struct table *t, const segue_device_facts *d)
 {
-    char memory[32], status[sizeof d->text + 16];
+    char memory[32], status[sizeof d->text + 64];
     const uint32_t ready = d->flags & SEGUE_DEVICE_READY, reference = d->flags & SEGUE_DEVICE_REFERENCE;
     print_size(memory, sizeof memory, d->memory_bytes);
-    if (ready) snprintf(status, sizeof status, "ready%s%s", d->text[0] ? "; " : "", d->text);
+    const char *remark = d->flags & SEGUE_DEVICE_STAND_IN ? "; a test's stand-in driver, no hardware" : "";
+    if (ready) snprintf(status, sizeof status, "ready%s%s%s", remark, d->text[0] ? "; " : "", d->text);
     else snprintf(status, sizeof status, "not ready: %s", d->text[0] ? d->text : "the plugin does not say why");
     const char *const cells[TABLE_COLUMNS] = { name_of(d), d->description[0] ? d->description : "-", memory,
                                                reference ? "built in" : d->backend, status };
@@ -58,9 +59,10 @@ static void add_plugin(struct table *t, const segue_plugin_facts *p)
 static json_t *device_json(const segue_device_facts *d)
 {
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:b, s:I, s:I, s:i, s:s}", "name", d->name, "alias", d->alias, "backend",
-        d->backend, "description", d->description, "ready", (d->flags & SEGUE_DEVICE_READY) != 0, "reference",
-        (d->flags & SEGUE_DEVICE_REFERENCE) != 0, "memory_bytes", (json_int_t)d->memory_bytes,
+        "{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:I, s:I, s:i, s:s}", "name", d->name, "alias", d->alias,
+        "backend", d->backend, "description", d->description, "ready", (d->flags & SEGUE_DEVICE_READY) != 0,
+        "reference", (d->flags & SEGUE_DEVICE_REFERENCE) != 0, "stand_in",
+        (d->flags & SEGUE_DEVICE_STAND_IN) != 0, "memory_bytes", (json_int_t)d->memory_bytes,
         "allocation_bytes", (json_int_t)d->allocation_bytes, "threads", (int)d->threads, "text", d->text);
 }
 
@@ -86,7 +88,8 @@ static int read_devices(const struct survey *s, struct found *f, segue_diag *why
         segue_device_facts *d = &f->devices[i];
         d->size = sizeof *d;
         if (segue_device_info(s->ctx, i, d, why) != SEGUE_OK) return -1;
-        f->ready += (d->flags & SEGUE_DEVICE_READY) && !(d->flags & SEGUE_DEVICE_REFERENCE);
+        f->ready += (d->flags & SEGUE_DEVICE_READY) &&
+                    !(d->flags & (SEGUE_DEVICE_REFERENCE | SEGUE_DEVICE_STAND_IN));
     }
     return f->devices ? 0 : -1;
 }

@@ -328,7 +328,8 @@ enum {
     SEGUE_DEVICE_HOST_MEMORY = 2,   /* its memory is ordinary host memory */
     SEGUE_DEVICE_HANDLE_MEMORY = 4, /* data is a handle (cl_mem) without arithmetic */
     SEGUE_DEVICE_SYNCHRONOUS = 8,   /* run returns when done */
-    SEGUE_DEVICE_REFERENCE = 16     /* never chosen for anybody */
+    SEGUE_DEVICE_REFERENCE = 16,    /* never chosen for anybody */
+    SEGUE_DEVICE_STAND_IN = 32 /* its driver is a test's, without hardware: never chosen, no result counts */
 };
 
 typedef struct segue_device_facts {

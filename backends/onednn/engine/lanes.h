@@ -382,7 +382,8 @@ INLINE void lanes_store4(float *p, int64_t pitch, lanes in[4])
 /* The sum of LANES products h c in one order for two places where they may lie, with the same bits: products i,
  * i + 4, i + 8, ... are fused into one of four sums, and these make (0 + 2) + (1 + 3). side: the products lie in
  * LANES vectors, one sum in each lane: lanes_fma does it. across: each of LANES vectors is to be summed up by
- * itself: lanes_dot_across makes quarters of their four sums, lanes_dot_quarters lanes. */
+ * itself: lanes_dot_across, which wants c with its quarters turned, makes quarters of their four sums,
+ * lanes_dot_quarters lanes. */
 #if SEGUE_LANES == 16
 /* Quarter i of out[k] is quarter k of v[i]. */
 INLINE void lanes_turn_quarters(const lanes v[4], lanes out[4])
@@ -406,13 +407,12 @@ INLINE void lanes_turn_quarters(const lanes v[1], lanes out[1])
     out[0] = v[0];
 }
 #endif
-INLINE lanes lanes_dot_across(const lanes *h, const lanes *c)
+INLINE lanes lanes_dot_across(const lanes *h, const lanes *turned_c)
 {
-    lanes p[LANES / 4], q[LANES / 4];
+    lanes p[LANES / 4];
     lanes_turn_quarters(h, p);
-    lanes_turn_quarters(c, q);
-    lanes sum = p[0] * q[0];
-    for (int i = 1; i < LANES / 4; i++) sum = lanes_fma(p[i], q[i], sum);
+    lanes sum = p[0] * turned_c[0];
+    for (int i = 1; i < LANES / 4; i++) sum = lanes_fma(p[i], turned_c[i], sum);
     return sum;
 }
 /* w[k] holds LANES / 4 of them, as lanes_dot_across made them of vectors LANES / 4 k and on. */
@@ -507,28 +507,25 @@ INLINE lanes lanes_exp2_product(lanes a, lanes b)
     lanes x = a * b, magic_n = x + LANES_FINE_MAGIC;
     return lanes_exp2_fine(magic_n, x - (magic_n - LANES_FINE_MAGIC));
 }
-/* What is left of many products a b, from 0 on, to ask whether lanes_exp2_product holds for all; never with a
- * NaN. With a table it says no from 64 on: one operation a product then does. */
-INLINE lanes_bits lanes_reach(lanes_bits before, lanes a, lanes b)
+/* Whether lanes_exp2_product holds for all of a[i] b[i]; never with a NaN. With a table it says no from 64 on: the bits of
+ * all magic_n above those that count then have to be one constant's. */
+INLINE int lanes_four_within_reach(const lanes a[4], const lanes b[4])
 {
-#if SEGUE_LANES == 16 /* before | (magic_n ^ its constant) */
-    return (lanes_bits)_mm512_ternarylogic_epi32((__m512i)before, (__m512i)(a * b + LANES_FINE_MAGIC),
-                                                 (__m512i)lanes_splat(LANES_MAGIC / LANES_STEPS), 0xf6);
-#elif SEGUE_LANES == 8
-    return before |
-           ((lanes_bits)(a * b + LANES_FINE_MAGIC) ^ (lanes_bits)lanes_splat(LANES_MAGIC / LANES_STEPS));
+#if SEGUE_LANES == 4
+    lanes_int largest = { 0 };
+    for (int i = 0; i < 4; i++) largest = lanes_larger(largest, (lanes_int)lanes_abs(a[i] * b[i]));
+    return lanes_all_less((lanes)largest, lanes_splat(126.0f));
 #else
-    return (lanes_bits)lanes_larger((lanes_int)before, (lanes_int)lanes_abs(a * b));
+    lanes_bits n[4], start = (lanes_bits)lanes_splat(LANES_MAGIC / LANES_STEPS);
+    for (int i = 0; i < 4; i++) n[i] = (lanes_bits)(a[i] * b[i] + LANES_FINE_MAGIC);
+#if SEGUE_LANES == 16 /* 0x7e: bits that are not the same in all three */
+    __m512i low = _mm512_ternarylogic_epi32((__m512i)n[0], (__m512i)n[1], (__m512i)start, 0x7e),
+            high = _mm512_ternarylogic_epi32((__m512i)n[2], (__m512i)n[3], (__m512i)start, 0x7e);
+    return !_mm512_test_epi32_mask(low | high, _mm512_set1_epi32(-128 * LANES_STEPS));
+#else
+    __m256i differ = (__m256i)((n[0] ^ start) | (n[1] ^ start) | (n[2] ^ start) | (n[3] ^ start));
+    return _mm256_testz_si256(differ, _mm256_set1_epi32(-128 * LANES_STEPS));
 #endif
-}
-INLINE int lanes_within_reach(lanes_bits all)
-{
-#if SEGUE_LANES == 16
-    return !_mm512_test_epi32_mask((__m512i)all, _mm512_set1_epi32(-128 * LANES_STEPS));
-#elif SEGUE_LANES == 8
-    return _mm256_testz_si256((__m256i)all, _mm256_set1_epi32(-128 * LANES_STEPS));
-#else
-    return lanes_all_less((lanes)all, lanes_splat(126.0f));
 #endif
 }
 /* The same for any a b, with the same bits where both hold. */

@@ -128,23 +128,28 @@ static void both_products_agree(void **state)
     }
 }
 
-/* The question whether the fast form holds: yes below 64, no from 126 on and with a NaN, in any one lane. */
+/* The question whether the fast form holds: yes below 64, no from 126 on and with a NaN, in any one lane of any one of four
+ * products, or of several. */
 static void reach_is_asked(void **state)
 {
     static const struct {
         float product;
         int within;
-    } cases[] = { { 0, 1 },       { -0.03f, 1 }, { 63.9f, 1 },  { -63.9f, 1 },    { 126, 0 },
-                  { -126.1f, 0 }, { 1e30f, 0 },  { -1e30f, 0 }, { -INFINITY, 0 }, { NAN, 0 } };
+    } cases[] = { { 0, 1 },        { -0.03f, 1 },  { 63.9f, 1 },      { -63.9f, 1 },    { 126, 0 },
+                  { -126.1f, 0 },  { 1e30f, 0 },   { -1e30f, 0 },     { -INFINITY, 0 }, { NAN, 0 },
+                  { -0x1p18f, 0 }, { 0x1p18f, 0 }, { -0x1.8p19f, 0 }, { -0x1.8p20f, 0 } };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int k = 0; k < LANES; k++) {
-            lanes a = lanes_splat(-1.5f);
-            lanes_bits all = { 0 };
-            a[k] = cases[i].product;
-            all = lanes_reach(lanes_reach(all, a, lanes_splat(1)), lanes_splat(2), lanes_splat(3));
-            assert_int_equal(lanes_within_reach(all), cases[i].within);
-        }
+        for (int k = 0; k < LANES; k++)
+            for (int which = 1; which < 16; which++) {
+                lanes a[4], b[4];
+                for (int j = 0; j < 4; j++) {
+                    a[j] = lanes_splat(-1.5f);
+                    b[j] = lanes_splat((float)(j + 1));
+                    if (which >> j & 1) a[j][k] = cases[i].product / b[j][k];
+                }
+                assert_int_equal(lanes_four_within_reach(a, b), cases[i].within);
+            }
 }
 
 static void transposes(void **state)

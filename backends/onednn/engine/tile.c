@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum {
+    LINE = 64,
     STATE_COST = 4,       /* loading and storing a state costs about as much as this many tokens */
     ALONE_BELOW = 1 << 14 /* operations; less is done before a worker has woken up */
 };
@@ -91,6 +92,56 @@ static void panels(struct segue_tile *t, int64_t first, int64_t last)
     }
 }
 
+/* All panels of the tile. */
+static void across(struct segue_tile *t)
+{
+    const struct segue_tile_job *job = t->job;
+    const int64_t lanes = job->kernel->lanes, blocks = blocks_of(job->channels, job->kernel->lanes);
+    const int64_t count = (blocks + job->panel_blocks - 1) / job->panel_blocks;
+    for (int64_t i = 0, b = 0; i < count; i++, b += t->blocks) {
+        t->channel = b * lanes;
+        t->blocks = blocks * (i + 1) / count - b;
+        t->channels = clamp(job->channels - t->channel, 0, t->blocks * lanes);
+        if (t->sequence.padding) zero(t);
+        else {
+            if (!t->first) job->kernel->begin(t);
+            if (t->tokens) job->kernel->tokens(t);
+        }
+    }
+}
+
+static int64_t tiles_of(const struct segue_tile_job *job, const struct segue_sequence *q)
+{
+    return q->length ? (q->length + job->tile_tokens - 1) / job->tile_tokens : 1; /* 1: its state */
+}
+
+/* A part is an interval of all sequences' tiles. */
+static void part_of_time(struct segue_tile *t, int32_t index, int32_t parts)
+{
+    const struct segue_tile_job *job = t->job;
+    int64_t total = 0, before = 0;
+    for (int64_t s = 0; s < job->sequences.count; s++) {
+        struct segue_sequence q = segue_sequence_at(&job->sequences, s);
+        total += tiles_of(job, &q);
+    }
+    const int64_t from = total / parts * index + total % parts * index / parts;
+    const int64_t to = total / parts * (index + 1) + total % parts * (index + 1) / parts;
+    if (from == to) return;
+    t->channel = 0, t->channels = job->channels;
+    t->blocks = blocks_of(job->channels, job->kernel->lanes);
+    job->kernel->weights(t);
+    for (int64_t s = 0; s < job->sequences.count && before < to; s++) {
+        t->sequence = segue_sequence_at(&job->sequences, s);
+        const int64_t tiles = tiles_of(job, &t->sequence), end = clamp(to - before, 0, tiles);
+        for (int64_t i = clamp(from - before, 0, tiles); i < end; i++) {
+            t->first = i * job->tile_tokens;
+            t->tokens = clamp(t->sequence.length - t->first, 0, job->tile_tokens);
+            across(t);
+        }
+        before += tiles;
+    }
+}
+
 static int64_t cost_of(const struct segue_sequence *q)
 {
     return q->length + STATE_COST;
@@ -102,14 +153,10 @@ static int64_t up_to(int64_t cost, int64_t each, int64_t blocks)
 }
 
 /* A part is an interval of the summed cost; a block belongs to the part in which its cost begins. */
-static void part(void *arg, int32_t index, int32_t parts)
+static void part_of_channels(struct segue_tile *t, int32_t index, int32_t parts)
 {
-    const struct segue_tile_job *job = arg;
-    struct segue_tile t = { .job = job,
-                            .channel = -1,
-                            .scratch = job->scratch + (uint64_t)index * job->scratch_floats };
+    const struct segue_tile_job *job = t->job;
     int64_t blocks = blocks_of(job->channels, job->kernel->lanes), total = 0, before = 0;
-    uint64_t mode = float_mode_enter();
     for (int64_t s = 0; s < job->sequences.count; s++) {
         struct segue_sequence q = segue_sequence_at(&job->sequences, s);
         total += cost_of(&q) * blocks;
@@ -117,12 +164,29 @@ static void part(void *arg, int32_t index, int32_t parts)
     int64_t from = total / parts * index + total % parts * index / parts;
     int64_t to = total / parts * (index + 1) + total % parts * (index + 1) / parts;
     for (int64_t s = 0; s < job->sequences.count && before < to; s++) {
-        t.sequence = segue_sequence_at(&job->sequences, s);
-        int64_t each = cost_of(&t.sequence);
+        t->sequence = segue_sequence_at(&job->sequences, s);
+        int64_t each = cost_of(&t->sequence);
         int64_t first = up_to(from - before, each, blocks), last = up_to(to - before, each, blocks);
-        if (first < last) panels(&t, first, last);
+        if (first < last) panels(t, first, last);
         before += each * blocks;
     }
+}
+
+static void fetch(const void *from, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += LINE) __builtin_prefetch((const char *)from + i, 0, 3);
+}
+
+static void part(void *arg, int32_t index, int32_t parts)
+{
+    const struct segue_tile_job *job = arg;
+    struct segue_tile t = { .job = job,
+                            .channel = -1,
+                            .scratch = job->scratch + (uint64_t)index * job->scratch_floats };
+    fetch(job, job->bytes); /* the caller wrote it just now, on its core */
+    fetch(job->operands, job->operand_bytes);
+    uint64_t mode = float_mode_enter();
+    (job->by_time ? part_of_time : part_of_channels)(&t, index, parts);
     if (job->stream) stream_fence();
     float_mode_leave(mode);
 }

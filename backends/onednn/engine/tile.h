@@ -3,8 +3,12 @@
 /* The loop that every recurrence of this backend runs in. Work is a list of (sequence, block of LANES
  * channels), split statically over the threads by cost; a worker walks its share panel by panel (as many blocks
  * as the cache holds), and each panel token tile by token tile. The kernel sees whole tiles only: it packs what
- * it needs, computes, unpacks. Time is never split, and a channel's arithmetic never depends on where panels
- * and tiles begin. */
+ * it needs, computes, unpacks. A channel's arithmetic never depends on where panels and tiles begin.
+ *
+ * Time is split only for kernels whose tiles need nothing of each other (by_time): a worker walks its share tile by tile,
+ * and in each all panels, since whole rows one after the other are read and written fastest. weights is then called once,
+ * for all channels; begin before each panel of a sequence's first tile, by the worker that has it: it leaves the state
+ * behind, too, and end is not called. */
 #ifndef SEGUE_ENGINE_TILE_H
 #define SEGUE_ENGINE_TILE_H
 
@@ -57,10 +61,15 @@ struct segue_tile_job { /* first member of a row's own job */
     struct segue_sequences sequences;
     const segue_tensor *y; /* [b t d]; zeroed here for padding */
     int64_t channels;
-    int64_t panel_blocks;    /* at most, in one panel */
-    int64_t tile_tokens;     /* at most, in one tile */
-    int64_t stream;          /* 1 = y is too large to stay in a cache: it is written past them */
-    int64_t channel_work;    /* operations a channel and token, roughly: small calls stay on one thread */
+    int64_t panel_blocks; /* at most, in one panel */
+    int64_t tile_tokens;  /* at most, in one tile */
+    int64_t by_time;      /* 1 = threads share out tiles, not channels, see below */
+    int64_t stream;       /* 1 = y is too large to stay in a cache: it is written past them */
+    int64_t channel_work; /* operations a channel and token, roughly: small calls stay on one thread */
+    int64_t bytes;        /* of the row's own job, this included; it and the operands are what all workers read
+                              * first: fetched at once instead of line after line. 0 = they are small */
+    const void *operands;
+    int64_t operand_bytes;
     uint64_t scratch_floats; /* a worker's; a multiple of 16 */
     float *scratch;          /* all workers' */
 };

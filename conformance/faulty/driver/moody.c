@@ -45,13 +45,6 @@ static void crash(void)
 
 /* ---- the device ----------------------------------------------------------------------------------------- */
 
-static segue_status count(const segue_host *host, uint32_t *devices, segue_diag *diag)
-{
-    (void)host, (void)diag;
-    *devices = 1;
-    return SEGUE_OK;
-}
-
 static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
 {
     (void)host, (void)index, (void)diag;
@@ -84,8 +77,8 @@ static segue_status status(void *device, segue_diag *diag)
 }
 
 static const segue_kit_adapter adapter = {
-    SEGUE_KIT_HOST_MEMORY, .count = count,        .info = info,
-    .open = open_device,   .close = close_device, .status = status,
+    SEGUE_KIT_HOST_MEMORY, .count = segue_kit_count_one, .info = info,
+    .open = open_device,   .close = close_device,        .status = status,
 };
 
 /* ---- moods of a call ------------------------------------------------------------------------------------ */

@@ -7,13 +7,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-static segue_status count(const segue_host *host, uint32_t *devices, segue_diag *diag)
-{
-    (void)host, (void)diag;
-    *devices = 1;
-    return SEGUE_OK;
-}
-
 static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
 {
     (void)host, (void)index, (void)diag;
@@ -35,7 +28,8 @@ static void close_device(void *device)
 }
 
 static const segue_kit_adapter adapter = {
-    SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open_device, .close = close_device,
+    SEGUE_KIT_HOST_MEMORY, .count = segue_kit_count_one, .info = info,
+    .open = open_device,   .close = close_device,
 };
 
 static segue_status run(const segue_op_header *op, const segue_kit_call *call)

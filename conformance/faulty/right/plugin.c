@@ -8,13 +8,6 @@
 #include "rows.h"
 #undef ROW
 
-static segue_status count(const segue_host *host, uint32_t *devices, segue_diag *diag)
-{
-    (void)host, (void)diag;
-    *devices = 1;
-    return SEGUE_OK;
-}
-
 static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
 {
     static const char description[] = "correct f32 kernels, one thread";
@@ -39,7 +32,8 @@ static void close_device(void *device)
 }
 
 static const segue_kit_adapter adapter = {
-    SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open_device, .close = close_device,
+    SEGUE_KIT_HOST_MEMORY, .count = segue_kit_count_one, .info = info,
+    .open = open_device,   .close = close_device,
 };
 
 static const segue_row *const rows[] = {

@@ -10,13 +10,6 @@ CONV_FLAWS(CONV)
 #undef SCAN
 #undef CONV
 
-static segue_status count(const segue_host *host, uint32_t *devices, segue_diag *diag)
-{
-    (void)host, (void)diag;
-    *devices = 1;
-    return SEGUE_OK;
-}
-
 static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
 {
     static const char description[] = "wrong kernels, one thread";
@@ -53,8 +46,8 @@ static void opened_facts(void *device, segue_device_facts *facts)
 }
 
 static const segue_kit_adapter adapter = {
-    SEGUE_KIT_HOST_MEMORY, .count = count,        .info = info,
-    .open = open_device,   .close = close_device, .facts = opened_facts,
+    SEGUE_KIT_HOST_MEMORY, .count = segue_kit_count_one, .info = info,
+    .open = open_device,   .close = close_device,        .facts = opened_facts,
 };
 
 static const segue_row *const rows[] = {

@@ -56,6 +56,9 @@ typedef struct segue_kit_adapter {
                                      segue_diag *diag); /* NULL: never */
 } segue_kit_adapter;
 
+/* count() of a plugin that always has exactly one device. */
+segue_status segue_kit_count_one(const segue_host *host, uint32_t *count, segue_diag *diag);
+
 /* The adapter of ordinary host memory, in parts: a synchronous device whose memory the CPU reads. A host-memory
  * device names these and writes count, info, open and close itself. */
 segue_status segue_kit_host_alloc(void *device, uint64_t bytes, segue_buffer *out, segue_diag *diag);
@@ -134,6 +137,16 @@ typedef struct segue_row {
                             segue_diag *why);
     segue_status (*run)(const segue_op_header *op, const segue_kit_call *call);
 } segue_row;
+
+/* For accepts(): an operand that must not have some dtype, and the words for it. */
+typedef struct segue_kit_refusal {
+    size_t offset;    /* in the op struct */
+    const char *text; /* "A: f64 is not supported" */
+} segue_kit_refusal;
+
+/* The text of the first operand in the list, which ends with a NULL text, that has this dtype (SEGUE_F64 ...), or
+ * NULL: then none has. */
+const char *segue_kit_refuse_dtype(const segue_op_header *op, uint32_t dtype, const segue_kit_refusal *list);
 
 /* Lets the reference run what the plugin has no row for, on host-memory devices; such plans are marked
  * DELEGATED. */
