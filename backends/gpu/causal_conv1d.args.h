@@ -6,6 +6,8 @@
 #include "kernel_types.h"
 #endif
 
+#define SPAN 64 /* tokens that an item walks */
+
 struct causal_conv1d_args { /* behind one pointer for each operand, in the same order */
     VIEW x, weight, bias, pre_gate, post_gate, cu_seqlens, seq_idx, cache_seqlens, slot, h_in, h_out, y;
     i64 sequences, tokens, pool;

@@ -3,9 +3,12 @@
 #include "causal_conv1d.args.h"
 #include "launcher.h"
 
-enum { MOST_TAPS = 64, OPERANDS = 12, SPAN = 64 }; /* SPAN: tokens of an item, as in causal_conv1d.k.h */
+enum { MOST_TAPS = 64 };
+enum { OPERANDS = offsetof(struct causal_conv1d_args, sequences) / sizeof(VIEW) };
 
 GPU_SOURCE(causal_conv1d);
+
+static const struct gpu_form form = { OPERANDS, sizeof(struct causal_conv1d_args) };
 
 static void grid_of(const segue_causal_conv1d *op, const struct gpu *gpu, int32_t groups[3])
 {
@@ -16,7 +19,7 @@ static void grid_of(const segue_causal_conv1d *op, const struct gpu *gpu, int32_
     groups[2] = gpu_groups(gpu, 2, gpu_sequences(&op->x, &op->cu_seqlens), 1);
 }
 
-static const struct gpu_refusal operands[] = {
+static const segue_kit_refusal operands[] = {
 #define OPERAND(name) { offsetof(segue_causal_conv1d, name), #name ": f64 is not supported" },
     OPERAND(x) OPERAND(weight) OPERAND(bias) OPERAND(pre_gate) OPERAND(post_gate) OPERAND(h_in) OPERAND(h_out)
         OPERAND(y)
@@ -28,18 +31,11 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                             segue_diag *why)
 {
     const segue_causal_conv1d *op = (const void *)header;
-    const struct gpu *gpu = gpu_of(dev);
-    const struct gpu_key key = { .source = &gpu_source_causal_conv1d,
-                                 .kernel = "causal_conv1d",
-                                 .act = segue_dtype_id(op->x.dtype),
-                                 .state = gpu_state_dtype(&op->h_in, &op->h_out),
-                                 .group = gpu->group,
-                                 .define_count = 1,
-                                 .define = { { "W", op->weight.shape[1] } } };
+    struct gpu_key key = gpu_key_of(&gpu_source_causal_conv1d, header, dev);
     int32_t groups[3];
-    grid_of(op, gpu, groups);
-    const struct gpu_warm warm = { groups, OPERANDS, sizeof(struct causal_conv1d_args) };
-    return gpu_plan_one(dev, &key, &warm, plan, why);
+    gpu_define_in(&key, "W", op->weight.shape[1]);
+    grid_of(op, gpu_of(dev), groups);
+    return gpu_plan_one(dev, &key, &form, groups, plan, why);
 }
 
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
@@ -49,7 +45,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (op->weight.shape[1] < 1 || op->weight.shape[1] > MOST_TAPS)
         return "weight: w is supported from 1 to 64";
     if (op->x.shape[2] > GPU_MOST_INDEX) return "x: d is at most 2^30";
-    return gpu_refuse_f64(header, operands);
+    return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 
 static segue_status run(const segue_op_header *header, const segue_kit_call *call)
@@ -59,19 +55,7 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
     const segue_tensor *state = op->h_in.dtype.bits ? &op->h_in : &op->h_out;
     int32_t groups[3];
     grid_of(op, kernel->gpu, groups);
-    const struct causal_conv1d_args args = {
-        .x = gpu_view_of(&op->x),
-        .weight = gpu_view_of(&op->weight),
-        .bias = gpu_view_of(&op->bias),
-        .pre_gate = gpu_view_of(&op->pre_gate),
-        .post_gate = gpu_view_of(&op->post_gate),
-        .cu_seqlens = gpu_view_of(&op->cu_seqlens),
-        .seq_idx = gpu_view_of(&op->seq_idx),
-        .cache_seqlens = gpu_view_of(&op->cache_seqlens),
-        .slot = gpu_view_of(&op->slot),
-        .h_in = gpu_view_of(&op->h_in),
-        .h_out = gpu_view_of(&op->h_out),
-        .y = gpu_view_of(&op->y),
+    struct causal_conv1d_args args = {
         .sequences = gpu_sequences(&op->x, &op->cu_seqlens),
         .tokens = op->x.shape[1],
         .pool = gpu_pool(&op->h_in, &op->h_out),
@@ -81,21 +65,8 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
         .spans = groups[1],
         .rows = groups[2],
     };
-    const struct gpu_arg list[OPERANDS + 1] = {
-        { .tensor = &op->x },
-        { .tensor = &op->weight },
-        { .tensor = &op->bias },
-        { .tensor = &op->pre_gate },
-        { .tensor = &op->post_gate },
-        { .tensor = &op->cu_seqlens },
-        { .tensor = &op->seq_idx },
-        { .tensor = &op->cache_seqlens },
-        { .tensor = &op->slot },
-        { .tensor = &op->h_in },
-        { .tensor = &op->h_out, .writes = 1 },
-        { .tensor = &op->y, .writes = 1 },
-        { .value = &args, .bytes = sizeof args },
-    };
+    struct gpu_arg list[OPERANDS + 1];
+    gpu_bind(&form, header, call->device, &args, list);
     return gpu_launch(kernel, call->stream, groups, list, OPERANDS + 1, call->why);
 }
 

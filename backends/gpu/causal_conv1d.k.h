@@ -8,7 +8,6 @@
  * item of a channel's first span reads h_in, and it writes h_out once its inputs are in registers: both may be
  * one tensor. Launch: groups (ceil(d / GROUP), at most ceil(t / SPAN), at most one a sequence). Key: ACT,
  * STATE, W. */
-#define SPAN 64
 #if W > SPAN + 1
 #error "a span must be as long as the taps reach back"
 #endif

@@ -69,7 +69,11 @@ struct gpu_driver;
 struct gpu_kernel;
 struct gpu_program;
 
-enum { GPU_HAS_F16 = 1, GPU_HAS_SUBGROUPS = 2 }; /* struct gpu.features: -DHAS_F16=1, -DHAS_SUBGROUPS=1 */
+enum { /* struct gpu.features */
+       GPU_HAS_F16 = 1,       /* -DHAS_F16=1 */
+       GPU_HAS_SUBGROUPS = 2, /* -DHAS_SUBGROUPS=1 */
+       GPU_HAS_SM80 = 4       /* CUDA's compute capability 8.0 or later: the rows of backends/cuda */
+};
 
 /* First member of every adapter's opened device, so that segue_kit_device.handle is a struct gpu *. The adapter
  * fills it before the first plan; gpu_open() and gpu_close() own the last four. */
@@ -85,21 +89,24 @@ struct gpu {
     struct gpu_program *programs;
     void *lock;
     struct gpu_kernel *copy; /* tensor_copy.c's; NULL until it is needed */
+    segue_stream warm; /* of launches that warm up, for which finish() waits; zeros = the default stream */
 };
 
 segue_status gpu_open(struct gpu *gpu, segue_diag *why); /* cache and lock; the fields above are set */
 void gpu_close(struct gpu *gpu);
 
-/* What a driver does. build and load may take long and allocate; launch does neither and takes no lock. Texts go
- * to why by segue_kit_fail(). */
+/* What a driver does. build() and load() both give a loaded program, the one from text, the other from a blob that
+ * build() or save() gave to this process or an earlier one. These two and save() may take long and allocate;
+ * launch() does neither and takes no lock. Texts go to why by segue_kit_fail(). */
 struct gpu_driver {
     const char *dialect; /* the text of its dialect.h */
     /* Compiles source (dialect, words, arguments and kernel, complete) with the options given as one string of
-     * " -DNAME=VALUE", to a blob from host->alloc that load() takes; a compiler's complaints end in why. A NULL
-     * blob: the load() that follows, with NULL, takes what was built, and save() is called after the first
-     * launches, where the driver compiles once more. */
-    segue_status (*build)(struct gpu *gpu, const char *source, const char *options, void **blob,
-                          uint64_t *bytes, segue_diag *why);
+     * " -DNAME=VALUE", and loads it; a compiler's complaints end in why. *blob and *bytes come as NULL and 0: what
+     * is put there, from host->alloc, the caller stores and frees, also after a failure. A driver whose compiler
+     * ends with code in hand (CUDA, HIP) gives that; one whose code is complete only after the first launches
+     * (OpenCL) leaves NULL and has a save(). */
+    segue_status (*build)(struct gpu *gpu, const struct gpu_key *key, const char *source, const char *options,
+                          void **loaded, void **blob, uint64_t *bytes, segue_diag *why);
     /* SEGUE_ERROR_... also for a blob that this device does not take: the caller builds it anew. */
     segue_status (*load)(struct gpu *gpu, const void *blob, uint64_t bytes, const struct gpu_key *key,
                          void **loaded, segue_diag *why);
@@ -110,9 +117,13 @@ struct gpu_driver {
     segue_status (*launch)(struct gpu *gpu, segue_stream stream, void *loaded, void *instance,
                            const int32_t groups[3], int32_t group, const struct gpu_arg *args, uint32_t count,
                            segue_diag *why);
-    segue_status (*finish)(struct gpu *gpu, segue_diag *why); /* waits for launches on the NULL stream */
-    /* The blob that build() did not give. NULL where it always does. */
+    segue_status (*finish)(struct gpu *gpu, segue_diag *why); /* waits for launches on gpu.warm */
+    /* The blob that build() left NULL, from host->alloc: asked for once, after the first launches. NULL where
+     * build() always gives one. */
     segue_status (*save)(struct gpu *gpu, void *loaded, void **blob, uint64_t *bytes);
+    /* Code for this device that was compiled with the plugin, for load(): it is asked for before the cache. NULL,
+     * as answer or member = none. */
+    const void *(*embedded)(struct gpu *gpu, const char *kernel, const char *options, uint64_t *bytes);
 };
 
 /* ---- what launchers call -------------------------------------------------------------------------------- */

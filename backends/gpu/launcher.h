@@ -13,29 +13,6 @@ static inline struct gpu *gpu_of(const segue_kit_device *dev)
     return dev->handle;
 }
 
-struct gpu_refusal {
-    size_t offset; /* in the op struct */
-    const char *text;
-};
-
-/* The first f64 operand's refusal, or NULL. */
-static inline const char *gpu_refuse_f64(const segue_op_header *op, const struct gpu_refusal *list)
-{
-    for (; list->text; list++) {
-        const segue_tensor *t = (const segue_tensor *)(const void *)((const char *)op + list->offset);
-        if (segue_dtype_id(t->dtype) == SEGUE_F64) return list->text;
-    }
-    return NULL;
-}
-
-/* The state's dtype: that of the first present one, f32 without any. */
-static inline uint32_t gpu_state_dtype(const segue_tensor *h_in, const segue_tensor *h_out)
-{
-    return h_in->dtype.bits    ? segue_dtype_id(h_in->dtype)
-           : h_out->dtype.bits ? segue_dtype_id(h_out->dtype)
-                               : (uint32_t)SEGUE_F32;
-}
-
 /* Rows of the state pool; 0 without a state. */
 static inline int64_t gpu_pool(const segue_tensor *h_in, const segue_tensor *h_out)
 {
@@ -57,13 +34,37 @@ static inline int32_t gpu_groups(const struct gpu *gpu, int axis, int64_t count,
     return (int32_t)(groups < GPU_MOST_INDEX ? groups : GPU_MOST_INDEX);
 }
 
-/* Plans of a row with one kernel: prepared, warmed up with arguments of zeros, and released with the plan. */
-struct gpu_warm {
-    const int32_t *groups;
-    uint32_t operands;   /* pointers in front of the struct */
+/* ---- kernels whose arguments follow the .def of their primitive ------------------------------------------- */
+
+/* A pointer for each tensor, in the order of the .def, then a struct that begins with the same tensors' VIEWs. */
+struct gpu_form {
+    uint32_t operands;   /* tensors: all that the .def had when the kernel was written */
     uint32_t args_bytes; /* of the struct */
 };
-segue_status gpu_plan_one(const segue_kit_device *dev, const struct gpu_key *key, const struct gpu_warm *warm,
-                          segue_kit_plan *plan, segue_diag *why);
+
+/* The key but for its defines: the kernel is named like its source, and has the dtypes of the op's activations and
+ * states. */
+struct gpu_key gpu_key_of(const struct gpu_source *source, const segue_op_header *op,
+                          const segue_kit_device *dev);
+
+static inline void gpu_define_in(struct gpu_key *key, const char *name, int64_t value)
+{
+    key->define[key->define_count++] = (struct gpu_define){ name, value };
+}
+
+/* Writes the views to the head of args, and all arguments of a launch to list[operands + 1]. */
+void gpu_bind(const struct gpu_form *form, const segue_op_header *op, const segue_kit_device *dev, void *args,
+              struct gpu_arg *list);
+
+/* Plans of a row with one kernel: prepared, warmed up for the grid of the plan's bounds, released with the plan. */
+segue_status gpu_plan_one(const segue_kit_device *dev, const struct gpu_key *key, const struct gpu_form *form,
+                          const int32_t groups[3], segue_kit_plan *plan, segue_diag *why);
+
+/* ---- kernels of any arguments ---------------------------------------------------------------------------- */
+
+/* Prepared, and warmed up with absent buffers and a struct of zeros; on the heap, until gpu_kernel_discard(). */
+segue_status gpu_kernel_make(struct gpu *gpu, const struct gpu_key *key, const struct gpu_form *form,
+                             const int32_t groups[3], struct gpu_kernel **out, segue_diag *why);
+void gpu_kernel_discard(struct gpu_kernel *kernel);
 
 #endif

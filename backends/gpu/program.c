@@ -130,17 +130,39 @@ static void announce(const struct gpu *gpu, const struct request *r)
     gpu->host->log(gpu->host->user, SEGUE_LOG_INFO, line);
 }
 
-static int load_cached(struct gpu *gpu, const struct request *r, struct gpu_program *p)
+/* Code that a driver does not take is no failure, since the next place, or the compiler, has other code; what would
+ * meet other code as well is one. */
+static segue_status take(struct gpu *gpu, const struct request *r, const void *blob, uint64_t bytes,
+                         struct gpu_program *p, segue_diag *why)
+{
+    segue_diag said = { 0 };
+    const segue_status s = gpu->driver->load(gpu, blob, bytes, r->key, &p->loaded, &said);
+    if (s != SEGUE_ERROR_MEMORY && s != SEGUE_ERROR_DEVICE_LOST && s != SEGUE_ERROR_CAPTURE) return SEGUE_OK;
+    if (why) *why = said;
+    return s;
+}
+
+/* p->loaded stays NULL where there is none. */
+static segue_status load_cached(struct gpu *gpu, const struct request *r, struct gpu_program *p,
+                                segue_diag *why)
 {
     void *blob;
     uint64_t bytes;
-    if (!gpu_cache_read(gpu->cache, r->digest, &blob, &bytes)) return 0;
-    const segue_status s = gpu->driver->load(gpu, blob, bytes, r->key, &p->loaded, NULL);
+    if (!gpu_cache_read(gpu->cache, r->digest, &blob, &bytes)) return SEGUE_OK;
+    const segue_status s = take(gpu, r, blob, bytes, p, why);
     gpu->host->free(gpu->host->user, blob);
-    if (!s) return 1;
     /* whole, but not to this driver's liking: its version said too little */
-    gpu_cache_remove(gpu->cache, r->digest);
-    return 0;
+    if (!s && !p->loaded) gpu_cache_remove(gpu->cache, r->digest);
+    return s;
+}
+
+static segue_status load_embedded(struct gpu *gpu, const struct request *r, struct gpu_program *p,
+                                  segue_diag *why)
+{
+    uint64_t bytes = 0;
+    const void *blob =
+        gpu->driver->embedded ? gpu->driver->embedded(gpu, r->key->kernel, r->options, &bytes) : NULL;
+    return blob ? take(gpu, r, blob, bytes, p, why) : SEGUE_OK;
 }
 
 static segue_status build(struct gpu *gpu, const struct request *r, struct gpu_program *p, segue_diag *why)
@@ -148,9 +170,8 @@ static segue_status build(struct gpu *gpu, const struct request *r, struct gpu_p
     void *blob = NULL;
     uint64_t bytes = 0;
     announce(gpu, r);
-    segue_status s = gpu->driver->build(gpu, r->source, r->options, &blob, &bytes, why);
-    if (s) return s;
-    s = gpu->driver->load(gpu, blob, bytes, r->key, &p->loaded, why);
+    const segue_status s =
+        gpu->driver->build(gpu, r->key, r->source, r->options, &p->loaded, &blob, &bytes, why);
     if (!s && blob) gpu_cache_write(gpu->cache, r->digest, blob, bytes);
     p->unsaved = !blob && gpu->driver->save;
     gpu->host->free(gpu->host->user, blob);
@@ -212,7 +233,9 @@ static segue_status find_or_make(struct gpu *gpu, const struct request *r, struc
             return segue_kit_fail(why, SEGUE_ERROR_MEMORY, PHASE, 0, "no memory for the program of %s",
                                   r->key->kernel);
         memcpy(p->digest, r->digest, GPU_DIGEST_BYTES);
-        const segue_status s = load_cached(gpu, r, p) ? SEGUE_OK : build(gpu, r, p, why);
+        segue_status s = load_embedded(gpu, r, p, why);
+        if (!s && !p->loaded) s = load_cached(gpu, r, p, why);
+        if (!s && !p->loaded) s = build(gpu, r, p, why);
         if (s) {
             gpu->host->free(gpu->host->user, p);
             return s;
@@ -355,7 +378,7 @@ static void tell_time(const struct gpu *gpu, const struct timespec *start)
 segue_status gpu_warm_up(const struct gpu_kernel *kernel, const int32_t groups[3], const struct gpu_arg *args,
                          uint32_t count, segue_diag *why)
 {
-    const segue_stream stream = { 0 };
+    const segue_stream stream = kernel->gpu->warm;
     struct timespec start;
     clock_gettime(CLOCK_MONOTONIC, &start);
     segue_status s = gpu_launch(kernel, stream, (const int32_t[]){ 1, 1, 1 }, args, count, why);

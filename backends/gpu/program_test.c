@@ -15,10 +15,25 @@ static struct { /* what the driver was asked */
     char source[200000], options[400];
 } seen;
 
-static segue_status build(struct gpu *gpu, const char *source, const char *options, void **blob,
-                          uint64_t *bytes, segue_diag *why)
+static segue_status load(struct gpu *gpu, const void *blob, uint64_t bytes, const struct gpu_key *key,
+                         void **loaded, segue_diag *why)
+{
+    seen.loads++;
+    if (seen.fail_load && seen.fail_load--)
+        return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0, "not for this device");
+    assert_non_null(strstr(blob, key->kernel));
+    if (!(*loaded = gpu->host->alloc(gpu->host->user, bytes, 64)))
+        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory");
+    memcpy(*loaded, blob, bytes);
+    seen.loaded++;
+    return SEGUE_OK;
+}
+
+static segue_status build(struct gpu *gpu, const struct gpu_key *key, const char *source, const char *options,
+                          void **loaded, void **blob, uint64_t *bytes, segue_diag *why)
 {
     const size_t size = strlen(source) + strlen(options) + 1;
+    assert_true(!*blob && !*bytes);
     seen.builds++;
     usleep(seen.build_time);
     if (seen.fail_build && seen.fail_build--)
@@ -29,8 +44,9 @@ static segue_status build(struct gpu *gpu, const char *source, const char *optio
         return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory");
     snprintf(*blob, size, "%s%s", options, source);
     *bytes = size;
+    const segue_status s = load(gpu, *blob, *bytes, key, loaded, why);
     if (seen.late) gpu->host->free(gpu->host->user, *blob), *blob = NULL, *bytes = 0;
-    return SEGUE_OK;
+    return s;
 }
 
 static segue_status save(struct gpu *gpu, void *loaded, void **blob, uint64_t *bytes)
@@ -40,21 +56,6 @@ static segue_status save(struct gpu *gpu, void *loaded, void **blob, uint64_t *b
     if (seen.fail_save && seen.fail_save--) return SEGUE_ERROR_MEMORY;
     *bytes = strlen(loaded) + 1;
     *blob = memcpy(gpu->host->alloc(gpu->host->user, *bytes, 64), loaded, *bytes);
-    return SEGUE_OK;
-}
-
-static segue_status load(struct gpu *gpu, const void *blob, uint64_t bytes, const struct gpu_key *key,
-                         void **loaded, segue_diag *why)
-{
-    seen.loads++;
-    if (seen.fail_load && seen.fail_load--)
-        return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0, "not for this device");
-    if (!blob) assert_true(seen.late), blob = key->kernel, bytes = strlen(key->kernel) + 1;
-    assert_non_null(strstr(blob, key->kernel));
-    if (!(*loaded = gpu->host->alloc(gpu->host->user, bytes, 64)))
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory");
-    memcpy(*loaded, blob, bytes);
-    seen.loaded++;
     return SEGUE_OK;
 }
 

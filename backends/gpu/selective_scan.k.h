@@ -8,10 +8,9 @@
  * Time goes in tiles of three steps: stage delta, delta u, B and C in LOCAL; walk the tokens, leaving a slice's
  * part of y; add the parts up. Channels lie side by side in all three. Launch: groups (ceil(d / CHANNELS),
  * sequences). Key: ACT, STATE, N. */
-#define WANTED (N <= 4 ? N : N <= 16 ? 4 : N <= 64 ? 8 : 16)
-#define STATES (WANTED * GROUP >= N ? WANTED : (N + GROUP - 1) / GROUP)
-#define SLICES ((N + STATES - 1) / STATES)
-#define CHANNELS (GROUP / SLICES)
+#define STATES SCAN_STATES(N, GROUP)
+#define SLICES SCAN_SLICES(N, GROUP)
+#define CHANNELS SCAN_CHANNELS(N, GROUP)
 #define WALKERS (GROUP / CHANNELS) /* items of a channel, idle ones too: each takes every so many-th token */
 
 /* 16 tokens where LOCAL stays below 16 KiB, else as many as 32 KiB hold. */

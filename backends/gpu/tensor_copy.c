@@ -68,28 +68,11 @@ static void grid_of(const struct gpu *gpu, int64_t count, int32_t groups[3])
 
 static segue_status make(struct gpu *gpu, struct gpu_kernel **out, segue_diag *why)
 {
-    static const struct tensor_copy_args nothing;
+    static const struct gpu_form form = { .operands = 2, .args_bytes = sizeof(struct tensor_copy_args) };
     const struct gpu_key key = { .source = &gpu_source_tensor_copy,
                                  .kernel = "tensor_copy",
                                  .group = gpu->group };
-    const struct gpu_arg args[] = { { 0 }, { 0 }, { .value = &nothing, .bytes = sizeof nothing } };
-    struct gpu_kernel *kernel = gpu->host->alloc(gpu->host->user, sizeof *kernel, 64);
-    if (!kernel)
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no memory for the copy kernel");
-    segue_status s = gpu_kernel_prepare(gpu, &key, kernel, why);
-    if (!s) {
-        s = gpu_warm_up(kernel, (const int32_t[]){ 1, 1, 1 }, args, 3, why);
-        if (s) gpu_kernel_release(kernel);
-    }
-    if (s) gpu->host->free(gpu->host->user, kernel);
-    else *out = kernel;
-    return s;
-}
-
-static void discard(struct gpu *gpu, struct gpu_kernel *kernel)
-{
-    gpu_kernel_release(kernel);
-    gpu->host->free(gpu->host->user, kernel);
+    return gpu_kernel_make(gpu, &key, &form, (const int32_t[]){ 1, 1, 1 }, out, why);
 }
 
 /* Of two threads that both make the kernel, the first one's stays. */
@@ -101,7 +84,7 @@ static segue_status copier(struct gpu *gpu, struct gpu_kernel **out, segue_diag 
         if (s) return s;
         if (__atomic_compare_exchange_n(&gpu->copy, &have, made, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             have = made;
-        else discard(gpu, made);
+        else gpu_kernel_discard(made);
     }
     *out = have;
     return SEGUE_OK;
@@ -136,6 +119,6 @@ segue_status gpu_tensor_copy(struct gpu *gpu, segue_stream stream, const segue_t
 
 void gpu_tensor_copy_close(struct gpu *gpu)
 {
-    if (gpu->copy) discard(gpu, gpu->copy);
+    if (gpu->copy) gpu_kernel_discard(gpu->copy);
     gpu->copy = NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tensors as kernels see them, and plans that consist of one kernel. */
+/* Tensors as kernels see them, ops as arguments, and plans that consist of one kernel. */
 #include "launcher.h"
 
 enum { MOST_ARGS_BYTES = 900 }; /* OpenCL guarantees 1024 for all arguments, pointers included */
@@ -27,42 +27,108 @@ struct gpu_view gpu_view_of(const segue_tensor *t)
     return view;
 }
 
-static void release(void *data, const segue_kit_device *dev)
+/* NULL = a parameter */
+static const segue_tensor *tensor_of(const segue_op_header *op, const segue_field_facts *field)
 {
-    gpu_kernel_release(data);
-    dev->host->free(dev->host->user, data);
+    return field->kind == SEGUE_KIND_NONE ? NULL : (const void *)((const char *)op + field->offset);
+}
+
+/* That of the op's first operand of a kind; f32 where all of them are absent, 0 where the primitive has none. */
+static uint32_t dtype_of(const segue_op_header *op, const segue_primitive_facts *facts, uint32_t kind)
+{
+    uint32_t absent = 0;
+    for (uint32_t i = 0; i < facts->field_count; i++) {
+        if (facts->fields[i].kind != kind) continue;
+        const segue_tensor *t = tensor_of(op, &facts->fields[i]);
+        if (t->dtype.bits) return segue_dtype_id(t->dtype);
+        absent = SEGUE_F32;
+    }
+    return absent;
+}
+
+struct gpu_key gpu_key_of(const struct gpu_source *source, const segue_op_header *op,
+                          const segue_kit_device *dev)
+{
+    const segue_primitive_facts *facts = dev->host->describe(op->primitive);
+    return (struct gpu_key){ .source = source,
+                             .kernel = source->name,
+                             .act = dtype_of(op, facts, SEGUE_KIND_ACT),
+                             .state = dtype_of(op, facts, SEGUE_KIND_STATE),
+                             .group = gpu_of(dev)->group };
+}
+
+static int is_written(uint32_t role)
+{
+    return role == SEGUE_ROLE_STATE_OUT || role == SEGUE_ROLE_OUT || role == SEGUE_ROLE_OPT_OUT;
+}
+
+void gpu_bind(const struct gpu_form *form, const segue_op_header *op, const segue_kit_device *dev, void *args,
+              struct gpu_arg *list)
+{
+    const segue_primitive_facts *facts = dev->host->describe(op->primitive);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < facts->field_count && count < form->operands; i++) {
+        const segue_tensor *t = tensor_of(op, &facts->fields[i]);
+        if (!t) continue;
+        const struct gpu_view view = gpu_view_of(t);
+        memcpy((char *)args + count * sizeof view, &view, sizeof view);
+        list[count++] = (struct gpu_arg){ .tensor = t, .writes = is_written(facts->fields[i].role) };
+    }
+    for (; count < form->operands; count++) { /* later than this host: absent */
+        memset((char *)args + count * sizeof(struct gpu_view), 0, sizeof(struct gpu_view));
+        list[count] = (struct gpu_arg){ 0 };
+    }
+    list[count] = (struct gpu_arg){ .value = args, .bytes = form->args_bytes };
 }
 
 /* One launch for which every operand is absent and every number 0. */
-static segue_status warm_up(const struct gpu_kernel *kernel, const struct gpu_warm *warm, segue_diag *why)
+static segue_status warm_up(const struct gpu_kernel *kernel, const struct gpu_form *form,
+                            const int32_t groups[3], segue_diag *why)
 {
     const uint64_t zeros[MOST_ARGS_BYTES / sizeof(uint64_t)] = { 0 };
     struct gpu_arg args[GPU_MOST_ARGS] = { 0 };
-    args[warm->operands] = (struct gpu_arg){ .value = zeros, .bytes = warm->args_bytes };
-    return gpu_warm_up(kernel, warm->groups, args, warm->operands + 1, why);
+    args[form->operands] = (struct gpu_arg){ .value = zeros, .bytes = form->args_bytes };
+    return gpu_warm_up(kernel, groups, args, form->operands + 1, why);
 }
 
-segue_status gpu_plan_one(const segue_kit_device *dev, const struct gpu_key *key, const struct gpu_warm *warm,
-                          segue_kit_plan *plan, segue_diag *why)
+segue_status gpu_kernel_make(struct gpu *gpu, const struct gpu_key *key, const struct gpu_form *form,
+                             const int32_t groups[3], struct gpu_kernel **out, segue_diag *why)
 {
-    struct gpu_kernel *kernel;
-    if (warm->operands >= GPU_MOST_ARGS || warm->args_bytes > MOST_ARGS_BYTES)
+    if (form->operands >= GPU_MOST_ARGS || form->args_bytes > MOST_ARGS_BYTES)
         return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0,
                               "%s: %u operands and %u bytes of arguments, wanted fewer than %d and at most %d",
-                              key->kernel, warm->operands, warm->args_bytes, GPU_MOST_ARGS, MOST_ARGS_BYTES);
-    kernel = dev->host->alloc(dev->host->user, sizeof *kernel, 64);
+                              key->kernel, form->operands, form->args_bytes, GPU_MOST_ARGS, MOST_ARGS_BYTES);
+    struct gpu_kernel *kernel = gpu->host->alloc(gpu->host->user, sizeof *kernel, 64);
     if (!kernel)
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for a plan of %s",
+        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for the kernel %s",
                               key->kernel);
-    segue_status s = gpu_kernel_prepare(gpu_of(dev), key, kernel, why);
-    if (!s) {
-        s = warm_up(kernel, warm, why);
-        if (s) gpu_kernel_release(kernel);
-    }
-    if (s) {
-        dev->host->free(dev->host->user, kernel);
-        return s;
-    }
+    kernel->gpu = gpu;
+    segue_status s = gpu_kernel_prepare(gpu, key, kernel, why);
+    if (!s) s = warm_up(kernel, form, groups, why);
+    if (s) gpu_kernel_discard(kernel);
+    else *out = kernel;
+    return s;
+}
+
+void gpu_kernel_discard(struct gpu_kernel *kernel)
+{
+    const segue_host *host = kernel->gpu->host;
+    gpu_kernel_release(kernel);
+    host->free(host->user, kernel);
+}
+
+static void release(void *data, const segue_kit_device *dev)
+{
+    (void)dev;
+    gpu_kernel_discard(data);
+}
+
+segue_status gpu_plan_one(const segue_kit_device *dev, const struct gpu_key *key, const struct gpu_form *form,
+                          const int32_t groups[3], segue_kit_plan *plan, segue_diag *why)
+{
+    struct gpu_kernel *kernel = NULL;
+    const segue_status s = gpu_kernel_make(gpu_of(dev), key, form, groups, &kernel, why);
+    if (s) return s;
     plan->data = kernel;
     plan->release = release;
     return SEGUE_OK;

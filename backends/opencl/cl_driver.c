@@ -25,7 +25,7 @@ static struct opencl_device *device_of(struct gpu *gpu)
     return (struct opencl_device *)gpu;
 }
 
-/* ---- building ------------------------------------------------------------------------------------------- */
+/* ---- loading and saving --------------------------------------------------------------------------------- */
 
 /* From the first line of a compiler's log that speaks of an error, on one line. */
 static void shorten(char *log)
@@ -81,40 +81,6 @@ static segue_status save(struct gpu *gpu, void *loaded, void **blob, uint64_t *b
     return SEGUE_OK;
 }
 
-static segue_status build(struct gpu *gpu, const char *source, const char *options, void **blob,
-                          uint64_t *bytes, segue_diag *why)
-{
-    struct opencl_device *dev = device_of(gpu);
-    (void)blob, (void)bytes;
-    char all[512];
-    int32_t error = CL_SUCCESS;
-    cl_program program = dev->cl.CreateProgramWithSource(dev->context, 1, &source, NULL, &error);
-    if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clCreateProgramWithSource", why);
-    snprintf(all, sizeof all, "%s%s", dev->language, options);
-    error = dev->cl.BuildProgram(program, 1, &dev->device, all, NULL, NULL);
-    if (!error) return dev->built = program, SEGUE_OK;
-    const segue_status s = build_failed(dev, program, error, why);
-    dev->cl.ReleaseProgram(program);
-    return s;
-}
-
-/* ---- loading -------------------------------------------------------------------------------------------- */
-
-static segue_status from_binary(struct opencl_device *dev, const void *blob, size_t bytes, cl_program *out,
-                                segue_diag *why)
-{
-    const unsigned char *binary = blob;
-    int32_t status = CL_SUCCESS, error = CL_SUCCESS;
-    cl_program program =
-        dev->cl.CreateProgramWithBinary(dev->context, 1, &dev->device, &bytes, &binary, &status, &error);
-    if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clCreateProgramWithBinary", why);
-    error = dev->cl.BuildProgram(program, 1, &dev->device, "", NULL, NULL);
-    if (!error) return *out = program, SEGUE_OK;
-    const segue_status s = build_failed(dev, program, error, why);
-    dev->cl.ReleaseProgram(program);
-    return s;
-}
-
 /* Makes one kernel, to have the driver look into the binary while another can still be built. */
 static segue_status check_kernel(struct opencl_device *dev, cl_program program, const char *name,
                                  segue_diag *why)
@@ -126,25 +92,50 @@ static segue_status check_kernel(struct opencl_device *dev, cl_program program, 
     return SEGUE_OK;
 }
 
-static segue_status load(struct gpu *gpu, const void *blob, uint64_t bytes, const struct gpu_key *key,
-                         void **loaded, segue_diag *why)
+/* Has the driver build the program for our device, and takes it over; releases it when that fails. */
+static segue_status finish_program(struct opencl_device *dev, cl_program program, const char *options,
+                                   const char *kernel, void **loaded, segue_diag *why)
 {
-    struct opencl_device *dev = device_of(gpu);
-    cl_program program = dev->built;
-    segue_status s = blob ? from_binary(dev, blob, bytes, &program, why) : SEGUE_OK;
-    if (s) return s;
-    if (!blob) dev->built = NULL;
-    s = check_kernel(dev, program, key->kernel, why);
-    struct loaded *l = s ? NULL : gpu->host->alloc(gpu->host->user, sizeof *l, 64);
+    const segue_host *host = dev->gpu.host;
+    const int32_t error = dev->cl.BuildProgram(program, 1, &dev->device, options, NULL, NULL);
+    segue_status s = error ? build_failed(dev, program, error, why) : check_kernel(dev, program, kernel, why);
+    struct loaded *l = s ? NULL : host->alloc(host->user, sizeof *l, 64);
     if (!s && !l) s = segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for a program");
     if (s) {
         dev->cl.ReleaseProgram(program);
         return s;
     }
     l->program = program;
-    snprintf(l->kernel, sizeof l->kernel, "%s", key->kernel);
+    snprintf(l->kernel, sizeof l->kernel, "%s", kernel);
     *loaded = l;
     return SEGUE_OK;
+}
+
+/* Leaves the blob to save(). */
+static segue_status build(struct gpu *gpu, const struct gpu_key *key, const char *source, const char *options,
+                          void **loaded, void **blob, uint64_t *bytes, segue_diag *why)
+{
+    struct opencl_device *dev = device_of(gpu);
+    char all[512];
+    int32_t error = CL_SUCCESS;
+    cl_program program = dev->cl.CreateProgramWithSource(dev->context, 1, &source, NULL, &error);
+    (void)blob, (void)bytes;
+    if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clCreateProgramWithSource", why);
+    snprintf(all, sizeof all, "%s%s", dev->language, options);
+    return finish_program(dev, program, all, key->kernel, loaded, why);
+}
+
+static segue_status load(struct gpu *gpu, const void *blob, uint64_t bytes, const struct gpu_key *key,
+                         void **loaded, segue_diag *why)
+{
+    struct opencl_device *dev = device_of(gpu);
+    const unsigned char *binary = blob;
+    const size_t size = bytes;
+    int32_t status = CL_SUCCESS, error = CL_SUCCESS;
+    cl_program program =
+        dev->cl.CreateProgramWithBinary(dev->context, 1, &dev->device, &size, &binary, &status, &error);
+    if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clCreateProgramWithBinary", why);
+    return finish_program(dev, program, "", key->kernel, loaded, why);
 }
 
 static void unload(struct gpu *gpu, void *loaded)

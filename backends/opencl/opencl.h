@@ -118,7 +118,6 @@ struct opencl_device {
     cl_queue queue;       /* of the default stream */
     const char *language; /* "-cl-std=CL1.2" */
     uint64_t most_bytes;  /* of one allocation */
-    cl_program built;     /* by cl_driver.c's build(), until its load() takes it: both under the lock */
     atomic_int lost;      /* the driver's code of the failure that it does not recover from; 0 = none */
 };
 

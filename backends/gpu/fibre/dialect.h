@@ -16,6 +16,7 @@ struct fibre_now { /* the same as in fibre.h */
 };
 struct fibre_kernel { /* the same as in fibre.h */
     i32 now_bytes, group, count, bytes[32];
+    u32 pointers;
     void (*call)(void **args);
 };
 
@@ -95,9 +96,13 @@ template <class... A> void fibre_run(void (*f)(A...), void **p)
 {
     fibre_call<A...>::run(f, p);
 }
+template <class A> constexpr bool fibre_pointer = false;
+template <class A> constexpr bool fibre_pointer<A *> = true;
 template <class... A> constexpr fibre_kernel fibre_describe(void (*)(A...), void (*call)(void **))
 {
-    return { sizeof(struct fibre_now), GROUP, sizeof...(A), { sizeof(A)... }, call };
+    u32 pointers = 0, bit = 1;
+    ((pointers |= fibre_pointer<A> ? bit : 0, bit *= 2), ...);
+    return { sizeof(struct fibre_now), GROUP, sizeof...(A), { sizeof(A)... }, pointers, call };
 }
 #define FIBRE_EXPORT(name)                                                                    \
     static void fibre_call_##name(void **p)                                                   \

@@ -27,6 +27,7 @@ struct fibre_now { /* lies in the loaded object */
 struct fibre_kernel {
     int32_t now_bytes, group, count;
     int32_t bytes[GPU_MOST_ARGS]; /* of each parameter */
+    uint32_t pointers;            /* bit i: parameter i is one */
     void (*call)(void **args);
 };
 
@@ -51,10 +52,13 @@ struct fibre_module {
 segue_status fibre_read_settings(struct fibre_settings *out, segue_diag *why);
 /* The text that stands for all that compiled code depends on besides its source. */
 segue_status fibre_identity(const struct fibre_settings *settings, char *out, size_t room, segue_diag *why);
+/* A part of the source that calls itself dialect.h is replaced: text composed for another device compiles, too. */
 segue_status fibre_build(const segue_host *host, const struct fibre_settings *settings, const char *source,
                          const char *options, void **blob, uint64_t *bytes, segue_diag *why);
+/* kernel is NULL: an image of which fibre_find() chooses one. */
 segue_status fibre_load(const segue_host *host, const void *blob, uint64_t bytes, const char *kernel,
                         struct fibre_module **out, segue_diag *why);
+segue_status fibre_find(struct fibre_module *module, const char *kernel, segue_diag *why);
 void fibre_unload(const segue_host *host, struct fibre_module *module);
 /* "selective_scan.k.h:41" of an instruction, with "(in words.h:80)" where code of another line was inlined. */
 void fibre_place(const struct fibre_module *module, uint32_t pc, char *out, size_t room);

@@ -19,16 +19,18 @@ static struct fibre_device *device_of(struct gpu *gpu)
     return (struct fibre_device *)gpu;
 }
 
-static segue_status build(struct gpu *gpu, const char *source, const char *options, void **blob,
-                          uint64_t *bytes, segue_diag *why)
-{
-    return fibre_build(gpu->host, &device_of(gpu)->settings, source, options, blob, bytes, why);
-}
-
 static segue_status load(struct gpu *gpu, const void *blob, uint64_t bytes, const struct gpu_key *key,
                          void **loaded, segue_diag *why)
 {
     return fibre_load(gpu->host, blob, bytes, key->kernel, (struct fibre_module **)loaded, why);
+}
+
+static segue_status build(struct gpu *gpu, const struct gpu_key *key, const char *source, const char *options,
+                          void **loaded, void **blob, uint64_t *bytes, segue_diag *why)
+{
+    const struct fibre_settings *settings = &device_of(gpu)->settings;
+    const segue_status s = fibre_build(gpu->host, settings, source, options, blob, bytes, why);
+    return s ? s : load(gpu, *blob, *bytes, key, loaded, why);
 }
 
 static void unload(struct gpu *gpu, void *loaded)

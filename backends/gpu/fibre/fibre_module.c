@@ -16,7 +16,7 @@
 
 enum { MOST_WORDS = 96, MOST_BLOB = 64 << 20, COMPLAINTS = 4096 };
 
-extern const char fibre_hooks[]; /* fibre_hooks.inc */
+extern const char fibre_dialect[], fibre_hooks[]; /* dialect.h, fibre_hooks.inc */
 
 /* What is linked instead of the default: -fsanitize=thread would pull in libtsan, which wants the process. */
 static const char *const common[] = { "-x",
@@ -143,10 +143,11 @@ static void append_file(FILE *to, FILE *from)
     for (size_t n; (n = fread(part, 1, sizeof part, from)) > 0;) fwrite(part, 1, n, to);
 }
 
-/* The source, part by part as #line tells them; a part with a file of its name in folder is that file. */
+/* The source, part by part as #line tells them; a part with a file of its name in folder is that file, and every
+ * dialect is ours. */
 static void append_source(FILE *to, const char *source, const char *folder)
 {
-    static const char mark[] = "#line 1 \"";
+    static const char mark[] = "#line 1 \"", dialect[] = "#line 1 \"dialect.h\"\n";
     while (*source) {
         const char *next = strstr(source + 1, "\n#line 1 \"");
         const size_t bytes = next ? (size_t)(next + 1 - source) : strlen(source);
@@ -162,6 +163,10 @@ static void append_source(FILE *to, const char *source, const char *folder)
             append_file(to, other);
             put(to, "\n");
             fclose(other);
+        } else if (!strncmp(source, dialect, strlen(dialect))) {
+            put(to, dialect);
+            put(to, fibre_dialect);
+            put(to, "\n");
         } else fwrite(source, 1, bytes, to);
         source += bytes;
     }
@@ -320,27 +325,34 @@ static segue_status open_image(struct fibre_module *m, const void *blob, uint64_
                           "a compiled kernel cannot be loaded: %.300s", dlerror());
 }
 
-static segue_status find_symbols(struct fibre_module *m, const char *kernel, segue_diag *why)
+segue_status fibre_find(struct fibre_module *m, const char *kernel, segue_diag *why)
 {
     char symbol[128];
     snprintf(symbol, sizeof symbol, "fibre_kernel_%s", kernel);
     snprintf(m->name, sizeof m->name, "%s", kernel);
+    m->kernel = dlsym(m->handle, symbol);
+    if (m->kernel && m->kernel->now_bytes == (int32_t)sizeof *m->now && m->kernel->group >= 1 &&
+        m->kernel->group <= FIBRE_MOST_ITEMS)
+        return SEGUE_OK;
+    return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0,
+                          "a compiled kernel has no %s, or is of another version of the fibre dialect", symbol);
+}
+
+static segue_status find_symbols(struct fibre_module *m, segue_diag *why)
+{
     char *const *edges = dlsym(m->handle, "fibre_edges");
     m->now = dlsym(m->handle, "fibre_now");
-    m->kernel = dlsym(m->handle, symbol);
-    if (!edges || !m->now || !m->kernel || m->kernel->now_bytes != (int32_t)sizeof *m->now ||
-        m->kernel->group < 1 || m->kernel->group > FIBRE_MOST_ITEMS)
+    if (!edges || !m->now)
         return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0,
-                              "a compiled kernel has no %s, or is of another version of the fibre dialect",
-                              symbol);
+                              "an image without fibre_edges or fibre_now: no kernel of the fibre dialect");
     m->local = edges[0];
     m->local_end = edges[1];
     m->image = edges[2];
     m->image_end = edges[3];
     if (m->local_end - m->local > FIBRE_LOCAL_BYTES)
         return segue_kit_fail(why, SEGUE_ERROR_UNSUPPORTED, SEGUE_PHASE_PLAN, 0,
-                              "%s has %td bytes of LOCAL memory, wanted at most %d", kernel,
-                              m->local_end - m->local, FIBRE_LOCAL_BYTES);
+                              "%td bytes of LOCAL memory, wanted at most %d", m->local_end - m->local,
+                              FIBRE_LOCAL_BYTES);
     return SEGUE_OK;
 }
 
@@ -350,7 +362,8 @@ segue_status fibre_load(const segue_host *host, const void *blob, uint64_t bytes
     struct fibre_module *m = host->alloc(host->user, sizeof *m, 64);
     if (!m) return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for a kernel");
     segue_status s = open_image(m, blob, bytes, why);
-    if (!s) s = find_symbols(m, kernel, why);
+    if (!s) s = find_symbols(m, why);
+    if (!s && kernel) s = fibre_find(m, kernel, why);
     if (s) fibre_unload(host, m);
     else *out = m;
     return s;

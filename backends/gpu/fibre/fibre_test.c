@@ -392,7 +392,9 @@ static void run_row(const segue_row *row, const segue_op_header *op)
 {
     segue_diag why = { 0 };
     struct gpu *gpu = open_gpu();
-    const segue_kit_device device = { .handle = gpu, .host = &test_host };
+    segue_host host = test_host;
+    host.describe = segue_describe;
+    const segue_kit_device device = { .handle = gpu, .host = &host };
     segue_kit_plan plan = { 0 };
     if (row->prepare(op, &device, &plan, &why)) fail_msg("%s", why.text);
     const segue_kit_call call = { .device = &device, .data = plan.data, .why = &why };

@@ -10,12 +10,9 @@
 #include "rows.h"
 #undef ROW
 
-static segue_status count(const segue_host *host, uint32_t *devices, segue_diag *diag)
-{
-    (void)host, (void)diag;
-    *devices = 1;
-    return SEGUE_OK;
-}
+#ifndef FIBRE_FEATURES /* GPU_HAS_... that the rows of another folder ask for */
+#define FIBRE_FEATURES 0
+#endif
 
 static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
 {
@@ -23,7 +20,7 @@ static segue_status info(const segue_host *host, uint32_t index, segue_device_fa
     segue_diag why = { 0 };
     (void)host, (void)index, (void)diag;
     out->threads = 1;
-    out->flags |= SEGUE_DEVICE_READY;
+    out->flags |= SEGUE_DEVICE_READY | SEGUE_DEVICE_STAND_IN;
     if (fibre_read_settings(&s, &why)) { /* device_open will say the same */
         out->flags &= ~(uint32_t)SEGUE_DEVICE_READY;
         snprintf(out->text, sizeof out->text, "%s", why.text);
@@ -47,6 +44,7 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
         if (diag) *diag = why;
         return why.code;
     }
+    gpu->features |= FIBRE_FEATURES;
     *device = gpu;
     return SEGUE_OK;
 }
@@ -57,7 +55,8 @@ static void close_device(void *device)
 }
 
 static const segue_kit_adapter adapter = {
-    SEGUE_KIT_HOST_MEMORY, .count = count, .info = info, .open = open_device, .close = close_device,
+    SEGUE_KIT_HOST_MEMORY, .count = segue_kit_count_one, .info = info,
+    .open = open_device,   .close = close_device,
 };
 
 static const segue_row *const rows[] = {
