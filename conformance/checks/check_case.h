@@ -17,6 +17,12 @@ struct lab_device {
     int same_bits;  /* a variant whose rows promise the same bits where THREAD_INVARIANT is declared */
 };
 
+struct lab_delay { /* what keeps a stream busy for a while: fills of memory that nobody reads */
+    segue_buffer memory;
+    uint64_t bytes; /* 0: there is none */
+    int fills, measured;
+};
+
 /* A device as it is asked for, and the same device opened in other ways: on a CPU every instruction set that can be
  * forced and other thread counts. */
 struct lab {
@@ -25,6 +31,7 @@ struct lab {
     int variant_count;
     char own[LAB_VARIANTS][32]; /* labels of ways that lead to the device itself */
     int own_count;
+    struct lab_delay delay; /* on the device itself */
 };
 
 struct lab_rows { /* what segue_explain knows, best first */

@@ -21,9 +21,10 @@ static const struct identity identities[] = {
     { "identity:bounds", always, identity_bounds },              /* a plan for more than what is run */
     { "identity:replan", always, identity_replan },              /* other values and addresses under one plan */
     { "identity:concurrent", can_be_concurrent, identity_concurrent }, /* one plan, two threads at once */
-    { "identity:segue_run", is_chosen, identity_segue_run },           /* plan and workspace by the library */
-    { "identity:threads", has_variants, identity_threads },            /* other numbers of threads */
-    { "identity:isa", has_variants, identity_isa },                    /* other instruction sets, by value */
+    { "identity:order", has_order, identity_order }, /* copied, run and read on two streams, behind events */
+    { "identity:segue_run", is_chosen, identity_segue_run }, /* plan and workspace by the library */
+    { "identity:threads", has_variants, identity_threads },  /* other numbers of threads */
+    { "identity:isa", has_variants, identity_isa },          /* other instruction sets, by value */
 };
 
 enum { IDENTITIES = sizeof identities / sizeof *identities };

@@ -40,6 +40,9 @@ void settle_other(struct exam *e, const struct answer *a, const struct compariso
 /* threads */
 int can_be_concurrent(const struct exam *e);
 void identity_concurrent(struct exam *e, const char *check);
+/* order */
+int has_order(const struct exam *e); /* its streams do something later */
+void identity_order(struct exam *e, const char *check);
 /* place */
 int is_chosen(const struct exam *e);
 void identity_segue_run(struct exam *e, const char *check);

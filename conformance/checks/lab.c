@@ -110,6 +110,7 @@ int lab_open(struct lab *out, const char *name, int variants, char *why, size_t 
 void lab_close(struct lab *l)
 {
     for (int i = 0; i < l->variant_count; i++) close_one(&l->variants[i]);
+    if (l->delay.bytes) segue_memory_free(l->device.handle, l->delay.memory);
     close_one(&l->device);
     segue_context_destroy(l->context);
     memset(l, 0, sizeof *l);
