@@ -9,14 +9,13 @@
 
 /* ENTRY(parameters, field, name): all return int, 0 = success (CUDA driver API 11.2, cuda.h). A CUcontext and a
  * CUstream are pointers, a CUdevice is an int. */
-#define CUDA_ENTRIES(ENTRY)                                                                  \
-    ENTRY((int *value, int attribute, int device), device_attribute, "cuDeviceGetAttribute") \
-    ENTRY((void **context, int device), primary_retain, "cuDevicePrimaryCtxRetain")          \
-    ENTRY((int device), primary_release, "cuDevicePrimaryCtxRelease_v2")                     \
-    ENTRY((void **context), context_current, "cuCtxGetCurrent")                              \
-    ENTRY((void *context), context_push, "cuCtxPushCurrent_v2")                              \
-    ENTRY((void **context), context_pop, "cuCtxPopCurrent_v2")                               \
-    ENTRY((int *device), context_device, "cuCtxGetDevice")                                   \
+#define CUDA_ENTRIES(ENTRY)                                                         \
+    ENTRY((void **context, int device), primary_retain, "cuDevicePrimaryCtxRetain") \
+    ENTRY((int device), primary_release, "cuDevicePrimaryCtxRelease_v2")            \
+    ENTRY((void **context), context_current, "cuCtxGetCurrent")                     \
+    ENTRY((void *context), context_push, "cuCtxPushCurrent_v2")                     \
+    ENTRY((void **context), context_pop, "cuCtxPopCurrent_v2")                      \
+    ENTRY((int *device), context_device, "cuCtxGetDevice")                          \
     ENTRY((void *stream, void **context), stream_context, "cuStreamGetCtx")
 
 /* NVRTC 11.2, nvrtc.h; an nvrtcProgram is a pointer. */
@@ -68,6 +67,7 @@ struct cuda_target {
 
 struct cuda_compiler {
     struct cuda_compiler_api api; /* zeros = NVRTC was not found: only embedded code can run */
+    int driver;                   /* CUDA's major version of the driver */
     int major, minor, arch_count;
     int archs[CUDA_MOST_ARCHS]; /* 80, 90 ... */
     struct cuda_target target;
@@ -100,8 +100,9 @@ extern const segue_kit_adapter cuda_adapter;
 
 /* ---- cuda_compile.c ------------------------------------------------------------------------------------- */
 
-/* What NVRTC is there, and what it makes for the capability. None is no failure: embedded code still runs. */
-segue_status cuda_find_compiler(struct cuda_compiler *compiler, int capability, segue_diag *why);
+/* What NVRTC is there, not newer than the driver if possible, and what it makes for the capability. None is no
+ * failure: embedded code still runs. */
+segue_status cuda_find_compiler(struct cuda_compiler *compiler, int capability, int driver, segue_diag *why);
 /* Its version and build in few words, for gpu.identity. */
 void cuda_tell_compiler(const struct cuda_compiler *compiler, char *out, size_t room);
 struct cuda_target cuda_target_of(const struct cuda_compiler *compiler, int capability);

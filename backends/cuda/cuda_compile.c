@@ -3,10 +3,7 @@
 /* NVRTC, in this process: it neither aborts nor keeps state between programs. */
 #include "cuda.h"
 
-#include <dlfcn.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 #define PLAN SEGUE_PHASE_PLAN
 
@@ -20,19 +17,32 @@ static const struct native_entry entries[] = {
 };
 
 /* 11.2 is the name of all 11.x from then on */
-static const char *const names[] = { "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2", NULL };
+static const struct {
+    int major;
+    const char *name;
+} versions[] = { { 13, "libnvrtc.so.13" }, { 12, "libnvrtc.so.12" }, { 11, "libnvrtc.so.11.2" } };
+enum { VERSIONS = sizeof versions / sizeof *versions };
 static const char *const folders[] = { "$CUDA_HOME/lib64", "/usr/local/cuda/lib64", NULL };
 
-static const struct native_library library = {
-    names,
-    "install NVRTC of the driver's CUDA version or older (in the CUDA toolkit, cuda-nvrtc-13-0 or 12-x; from PyPI "
-    "nvidia-cuda-nvrtc), in a place that the loader knows or below CUDA_HOME",
-    entries, sizeof entries / sizeof *entries, folders
-};
+static const struct native_library
+    form = { /* but for the names, in an order that the driver decides */
+             NULL,
+             "install NVRTC of the driver's CUDA version or older (in the CUDA toolkit, cuda-nvrtc-13-0 or 12-x; from PyPI "
+             "nvidia-cuda-nvrtc), in a place that the loader knows or below CUDA_HOME",
+             entries, sizeof entries / sizeof *entries, folders
+    };
 
-static segue_status load(struct cuda_compiler_api *api, segue_diag *why)
+/* A driver runs what compilers of its own major version, or of an older one, make (CUDA Compatibility, minor version
+ * compatibility): a newer NVRTC is the last to be taken, for kernels that load all the same. */
+static segue_status load(struct cuda_compiler_api *api, int driver, segue_diag *why)
 {
-    int stand_in;
+    const char *names[VERSIONS + 1] = { NULL };
+    struct native_library library = form;
+    int count = 0, stand_in;
+    for (int newer = 0; newer < 2; newer++)
+        for (int i = 0; i < VERSIONS; i++)
+            if ((versions[i].major > driver) == newer) names[count++] = versions[i].name;
+    library.names = names;
     const segue_status s = native_load(&library, api, &stand_in, PLAN, why);
     if (s) memset(api, 0, sizeof *api);
     return s;
@@ -55,22 +65,26 @@ struct cuda_target cuda_target_of(const struct cuda_compiler *compiler, int capa
     return target;
 }
 
-segue_status cuda_find_compiler(struct cuda_compiler *compiler, int capability, segue_diag *why)
+segue_status cuda_find_compiler(struct cuda_compiler *compiler, int capability, int driver, segue_diag *why)
 {
-    const struct cuda_compiler none = { 0 };
+    const struct cuda_compiler none = { .driver = driver };
     int count = 0;
     *compiler = none;
-    if (load(&compiler->api, NULL)) return SEGUE_OK; /* plans will say what is missing */
+    if (load(&compiler->api, driver, NULL)) return SEGUE_OK; /* plans will say what is missing */
+    const char *call = "nvrtcVersion";
     int error = compiler->api.version(&compiler->major, &compiler->minor);
-    if (!error) error = compiler->api.arch_count(&count);
+    if (!error) error = compiler->api.arch_count(&count), call = "nvrtcGetNumSupportedArchs";
     const int fits = count >= 0 && count <= CUDA_MOST_ARCHS;
-    if (!error && fits) error = compiler->api.archs(compiler->archs);
-    if (error || !fits)
-        return segue_kit_fail(
+    if (!error && fits) error = compiler->api.archs(compiler->archs), call = "nvrtcGetSupportedArchs";
+    if (error || !fits) {
+        segue_kit_fail(
             why, SEGUE_ERROR_NO_DEVICE, SEGUE_PHASE_OPEN, 0,
-            "NVRTC is there and does not say what it compiles for (code %d, %d architectures): "
+            "NVRTC is there and does not say what it compiles for: %s failed with %d, %d architectures; "
             "install it anew, or another version",
-            error, count);
+            call, error, count);
+        if (why) why->native_code = error;
+        return SEGUE_ERROR_NO_DEVICE;
+    }
     compiler->arch_count = count;
     compiler->target = cuda_target_of(compiler, capability);
     return SEGUE_OK;
@@ -79,30 +93,15 @@ segue_status cuda_find_compiler(struct cuda_compiler *compiler, int capability, 
 /* The version tells no patches, so size and time of the library's file stand for these. */
 void cuda_tell_compiler(const struct cuda_compiler *compiler, char *out, size_t room)
 {
-    Dl_info info;
-    struct stat file;
+    char file[48];
     void *entry;
     memcpy(&entry, &compiler->api.version, sizeof entry);
-    if (!entry) {
-        snprintf(out, room, "no NVRTC");
-        return;
-    }
-    const int known = dladdr(entry, &info) && info.dli_fname && !stat(info.dli_fname, &file);
-    snprintf(out, room, "NVRTC %d.%d (%" PRIx64 ".%" PRIx64 ")", compiler->major, compiler->minor,
-             known ? (uint64_t)file.st_size : 0, known ? (uint64_t)file.st_mtime : 0);
+    if (entry) native_tell_file(entry, file, sizeof file);
+    if (entry) snprintf(out, room, "NVRTC %d.%d (%s)", compiler->major, compiler->minor, file);
+    else snprintf(out, room, "no NVRTC");
 }
 
 /* ---- compiling ------------------------------------------------------------------------------------------- */
-
-/* From the first line that speaks of an error, on one line. */
-static void shorten(char *log)
-{
-    char *error = strstr(log, "error");
-    while (error && error > log && error[-1] != '\n') error--;
-    if (error) memmove(log, error, strlen(error) + 1);
-    for (char *c = log; *c; c++)
-        if (*c == '\n' || *c == '\r') *c = c[1] ? '|' : 0;
-}
 
 static segue_status failed(const struct cuda_device *dev, int error, const char *call, segue_diag *why)
 {
@@ -123,24 +122,10 @@ static void add_log(const struct cuda_device *dev, void *program, segue_diag *wh
     if (!log) return;
     if (!api->log(program, log)) {
         const size_t used = strlen(why->text);
-        shorten(log);
+        native_shorten(log);
         snprintf(why->text + used, sizeof why->text - used, ": %s", log);
     }
     host->free(host->user, log);
-}
-
-/* " -DGROUP=128 -DN=16" cut at its spaces, which words[] points into; -1 = too many. */
-static int split(char *text, const char *words[], int room)
-{
-    int count = 0;
-    for (char *at = text; *at;) {
-        while (*at == ' ') *at++ = 0;
-        if (!*at) break;
-        if (count == room) return -1;
-        words[count++] = at;
-        at += strcspn(at, " ");
-    }
-    return count;
 }
 
 static segue_status compile_program(struct cuda_device *dev, void *program, const char *options,
@@ -150,7 +135,7 @@ static segue_status compile_program(struct cuda_device *dev, void *program, cons
     const char *words[MOST_OPTIONS] = { arch, "--fmad=false", "-default-device" };
     snprintf(arch, sizeof arch, "--gpu-architecture=%s", dev->compiler.target.arch);
     const int length = snprintf(text, sizeof text, "%s", options);
-    const int more = length < OPTIONS_ROOM ? split(text, words + 3, MOST_OPTIONS - 3) : -1;
+    const int more = length < OPTIONS_ROOM ? native_split(text, words + 3, MOST_OPTIONS - 3) : -1;
     if (more < 0)
         return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, PLAN, 0, "too many compile options: %s", options);
     const int error = dev->compiler.api.compile(program, more + 3, words);
@@ -188,7 +173,7 @@ static segue_status check_compiler(const struct cuda_device *dev, const char *ke
     struct cuda_compiler_api again;
     int lowest = 0;
     if (!compiler->api.compile) {
-        const segue_status s = load(&again, why); /* says what is missing */
+        const segue_status s = load(&again, compiler->driver, why); /* says what is missing */
         if (why) why->code = SEGUE_ERROR_UNSUPPORTED;
         if (s) return SEGUE_ERROR_UNSUPPORTED;
         return segue_kit_fail(why, SEGUE_ERROR_UNSUPPORTED, PLAN, 0,

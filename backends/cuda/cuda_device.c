@@ -4,10 +4,9 @@
  * shares, or in a context that an engine brings. */
 #include "cuda.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
-enum { WANTED_GROUP = 128, MOST_DEVICES = 256, NAME_ROOM = 96 };
+enum { NAME_ROOM = 96 };
 
 extern const char cuda_dialect[];
 
@@ -29,51 +28,23 @@ static segue_status told(int error, uint32_t phase, const char *call, segue_diag
     return native_told_of(&cuda_kind, error, phase, call, why);
 }
 
-static segue_status count_devices(const struct driver *d, uint32_t *count, segue_diag *why)
-{
-    int found = 0;
-    const segue_status s = told(d->api.device_count(&found), SEGUE_PHASE_ENUMERATE, "cuDeviceGetCount", why);
-    if (s) return s;
-    *count = (uint32_t)(found < MOST_DEVICES ? found : MOST_DEVICES);
-    if (found > 0) return SEGUE_OK;
-    return segue_kit_fail(why, SEGUE_OK, SEGUE_PHASE_ENUMERATE, 0,
-                          "the driver is there and finds no GPU: is CUDA_VISIBLE_DEVICES set to none?");
-}
-
 static segue_status cuda_count(const segue_host *host, uint32_t *count, segue_diag *diag)
 {
     struct driver d;
     (void)host;
     *count = 0;
     segue_status s = cuda_load(&d.api, &d.cuda, &d.stand_in, SEGUE_PHASE_ENUMERATE, diag);
-    if (!s) return count_devices(&d, count, diag);
+    if (!s) return native_count_devices(&cuda_kind, &d.api, count, diag);
     if (diag) diag->code = SEGUE_OK; /* no driver is no error: diag says what is missing */
     return SEGUE_OK;
 }
 
-static segue_status find(const struct driver *d, uint32_t index, int *device, uint32_t phase, segue_diag *why)
-{
-    uint32_t count = 0;
-    const segue_status s = count_devices(d, &count, why);
-    if (s) return s;
-    if (index >= count)
-        return segue_kit_fail(why, SEGUE_ERROR_NO_DEVICE, phase, 0, "no cuda:%u, CUDA finds %u devices", index,
-                              count);
-    return told(d->api.device_get(device, (int)index), phase, "cuDeviceGet", why);
-}
-
-static segue_status ask(const struct cuda_api *cuda, int device, int what, int *value, uint32_t phase,
-                        segue_diag *why)
-{
-    return told(cuda->device_attribute(value, what, device), phase, "cuDeviceGetAttribute", why);
-}
-
-static segue_status ask_capability(const struct cuda_api *cuda, int device, int *capability, uint32_t phase,
+static segue_status ask_capability(const struct native_api *api, int device, int *capability, uint32_t phase,
                                    segue_diag *why)
 {
     int major = 0, minor = 0;
-    segue_status s = ask(cuda, device, CUDA_CAPABILITY_MAJOR, &major, phase, why);
-    if (!s) s = ask(cuda, device, CUDA_CAPABILITY_MINOR, &minor, phase, why);
+    segue_status s = native_ask(&cuda_kind, api, device, CUDA_CAPABILITY_MAJOR, &major, phase, why);
+    if (!s) s = native_ask(&cuda_kind, api, device, CUDA_CAPABILITY_MINOR, &minor, phase, why);
     *capability = major * 10 + minor;
     return s;
 }
@@ -84,7 +55,7 @@ static segue_status describe(const struct driver *d, int device, segue_device_fa
     char name[NAME_ROOM] = "";
     size_t memory = 0;
     int version = 0, capability = 0;
-    segue_status s = ask_capability(&d->cuda, device, &capability, PHASE, why);
+    segue_status s = ask_capability(&d->api, device, &capability, PHASE, why);
     if (!s) s = told(d->api.device_name(name, NAME_ROOM, device), PHASE, "cuDeviceGetName", why);
     if (!s) s = told(d->api.device_memory(&memory, device), PHASE, "cuDeviceTotalMem", why);
     if (!s) s = told(d->api.driver_version(&version), PHASE, "cuDriverGetVersion", why);
@@ -103,7 +74,7 @@ static segue_status cuda_info(const segue_host *host, uint32_t index, segue_devi
     int device = 0;
     (void)host;
     segue_status s = cuda_load(&d.api, &d.cuda, &d.stand_in, SEGUE_PHASE_ENUMERATE, diag);
-    if (!s) s = find(&d, index, &device, SEGUE_PHASE_ENUMERATE, diag);
+    if (!s) s = native_find_device(&cuda_kind, &d.api, index, &device, SEGUE_PHASE_ENUMERATE, diag);
     return s ? s : describe(&d, device, out, diag);
 }
 
@@ -120,6 +91,12 @@ static void cuda_facts(void *device, segue_device_facts *facts)
             "NVRTC %d.%d compiles nothing for compute capability %d.%d: only kernels that came compiled with "
             "the plugin can run",
             dev->compiler.major, dev->compiler.minor, dev->capability / 10, dev->capability % 10);
+    else if (dev->compiler.major > dev->compiler.driver)
+        snprintf(
+            facts->text, sizeof facts->text,
+            "NVRTC %d.%d is newer than the driver (CUDA %d), which may refuse what it compiles: install NVRTC "
+            "%d, or a newer driver",
+            dev->compiler.major, dev->compiler.minor, dev->compiler.driver, dev->compiler.driver);
 }
 
 /* ---- one device, current on a thread ---------------------------------------------------------------------- */
@@ -177,28 +154,15 @@ static segue_status adopt(struct cuda_device *dev, void *context, uint32_t index
 static segue_status take_context(struct cuda_device *dev, uint32_t index, const segue_device_options *options,
                                  segue_diag *why)
 {
+    int mode;
     if (options->native_context) return adopt(dev, options->native_context, index, why);
+    const int relaxed =
+        native_relax(&dev->native, &mode); /* the first to retain it makes it, which allocates */
     const segue_status s = told(dev->cuda.primary_retain(&dev->context, dev->device), SEGUE_PHASE_OPEN,
                                 "cuDevicePrimaryCtxRetain", why);
+    if (relaxed) native_strict(&dev->native, mode);
     dev->primary = !s;
     return s;
-}
-
-static segue_status find_limits(struct cuda_device *dev, segue_diag *why)
-{
-    static const int attributes[] = { CUDA_MOST_ITEMS, CUDA_LOCAL_BYTES, CUDA_MOST_GROUPS_X, CUDA_MOST_GROUPS_Y,
-                                      CUDA_MOST_GROUPS_Z };
-    struct gpu *gpu = &dev->native.gpu;
-    int values[5] = { 0 };
-    segue_status s = SEGUE_OK;
-    for (int i = 0; i < 5 && !s; i++)
-        s = ask(&dev->cuda, dev->device, attributes[i], &values[i], SEGUE_PHASE_OPEN, why);
-    if (s) return s;
-    gpu->group = WANTED_GROUP;
-    while (gpu->group > 1 && gpu->group > values[0]) gpu->group /= 2;
-    gpu->local_bytes = values[1];
-    for (int i = 0; i < 3; i++) gpu->most_groups[i] = values[2 + i];
-    return SEGUE_OK;
 }
 
 /* Compiled code is good for an architecture and made by one compiler; which driver runs it is no matter. The
@@ -216,22 +180,28 @@ static segue_status identify(struct cuda_device *dev, segue_diag *why)
     return SEGUE_OK;
 }
 
+static const struct native_limits limits = { CUDA_MOST_ITEMS,
+                                             CUDA_LOCAL_BYTES,
+                                             { CUDA_MOST_GROUPS_X, CUDA_MOST_GROUPS_Y, CUDA_MOST_GROUPS_Z } };
+
 static segue_status start(struct cuda_device *dev, uint32_t index, const segue_device_options *options,
                           segue_diag *why)
 {
     struct driver d;
+    int version = 0;
     segue_status s = cuda_load(&d.api, &d.cuda, &d.stand_in, SEGUE_PHASE_OPEN, why);
-    if (!s) s = find(&d, index, &dev->device, SEGUE_PHASE_OPEN, why);
+    if (!s) s = native_find_device(&cuda_kind, &d.api, index, &dev->device, SEGUE_PHASE_OPEN, why);
     if (s) return s;
     dev->native.api = d.api;
     dev->native.kind = &cuda_kind;
     dev->native.ordinal = (int)index;
     dev->cuda = d.cuda;
     dev->stand_in = d.stand_in;
-    s = ask_capability(&d.cuda, dev->device, &dev->capability, SEGUE_PHASE_OPEN, why);
+    s = ask_capability(&d.api, dev->device, &dev->capability, SEGUE_PHASE_OPEN, why);
     if (dev->capability >= 80) dev->native.gpu.features |= GPU_HAS_SM80; /* the rows of this folder */
-    if (!s) s = find_limits(dev, why);
-    if (!s) s = cuda_find_compiler(&dev->compiler, dev->capability, why);
+    if (!s) s = native_find_limits(&dev->native, dev->device, &limits, why);
+    if (!s) s = told(d.api.driver_version(&version), SEGUE_PHASE_OPEN, "cuDriverGetVersion", why);
+    if (!s) s = cuda_find_compiler(&dev->compiler, dev->capability, version / 1000, why);
     if (!s) s = identify(dev, why);
     if (!s) s = take_context(dev, index, options, why);
     return s ? s : native_open(&dev->native, why);
@@ -249,21 +219,14 @@ static void cuda_close(void *device)
 static segue_status cuda_open(const segue_host *host, uint32_t index, const segue_device_options *options,
                               void **device, segue_diag *diag)
 {
-    if (options->threads || options->parallel_for)
-        return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
-                              "threads or parallel_for is given, wanted 0 and NULL: a GPU has its own");
-    if (options->native_device)
-        return segue_kit_fail(
-            diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
-            "native_device is given, wanted NULL: cuda:%u tells the device, and native_context "
-            "the engine's CUcontext",
-            index);
+    segue_status s = native_check_options(&cuda_kind, index, options, diag);
+    if (s) return s;
     struct cuda_device *dev = host->alloc(host->user, sizeof *dev, 64);
     if (!dev)
         return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for device cuda:%u",
                               index);
     dev->native.gpu.host = host;
-    const segue_status s = start(dev, index, options, diag);
+    s = start(dev, index, options, diag);
     if (s) cuda_close(dev);
     else *device = dev;
     return s;
@@ -275,6 +238,8 @@ static const struct gpu_driver driver = { NATIVE_DRIVER, .dialect = cuda_dialect
 
 const struct native_kind cuda_kind = {
     .id = "cuda",
+    .hides = "CUDA_VISIBLE_DEVICES",
+    .context = "CUcontext",
     .api = SEGUE_API_CUDA,
     .errors = cuda_errors,
     .enter = enter,

@@ -280,6 +280,30 @@ static void *own_stream(void)
     return stream;
 }
 
+/* What a real driver may forbid while somebody captures is done in a mode that allows it. */
+static int (*real_stream_create)(void **, uint32_t), (*real_event_create)(void **, uint32_t);
+static int strict; /* calls that were made in another mode */
+
+static void note_mode(void)
+{
+    int mode = NATIVE_CAPTURE_RELAXED;
+    engine.cuThreadExchangeStreamCaptureMode(&mode);
+    strict += mode != NATIVE_CAPTURE_RELAXED;
+    engine.cuThreadExchangeStreamCaptureMode(&mode);
+}
+
+static int noted_stream_create(void **stream, uint32_t flags)
+{
+    note_mode();
+    return real_stream_create(stream, flags);
+}
+
+static int noted_event_create(void **event, uint32_t flags)
+{
+    note_mode();
+    return real_event_create(event, flags);
+}
+
 static int (*real_launch)(void *, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, void *,
                           void **, void **);
 static int launch_mode; /* the thread's capture mode at the last launch */
@@ -313,8 +337,12 @@ static void plans_and_runs_while_captured(void **state)
     assert_int_equal(engine.cuStreamBeginCapture_v2(handle, MODE_GLOBAL), 0);
     real_launch = dev->native.api.launch;
     dev->native.api.launch = noted_launch;
+    real_stream_create = dev->native.api.stream_create, real_event_create = dev->native.api.event_create;
+    dev->native.api.stream_create = noted_stream_create, dev->native.api.event_create = noted_event_create;
+    strict = 0;
     if (make_things(dev, &t, &why)) fail_msg("%s", why.text);
     assert_int_equal(launch_mode, NATIVE_CAPTURE_RELAXED); /* of the warm-up */
+    assert_int_equal(strict, 0);
     assert_int_equal(adapter->stream_capturing(dev, stream, &capturing, &why), SEGUE_OK);
     assert_int_equal(capturing, 1);
     if (run_line(&t.kernel, stream, t.buffer.data, NULL, 5, 6, LENGTH, &why)) fail_msg("%s", why.text);
@@ -337,6 +365,22 @@ static void plans_and_runs_while_captured(void **state)
     }
     engine.cuGraphExecDestroy(exec), engine.cuGraphDestroy(graph);
     drop_things(dev, &t);
+    engine.cuStreamDestroy_v2(handle);
+    engine.cuCtxSetCurrent(NULL);
+}
+
+/* Nor does it break a capture to open another device, which makes a context. */
+static void opens_while_captured(void **state)
+{
+    void *handle = own_stream(), *graph = NULL;
+    struct cuda_device *other = NULL;
+    segue_diag why = { 0 };
+    (void)state;
+    assert_int_equal(engine.cuStreamBeginCapture_v2(handle, MODE_GLOBAL), 0);
+    if (open_index(1, NULL, &other, &why)) fail_msg("%s", why.text);
+    adapter->close(other);
+    assert_int_equal(engine.cuStreamEndCapture(handle, &graph), 0);
+    engine.cuGraphDestroy(graph);
     engine.cuStreamDestroy_v2(handle);
     engine.cuCtxSetCurrent(NULL);
 }
@@ -385,6 +429,7 @@ int main(void)
         TEST(stays_lost),
         TEST(asks_whether_unknown_stays),
         TEST(plans_and_runs_while_captured),
+        TEST(opens_while_captured),
         TEST(refuses_what_a_capture_forbids),
         BARE(leaves_the_current_context),
         BARE(survives_every_failure),

@@ -190,12 +190,39 @@ static void says_what_to_install(void **state)
     assert_non_null(file);
     fclose(file);
     setenv("SEGUE_DRIVER_PATH", test_folder, 1);
-    dev.compiler = (struct cuda_compiler){ 0 };
+    dev.compiler = (struct cuda_compiler){ .driver = 13 };
     assert_int_equal(cuda_compile(&dev.native, "line", "", "", &blob, &bytes, &why), SEGUE_ERROR_UNSUPPORTED);
     assert_int_equal(why.code, SEGUE_ERROR_UNSUPPORTED);
     assert_non_null(strstr(why.text, "libnvrtc.so.13 does not load"));
     unsetenv("SEGUE_DRIVER_PATH");
     assert_null(blob);
+}
+
+/* Of several that are there: the newest of the driver's version or below, else any. */
+static void takes_a_compiler_that_the_driver_follows(void **state)
+{
+    static const char *const there[] = { "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so.11.2" };
+    static const struct {
+        int files, driver; /* how many of these, from the first */
+        const char *first;
+    } cases[] = { { 3, 14, "libnvrtc.so.13" }, { 3, 13, "libnvrtc.so.13" }, { 3, 12, "libnvrtc.so.12" },
+                  { 3, 11, "libnvrtc.so.11" }, { 2, 11, "libnvrtc.so.13" }, { 1, 12, "libnvrtc.so.13" } };
+    (void)state;
+    setenv("SEGUE_DRIVER_PATH", test_folder, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cuda_device dev = { .capability = 80, .compiler = { .driver = cases[i].driver } };
+        segue_diag why = { 0 };
+        char path[128];
+        for (int k = 0; k < 3; k++) { /* files that do not load: the first that is tried is named */
+            snprintf(path, sizeof path, "%s/%s", test_folder, there[k]);
+            remove(path);
+            FILE *file = k < cases[i].files ? fopen(path, "w") : NULL;
+            if (file) fclose(file);
+        }
+        assert_int_equal(cuda_compile(&dev.native, "line", "", "", NULL, NULL, &why), SEGUE_ERROR_UNSUPPORTED);
+        if (!strstr(why.text, cases[i].first)) fail_msg("%d: %s", cases[i].driver, why.text);
+    }
+    unsetenv("SEGUE_DRIVER_PATH");
 }
 
 /* ---- NVRTC itself, where a toolkit is ---- */
@@ -209,7 +236,7 @@ static void compiles_for_real(void **state)
     segue_diag why = { 0 };
     (void)state;
     dev.native.gpu.host = &test_host;
-    if (cuda_find_compiler(&dev.compiler, dev.capability, &why) || !dev.compiler.api.compile) skip();
+    if (cuda_find_compiler(&dev.compiler, dev.capability, 99, &why) || !dev.compiler.api.compile) skip();
     assert_int_equal(cuda_compile(&dev.native, "line", source, " -DN=4 -DM=5", &blob, &bytes, &why), SEGUE_OK);
     assert_memory_equal(blob, "\177ELF", 4);
     assert_true(bytes > 64);
@@ -232,9 +259,16 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh_folder, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(knows_each_code_once),  TEST(knows_which_are_fatal),       TEST(tells_any_code),
-        TEST(picks_code_that_runs),  TEST(tells_which_node_is_missing), TEST(tells_who_may_not_open_it),
-        TEST(picks_what_to_compile), TEST(says_what_to_install),        TEST(compiles_for_real),
+        TEST(knows_each_code_once),
+        TEST(knows_which_are_fatal),
+        TEST(tells_any_code),
+        TEST(picks_code_that_runs),
+        TEST(tells_which_node_is_missing),
+        TEST(tells_who_may_not_open_it),
+        TEST(picks_what_to_compile),
+        TEST(says_what_to_install),
+        TEST(compiles_for_real),
+        TEST(takes_a_compiler_that_the_driver_follows),
     };
 #undef TEST
     return cmocka_run_group_tests(tests, NULL, NULL);

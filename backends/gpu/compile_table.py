@@ -6,11 +6,14 @@
 What the build has embedded is read from where it was compiled (--store), the rest is compiled here, and kept there. Fails when
 a compiler is missing or does not know a target, a kernel has no key, a compilation fails or warns, or registers spill where
 keys.txt does not allow it. A cell: registers an item / bytes of LOCAL a group, then +bytes that an item spills, then on AMD
-~scalar registers that are kept in lanes of vector registers. "-": a kernel of another backend.
+~scalar registers that are kept in lanes of vector registers. "-": a kernel of another backend. Below: lines of code that all
+backends share for each primitive, and those that one backend adds.
 """
 import argparse
 import concurrent.futures
+import glob
 import os
+import re
 import sys
 
 import kernel_code as code
@@ -63,6 +66,37 @@ def print_table(found, targets, cells):
         print(key.label().ljust(width), *(cells.get((key, t), "-").rjust(w) for t, w in zip(targets, widths)))
 
 
+def lines(paths):
+    """Lines of code: neither blank nor comment."""
+    texts = [re.sub(r"/\*.*?\*/|//[^\n]*", "", code.read(path), flags=re.DOTALL) for path in paths]
+    return sum(1 for text in texts for line in text.splitlines() if line.strip())
+
+
+def print_lines(backends):
+    def found(folder, *patterns):
+        paths = {path for pattern in patterns for path in glob.glob(os.path.join(backends, folder, pattern))}
+        return {path for path in paths if not re.search(r"_test\.c$|testing|plan_time", path)}
+    kernels, shared = list(code.kernels_of(backends, "gpu")), set()
+    rows = []           # what, lines for the device, lines for the host
+    for name in kernels:
+        text, launcher = found("gpu", name + ".k.h"), found("gpu", *(name + end for end in (".args.h", ".c", ".h")))
+        rows.append((f"shared: {name}", text, launcher))
+        shared |= text | launcher
+    words = found("gpu", "words.h")
+    rows.append(("shared: words, programs, cache", words, found("gpu", "*.[ch]") - words - shared))
+    rows.append(("cuda and rocm: native", set(), found("gpu/native", "*.[ch]")))
+    for name in ("opencl", *TARGETS):
+        own, fast = code.kernels_of(backends, name), set()
+        if own:
+            texts, fast = found(name, "*.cu", "*.hip"), found(name, "fast*.h", *(kernel + "*.[ch]" for kernel in own))
+            rows.append((f"{name}: rows of its own, {len(own)}", texts, fast))
+        dialect = found(name, "dialect.h")
+        rows.append((f"{name}: dialect, adapter", dialect, found(name, "*.[ch]") - dialect - fast))
+    print("\n" + "lines of code".ljust(34), "device".rjust(7), "host".rjust(7))
+    for what, device, host in rows:
+        print(what.ljust(34), f"{lines(device):7}", f"{lines(host):7}")
+
+
 def run(options):
     if not code.kernels_of(options.backends, "gpu"):
         raise code.Wrong(f"{options.backends}/gpu holds no *.k.h, wanted the folder backends of a tree")
@@ -81,6 +115,7 @@ def run(options):
     if complaints:
         raise code.Wrong("\n".join(complaints))
     kernels = len({(key.folder, key.kernel) for key in found})
+    print_lines(options.backends)
     print(f"{kernels} kernels, {len(found)} keys, {len(by_target)} targets: {len(jobs)} compiled, none failed or warned")
 
 

@@ -149,6 +149,7 @@ def numbers(said, failed, forms):
 
 class Nvrtc:
     dialect = "cuda"
+    flags = ["--fmad=false", "--ptxas-options=-v", "-default-device"]
     missing = "no NVRTC: wanted a CUDA toolkit (CUDA_HOME), or nvidia-cuda-nvrtc in the folder of test tools (tools/setup)"
 
     def __init__(self, path):
@@ -167,7 +168,7 @@ class Nvrtc:
         return cls(path) if path else None
 
     def identity(self):
-        return self.name
+        return " ".join([self.name, *self.flags])
 
     def targets(self, wanted):
         count = ctypes.c_int()
@@ -192,7 +193,7 @@ class Nvrtc:
 
     def compile(self, target, text, options, name):
         program = ctypes.c_void_p()
-        options = [f"--gpu-architecture={target}", "--fmad=false", "--ptxas-options=-v", "-default-device", *options]
+        options = [f"--gpu-architecture={target}", *self.flags, *options]
         pointers = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
         failed = self.lib.nvrtcCreateProgram(ctypes.byref(program), text.encode(), (name + ".k.h").encode(), 0, None, None)
         failed = failed or self.lib.nvrtcCompileProgram(program, len(options), pointers)
@@ -205,6 +206,8 @@ class Nvrtc:
 
 class Clang:
     dialect = "rocm"
+    flags = ["-x", "hip", "--cuda-device-only", "--no-gpu-bundle-output", "-nogpuinc", "-nogpulib", "-O3", "-Wall", "-Wextra",
+             "-Rpass-analysis=kernel-resource-usage"]
     missing = "no clang-19 with lld: wanted Debian's packages clang-19 and lld-19 (tools/setup)"
 
     def __init__(self, path):
@@ -220,14 +223,12 @@ class Clang:
         return subprocess.run([self.path, *options], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False)
 
     def identity(self):
-        return self.name
+        return " ".join([self.name, *self.flags])
 
-    @staticmethod
-    def _of(target):
+    def _of(self, target):
         """gfx1030:wave64 = the same kernel with waves twice as long as that GPU has by itself."""
         arch, _, wave = target.partition(":")
-        return ["-x", "hip", f"--offload-arch={arch}", "--cuda-device-only", "--no-gpu-bundle-output", "-nogpuinc", "-nogpulib",
-                *(["-mwavefrontsize64"] if wave else [])]
+        return [*self.flags, f"--offload-arch={arch}", *(["-mwavefrontsize64"] if wave else [])]
 
     def targets(self, wanted):
         return [target for target in wanted if not self._run([*self._of(target), "-fsyntax-only", os.devnull]).returncode]
@@ -237,8 +238,7 @@ class Clang:
             path, out = os.path.join(folder, name + ".hip"), os.path.join(folder, "object")
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-            result = self._run([*self._of(target), "-O3", "-Wall", "-Wextra", "-Rpass-analysis=kernel-resource-usage", *options,
-                                path, "-o", out])
+            result = self._run([*self._of(target), *options, path, "-o", out])
             facts = numbers(result.stderr, result.returncode, {
                 "registers": r" VGPRs: (\d+)", "spilled": r"ScratchSize \[bytes/lane\]: (\d+)",
                 "scalars": r"SGPRs Spill: (\d+)", "local": r"LDS Size \[bytes/block\]: (\d+)"})

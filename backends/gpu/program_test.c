@@ -9,6 +9,7 @@
 static struct { /* what the driver was asked */
     atomic_int builds, loads, loaded, instances, launches, finishes, saves;
     int fail_build, fail_load, fail_prepare, fail_launch, fail_save; /* the next so many */
+    segue_status fails_with;                                         /* loads; 0 = INTERNAL */
     int late;                                                        /* gives no blob before launches */
     useconds_t build_time;
     int32_t groups[2][3]; /* of the last two launches */
@@ -20,7 +21,8 @@ static segue_status load(struct gpu *gpu, const void *blob, uint64_t bytes, cons
 {
     seen.loads++;
     if (seen.fail_load && seen.fail_load--)
-        return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0, "not for this device");
+        return segue_kit_fail(why, seen.fails_with ? seen.fails_with : SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN,
+                              0, "not for this device");
     assert_non_null(strstr(blob, key->kernel));
     if (!(*loaded = gpu->host->alloc(gpu->host->user, bytes, 64)))
         return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory");
@@ -271,6 +273,27 @@ static void builds_anew_what_does_not_load(void **state)
     gpu_kernel_release(&kernel), gpu_close(&gpu);
 }
 
+/* Neither is the code to blame, nor is there sense in compiling it anew. */
+static void keeps_code_that_is_not_to_blame(void **state)
+{
+    static const segue_status others[] = { SEGUE_ERROR_MEMORY, SEGUE_ERROR_DEVICE_LOST, SEGUE_ERROR_CAPTURE };
+    struct gpu_kernel kernel;
+    (void)state;
+    struct gpu gpu = open_gpu("Toy 1");
+    kernel = prepared(&gpu, &toy_key);
+    gpu_kernel_release(&kernel), gpu_close(&gpu);
+    gpu = open_gpu("Toy 1");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        segue_diag why = { 0 };
+        seen.fail_load = 1, seen.fails_with = others[i];
+        assert_int_equal(gpu_kernel_prepare(&gpu, &toy_key, &kernel, &why), others[i]);
+        assert_string_equal(why.text, "not for this device");
+    }
+    kernel = prepared(&gpu, &toy_key);
+    assert_int_equal(seen.builds, 0);
+    gpu_kernel_release(&kernel), gpu_close(&gpu);
+}
+
 static const int32_t one_group[3] = { 1, 1, 1 };
 
 /* A driver that compiles at the first launch gives its blob only then, and once. */
@@ -478,6 +501,7 @@ int main(void)
         TEST(tells_keys_apart),
         TEST(finds_it_on_disk),
         TEST(builds_anew_what_does_not_load),
+        TEST(keeps_code_that_is_not_to_blame),
         TEST(saves_after_the_first_launches),
         TEST(throws_away_what_cannot_run),
         TEST(passes_on_why_it_failed),

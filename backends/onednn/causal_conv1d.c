@@ -3,10 +3,9 @@
 #include "causal_conv1d.h"
 #include "row.h"
 
-/* In place: rows of a panel's x, taps and y stay in the first-level cache (PLACE_CHANNELS); tokens of a tile where threads
- * share out tiles (BAND), otherwise tiles do not matter.
- * Packed: floats of a panel's scratch; what a worker touches between two visits of a row stays in the
- * second-level cache. */
+/* In place: rows of a panel's x, taps and y stay in the first-level cache (PLACE_CHANNELS); tokens of a tile
+ * where threads share out tiles (BAND), otherwise tiles do not matter. Packed: floats of a panel's scratch;
+ * what a worker touches between two visits of a row stays in the second-level cache. */
 enum { PLACE_CHANNELS = 384, STREAM_CHANNELS = 768, PANEL_FLOATS = 64 << 10, TILE = 64, BAND = 32 };
 
 static const struct segue_tile_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_conv);
@@ -20,15 +19,6 @@ static int contiguous(const segue_causal_conv1d *op, int axis)
     return 1;
 }
 
-static int has_bf16(void)
-{
-#if defined(__x86_64__)
-    return __builtin_cpu_supports("avx512bf16") != 0;
-#else
-    return 0;
-#endif
-}
-
 static enum conv_way way_of(const segue_causal_conv1d *op)
 {
     if (contiguous(op, 2)) return CONV_CHANNELS;
@@ -36,8 +26,8 @@ static enum conv_way way_of(const segue_causal_conv1d *op)
     return plain && contiguous(op, 1) ? CONV_TIME : CONV_PACKED;
 }
 
-/* Whether rows as they lie in memory are shared out, not columns: half a row after half a row takes up to twice the time.
- * Needs enough tiles for all threads, and windows that reach no further back than one tile. */
+/* Whether rows as they lie in memory are shared out, not columns: half a row after half a row takes up to
+ * twice the time. Needs enough tiles for all threads, and windows that reach no further back than one tile. */
 static int64_t by_time(const segue_causal_conv1d *op, const struct segue_cpu *cpu, const struct conv_job *job)
 {
     const int64_t tiles = (op->x.shape[1] + BAND - 1) / BAND * op->x.shape[0];
@@ -66,7 +56,8 @@ static void plan_job(const segue_causal_conv1d *op, const struct segue_cpu *cpu,
     int64_t blocks = blocks_of(d, kernel->lanes),
             panel = from_one_to(PANEL_FLOATS / ((2 * w + (1 + gated) * TILE) * lanes), blocks),
             tile = from_one_to(TILE, t), rows = w - 1 > tile ? w - 1 : tile;
-    /* Memory is slower by shorter stretches. A shorter call than planned may get narrower panels, not wider ones. */
+    /* Memory is slower by shorter stretches. A shorter call than planned may get narrower panels, not wider
+     * ones. */
     const int64_t most = job->tile.stream ? STREAM_CHANNELS : PLACE_CHANNELS;
     if (panel * lanes > most) panel = most / lanes;
     job->tile.panel_blocks = panel;
@@ -75,7 +66,7 @@ static void plan_job(const segue_causal_conv1d *op, const struct segue_cpu *cpu,
     job->pitch = (panel + 1) * lanes;
     job->x = place_scratch(&end, job->pitch * (w - 1 + rows));
     job->gate = place_scratch(&end, gated ? job->pitch * rows : 0);
-    job->weight_pitch = (blocks + 1) * lanes;
+    job->weight_pitch = w <= BAND ? (blocks + 1) * lanes : job->pitch; /* by_time wants all channels' */
     job->weight = place_scratch(&end, job->weight_pitch * w);
     job->bias = place_scratch(&end, job->weight_pitch);
     job->row = place_scratch(&end, job->pitch);

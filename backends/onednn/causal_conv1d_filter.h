@@ -1,38 +1,32 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The arithmetic of the convolution, straight from tensor to tensor or from scratch to scratch. Built once per
- * instruction set, in causal_conv1d_kernel.c. Every way computes bias, then taps from the oldest on, each fused,
- * then the activation, then the gate: the same bits whichever way a token went.
+/* The arithmetic of the convolution, straight from tensor to tensor or from scratch to scratch. Built once
+ * per instruction set, in causal_conv1d_kernel.c. Every way computes bias, then taps from the oldest on,
+ * each fused, then the activation, then the gate: the same bits whichever way a token went.
  *
- * Figures: AVX-512, two threads, width 4, bias, history in front, 2048 tokens, rows contiguous, 4 KiB pages; ms, medians
- * of 11, alternated in one process, in the two states that the machine's memory has (they change within seconds):
- *                                       1536 bf16        1536 f32       5376 SiLU bf16
- *     plain copy                        0.061  0.075     0.127  0.191   0.72
- *     columns shared out, 4 rows        0.270  0.158     0.31   0.35    1.17
- *     rows shared out, tiles, 8 rows    0.101  0.14      0.18   0.31    1.04
- *     the same, streaming               0.092  0.17      0.18   0.34    1.02
- *     streaming copy                    0.085  0.177     0.18   0.339   0.63
- * Even a copy takes 1.2 to 1.7 times as long where each thread has half of every row. In the first-level cache 8 rows at
- * once take 0.9 of the cycles of 4 (SiLU to bf16: 11.2 and 12.2 a vector).
- * Tried: whole rows instead of panels of 384 channels, streaming 768 (taps and rows exceed the first-level cache), one or two rows at
- * once (two: as fast in one state, 1.3 in the other), strips of 16 or 32 channels down the tile with the window in
- * registers (no gain), plain stores (half the rate once y exceeds the caches; where x and y just fit into the last level,
- * 25 of 32 MB: 0.9 to 1.15 of streaming, as its other users allow), a Newton step instead of the quotient (slower), write prefetch (a
- * gain for unaligned rows, a loss for aligned ones). Rows that are not aligned are never streamed: large ones run
- * at 0.4 of the rate. */
+ * Why it is so, AVX-512, two threads, width 4, 2048 tokens. Figures that can be taken again are `segue
+ * bench`'s (README.md); those here were seen with drivers outside the tree, on a machine whose memory
+ * changes its speed within seconds, and say which way is better, not by how much.
+ * - Threads share out rows: even a copy takes 1.2 to 1.7 times as long where each thread has half of every
+ *   row.
+ * - 8 rows at once: in the first-level cache 0.9 of the cycles of 4 (SiLU to bf16).
+ * - Streaming stores where y is large: plain ones had half the rate once y exceeds the caches, and 0.9 to
+ *   1.15 of it where x and y just fit into the last level (25 of 32 MB).
+ *
+ * Tried without gain: whole rows instead of panels of 384 channels, streaming 768 (taps and rows exceed the
+ * first-level cache); one or two rows at once; strips of 16 or 32 channels down the tile with the window in
+ * registers; a Newton step instead of the quotient; write prefetch (a gain for unaligned rows, a loss for
+ * aligned ones). Rows that are not aligned are never streamed. */
 #ifndef SEGUE_ONEDNN_CAUSAL_CONV1D_FILTER_H
 #define SEGUE_ONEDNN_CAUSAL_CONV1D_FILTER_H
 
-#include "engine/lanes.h"
-
-#include <segue/segue.h>
-
-#define BF16_FAST 0x40000000u /* a dtype: see to_half */
+#include "engine/element.h"
 
 enum {
     FIXED = 4, /* widths from 2 up to this one have loops of their own */
     LINE = 64, /* bytes of a line of the caches */
-    /* tokens that such a loop takes at once: their windows share rows, and all share the taps; as the registers allow */
+    /* tokens that such a loop takes at once: their windows share rows, and all share the taps; as the
+     * registers allow */
     AT_ONCE = SEGUE_LANES == 16 ? 8 : 4,
     FEWER = 4
 };
@@ -54,96 +48,17 @@ struct filter {          /* a matrix of outputs; lanes run along its columns */
 
 /* ---- elements ------------------------------------------------------------------------------------------- */
 
-INLINE int64_t size_of(uint32_t dtype)
-{
-    return dtype == SEGUE_F32 ? 4 : 2;
-}
-
-INLINE lanes from_half(lanes_half h, uint32_t dtype)
-{
-#if SEGUE_LANES == 16
-    if (dtype != SEGUE_F16) { /* widened and shifted by one instruction */
-        const __m512i to_upper = { 0x0001000100000000, 0x0003000300020002, 0x0005000500040004,
-                                   0x0007000700060006, 0x0009000900080008, 0x000b000b000a000a,
-                                   0x000d000d000c000c, 0x000f000f000e000e };
-        return (lanes)_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, to_upper, _mm512_castsi256_si512((__m256i)h));
-    }
-#endif
-    return dtype == SEGUE_F16 ? lanes_from_f16(h) : lanes_from_bf16(h);
-}
-
-INLINE lanes element_load(const char *p, uint32_t dtype)
-{
-    if (dtype == SEGUE_F32) return lanes_load((const float *)(const void *)p);
-    lanes_half h = *(const half_anywhere *)(const void *)p;
-    return from_half(h, dtype);
-}
-
-/* BF16_FAST: bf16 by AVX512_BF16's instruction, which rounds as lanes_to_bf16 does but for denormals, which are
- * flushed here anyway. Written as text: the rest of the code needs no such CPU. */
-INLINE lanes_half to_half(lanes v, uint32_t dtype)
-{
-#if SEGUE_LANES == 16
-    if (dtype == BF16_FAST) {
-        __m256i h;
-        __asm__("vcvtneps2bf16 %1, %0" : "=v"(h) : "v"((__m512)v));
-        return (lanes_half)h;
-    }
-#endif
-    return dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v);
-}
-
-INLINE void element_store(char *p, lanes v, uint32_t dtype, int32_t stream)
-{
-    if (dtype == SEGUE_F32) {
-        if (stream) lanes_stream((float *)(void *)p, v);
-        else lanes_store((float *)(void *)p, v);
-        return;
-    }
-    lanes_half h = to_half(v, dtype);
-    if (stream) half_stream((uint16_t *)(void *)p, h);
-    else *(half_anywhere *)(void *)p = h;
-}
-
-/* The first count of LANES elements, 0 behind them; and back. */
-INLINE lanes element_load_some(const char *p, uint32_t dtype, int64_t count)
-{
-#if SEGUE_LANES == 16
-    __mmask16 mask = (__mmask16)((1u << count) - 1);
-    if (dtype == SEGUE_F32) return (lanes)_mm512_maskz_loadu_ps(mask, p);
-    lanes_half h = (lanes_half)_mm256_maskz_loadu_epi16(mask, p);
-    return from_half(h, dtype);
-#else
-    char raw[4 * LANES] = { 0 };
-    memcpy(raw, p, (size_t)(count * size_of(dtype)));
-    return element_load(raw, dtype);
-#endif
-}
-
-INLINE void element_store_some(char *p, lanes v, uint32_t dtype, int64_t count)
-{
-#if SEGUE_LANES == 16
-    __mmask16 mask = (__mmask16)((1u << count) - 1);
-    if (dtype == SEGUE_F32) _mm512_mask_storeu_ps(p, mask, (__m512)v);
-    else _mm256_mask_storeu_epi16(p, mask, (__m256i)to_half(v, dtype));
-#else
-    char raw[4 * LANES];
-    element_store(raw, v, dtype, 0);
-    memcpy(p, raw, (size_t)(count * size_of(dtype)));
-#endif
-}
-
 /* count = LANES (a constant): all of them. */
 INLINE lanes fetch(const struct plane *p, int64_t row, int64_t column, uint32_t dtype, int64_t count)
 {
-    const char *at = p->data + row * p->step + column * size_of(dtype);
+    const char *at = p->data + row * p->step + column * element_size(dtype);
     return count == LANES ? element_load(at, dtype) : element_load_some(at, dtype, count);
 }
 
 INLINE void put(const struct plane *p, int64_t row, int64_t column, uint32_t dtype, int64_t count,
                 int32_t stream, lanes v)
 {
-    char *at = p->data + row * p->step + column * size_of(dtype);
+    char *at = p->data + row * p->step + column * element_size(dtype);
     if (count == LANES) element_store(at, v, dtype, stream);
     else element_store_some(at, v, dtype, count);
 }
@@ -151,9 +66,10 @@ INLINE void put(const struct plane *p, int64_t row, int64_t column, uint32_t dty
 /* ---- activation ----------------------------------------------------------------------------------------- */
 
 #if SEGUE_LANES == 16
-/* x / (1 + exp(-x)) within 2 ulp, with infinities, NaN and large x right. The power of two is applied by scalef,
- * which saturates by itself; what is left to guard is the rounding to an integer, which 200 is far enough for. On
- * the machines measured the quotient costs less than a refined reciprocal, which also fails below x = -87. */
+/* x / (1 + exp(-x)) within 2 ulp, with infinities, NaN and large x right. The power of two is applied by
+ * scalef, which saturates by itself; what is left to guard is the rounding to an integer, which 200 is far
+ * enough for. On the machines measured the quotient costs less than a refined reciprocal, which also fails
+ * below x = -87. */
 INLINE lanes silu(lanes x)
 {
     lanes c = (lanes)_mm512_range_ps((__m512)x, _mm512_set1_ps(200.0f), 2); /* x, its magnitude 200 at most */
@@ -177,7 +93,8 @@ INLINE lanes silu(lanes x)
 
 /* ---- channels in lanes ---------------------------------------------------------------------------------- */
 
-/* Row i of few. In steps of three, since an address has one factor of 1, 2, 4 or 8: few registers hold it all. */
+/* Row i of few. In steps of three, since an address has one factor of 1, 2, 4 or 8: few registers hold it
+ * all. */
 INLINE char *row_at(struct plane p, int i)
 {
     return p.data + i / 3 * (3 * p.step) + i % 3 * p.step;
@@ -195,7 +112,7 @@ INLINE void block(const struct filter *f, int64_t column, const int many, const 
 {
     lanes v[AT_ONCE + FIXED - 1], y[AT_ONCE];
     const int rows = many + width - 1;
-    const int64_t byte = column * size_of(dtype);
+    const int64_t byte = column * element_size(dtype);
 #pragma GCC unroll 11
     for (int i = 0; i < rows; i++) v[i] = element_load(row_at(f->x, i) + byte, dtype);
     if (gated && f->pre.data) multiply_rows(v, rows, f->pre, byte, dtype);
@@ -236,8 +153,8 @@ INLINE void block_any(const struct filter *f, int64_t row, int64_t column, int64
     put(&f->y, row, column, dtype, count, 0, y);
 }
 
-/* Where a row's next block begins. The last one ends at the right edge: what it shares with the one before it is
- * computed twice. */
+/* Where a row's next block begins. The last one ends at the right edge: what it shares with the one before
+ * it is computed twice. */
 INLINE int64_t block_at(const struct filter *f, int64_t column)
 {
     return column + LANES <= f->columns ? column : f->columns - LANES;
@@ -261,8 +178,8 @@ INLINE void forward(struct filter *f, int64_t rows)
     f->rows -= rows;
 }
 
-/* As many rows as come AT_ONCE, or FEWER; what is left. The copy stays in registers: what stores may reach would be read
- * again after each. */
+/* As many rows as come AT_ONCE, or FEWER; what is left. The copy stays in registers: what stores may reach
+ * would be read again after each. */
 INLINE void down(struct filter *rest, const int width, uint32_t dtype, const int gated)
 {
     struct filter f = *rest;
@@ -304,7 +221,7 @@ struct line { /* one channel; x and y from the same token on, x readable from wi
 INLINE void window(const struct line *l, const lanes *taps, int64_t i, int64_t count, const int64_t width,
                    uint32_t dtype, int32_t stream)
 {
-    const struct plane x = { (char *)(uintptr_t)l->x, size_of(dtype) }, to = { l->y, 0 };
+    const struct plane x = { (char *)(uintptr_t)l->x, element_size(dtype) }, to = { l->y, 0 };
     lanes y = lanes_splat(l->bias);
     for (int64_t k = 0; k < width; k++) {
         lanes tap = k < FIXED ? taps[k] : lanes_splat(l->weight[k * l->weight_pitch]);
@@ -336,7 +253,7 @@ static __attribute__((noinline)) void along_some(const struct line *l, int64_t f
 
 INLINE void along_as(const struct line *l, uint32_t dtype)
 {
-    const int64_t size = size_of(dtype);
+    const int64_t size = element_size(dtype);
     int64_t from = 0, to = l->tokens;
     int32_t stream = l->stream && (uintptr_t)l->y % (uintptr_t)size == 0;
     if (stream) { /* whole lines only: to write a line both ways costs more than either */

@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Built once per instruction set. What can be reached in place is filtered from tensor to tensor in one pass.
- * Everything else goes through scratch, where a tile's inputs stand behind the w-1 rows before them: strides that
- * lanes cannot follow, and always the first w-1 tokens of a sequence, whose windows begin in the state. */
+/* Built once per instruction set. What can be reached in place is filtered from tensor to tensor in one
+ * pass. Everything else goes through scratch, where a tile's inputs stand behind the w-1 rows before them:
+ * strides that lanes cannot follow, and always the first w-1 tokens of a sequence, whose windows begin in
+ * the state. */
 #include "causal_conv1d.h"
 #include "causal_conv1d_filter.h"
 
@@ -153,7 +154,7 @@ static void filter_channels(const struct segue_tile *t, int64_t first)
     f.rows = t->tokens - first;
     f.columns = t->channels;
     f.stream = job->tile.stream && f.columns % LANES == 0 &&
-               ((uintptr_t)f.y.data | (uintptr_t)f.y.step) % (uintptr_t)(LANES * size_of(dtype)) == 0;
+               ((uintptr_t)f.y.data | (uintptr_t)f.y.step) % (uintptr_t)(LANES * element_size(dtype)) == 0;
     filter(&f, dtype);
 }
 
@@ -277,8 +278,8 @@ static void keep_tokens(const struct segue_tile *t, const float *row, int64_t ta
 
 /* ---- the tile ------------------------------------------------------------------------------------------- */
 
-/* Taps as models store them, a channel's side by side, are turned here: packing would take them one by one, longer than
- * some calls. Returns 0 where they lie or are otherwise. */
+/* Taps as models store them, a channel's side by side, are turned here: packing would take them one by one,
+ * longer than some calls. Returns 0 where they lie or are otherwise. */
 static int turn_taps(const struct segue_strip *s, float *to, int64_t pitch)
 {
     if (s->row_stride != 1 || s->column_stride != s->rows) return 0;

@@ -36,6 +36,16 @@ static inline int64_t streams(const struct segue_cpu *cpu, const segue_tensor *y
     return elements * y->dtype.bits / 8 * (inputs + 1) > (double)(cpu->cache_bytes / 2);
 }
 
+/* Whether the CPU has AVX512_BF16. */
+static inline int has_bf16(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+    return 0;
+#endif
+}
+
 /* Room for so many floats behind end, 64-byte aligned. */
 static inline uint64_t place_scratch(uint64_t *end, int64_t floats)
 {

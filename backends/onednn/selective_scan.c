@@ -36,6 +36,7 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
     uint64_t end = 0;
     *job = (struct scan_job){ .tile = { .kernel = kernel, .y = &op->y, .channels = d, .channel_work = n },
                               .op = op,
+                              .bf16_fast = has_bf16(),
                               .states = n };
     job->tile.bytes = sizeof *job;
     job->tile.operands = op;

@@ -13,6 +13,7 @@ struct scan_job {
     int64_t tile_pitch;        /* floats from block to block of u, delta, x and y */
     int64_t strip_blocks;      /* at most, in u, delta, x and y */
     int64_t direct;            /* 1 = one token; A and h are read and written where they are */
+    int64_t bf16_fast;         /* the CPU has AVX512_BF16 */
     /* Where a worker's scratch holds what, in floats. [block][n][lane]: A and h. [block][lane]: range (max
      * |A|), peak (the tile's max |delta|), D, bias. [block of the strip][token][lane]: u, delta (times log2
      * e), x (delta u; in the place of u where nothing needs that any more), y. [token][n] or

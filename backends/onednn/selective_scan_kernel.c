@@ -2,12 +2,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Built once per instruction set. Channels lie in lanes, states in registers, CHUNK of them at a time; B and C
  * come in as broadcasts. One token alone: selective_scan_step.h. Decays are 2^(A (delta log2 e)). */
-#include "engine/lanes.h"
+#include "engine/element.h"
 #include "selective_scan.h"
 #include "selective_scan_step.h"
 
-/* CHUNK: states that fit in the registers beside the rest. SOON_ROWS: of A and h, fetched while a block's deltas are
- * computed. */
+/* CHUNK: states that fit in the registers beside the rest. SOON_ROWS: of A and h, fetched while a block's
+ * deltas are computed. */
 enum { CHUNK = LANES == 16 ? 16 : 8, SOON_ROWS = LANES / 4 };
 
 #define PACK SEGUE_ISA_NAME(segue_pack)
@@ -49,8 +49,8 @@ INLINE void move(const struct token *t, lanes *h, const int i, const int by_lane
     update(h + i, lanes_load(t->A + i * LANES), t->delta, t->x, coefficient(t->B, i, by_lane), wide);
 }
 
-/* y is a sum of sums: LANES states each, in the order of lanes_dot_across, then four states each, then one. Here
- * count such states, from i on in A, h, B and C; a term is every fourth of them. */
+/* y is a sum of sums: LANES states each, in the order of lanes_dot_across, then four states each, then one.
+ * Here count such states, from i on in A, h, B and C; a term is every fourth of them. */
 INLINE lanes term(const struct token *t, lanes *h, const int i, const int end, const int by_lane,
                   const int wide)
 {
@@ -200,11 +200,26 @@ static int straddles(const struct group *g, int64_t channel, int64_t width)
 
 /* ---- the tile ------------------------------------------------------------------------------------------- */
 
-struct inputs { /* tokens of one block, or one token of blocks */
-    int64_t rows, pitch;
+struct elements { /* channels side by side, in a tensor or in scratch */
+    char *data;
+    uint32_t dtype;
+};
+
+INLINE lanes load_at(const struct elements *e, int64_t i, uint32_t dtype)
+{
+    return element_load(e->data + i * element_size(dtype), dtype);
+}
+
+static struct elements floats(float *p)
+{
+    return (struct elements){ (char *)(void *)p, SEGUE_F32 };
+}
+
+struct inputs { /* tokens of one block, or one token of blocks: LANES channels each */
+    int64_t rows;
     const float *bias; /* bias_pitch apart */
     int64_t bias_pitch;
-    const float *given, *u; /* delta as it was given; may be the next two */
+    struct elements given, u; /* delta as it was given; may be the next two */
     float *delta, *x;
     const char *soon[2]; /* what is read next, fetched meanwhile; steps in bytes */
     int64_t soon_step[2];
@@ -212,41 +227,47 @@ struct inputs { /* tokens of one block, or one token of blocks */
 
 /* delta + bias, softplus; x = delta u; then delta log2 e. Returns its largest size in each lane. A finite delta
  * stays finite: infinity times an A of 0 would be NaN. */
-INLINE lanes_int prepare_rows(const struct inputs *given, const int softplus, const int soon)
+INLINE lanes_int prepare_rows(const struct inputs *given, const int softplus, const int soon,
+                              uint32_t delta_dtype, uint32_t u_dtype)
 {
-    const struct inputs in = *given; /* a copy that no store changes */
+    struct inputs in = *given; /* a copy that no store changes */
     lanes inf = lanes_splat(__builtin_inff());
     lanes_int peak = { 0 };
-    for (int64_t i = 0; i < in.rows; i++) {
+    for (int64_t i = 0; i < in.rows * LANES; i += LANES) {
         UNROLL
         for (int k = 0; k < soon; k++) {
-            __builtin_prefetch(in.soon[0] + (i * soon + k) * in.soon_step[0], 0, 3);
-            __builtin_prefetch(in.soon[1] + (i * soon + k) * in.soon_step[1], 0, 3);
+            __builtin_prefetch(in.soon[0], 0, 3);
+            __builtin_prefetch(in.soon[1], 0, 3);
+            in.soon[0] += in.soon_step[0];
+            in.soon[1] += in.soon_step[1];
+            __asm__("" : "+r"(in.soon[0]), "+r"(in.soon[1])); /* no registers for multiples of the steps */
         }
-        lanes v = lanes_load(in.given + i * in.pitch) + lanes_load(in.bias + i * in.bias_pitch);
+        lanes v = load_at(&in.given, i, delta_dtype) + lanes_load(in.bias);
         if (softplus) v = lanes_softplus(v);
         lanes s = v * LANES_LOG2E;
         s = lanes_if_less(lanes_abs(s), inf, s, v);
-        lanes_store(in.x + i * in.pitch, v * lanes_load(in.u + i * in.pitch));
-        lanes_store(in.delta + i * in.pitch, s);
+        lanes_store(in.x + i, v * load_at(&in.u, i, u_dtype));
+        lanes_store(in.delta + i, s);
         peak = lanes_larger(peak, (lanes_int)lanes_abs(s));
+        in.bias += in.bias_pitch;
     }
     return peak;
 }
 
 /* Blocks [first, first + count) of the panel, with u and delta in scratch. */
-static void prepare(const struct segue_tile *t, int64_t first, int64_t count, float *delta, const float *u,
-                    float *x)
+static void prepare(const struct segue_tile *t, int64_t first, int64_t count, float *delta, float *u, float *x)
 {
     const struct scan_job *job = job_of(t);
     int64_t pitch = job->tile_pitch;
     for (int64_t b = 0; b < count; b++) {
-        struct inputs in = { .rows = t->tokens, .pitch = LANES };
+        struct inputs in = { .rows = t->tokens };
         in.bias = t->scratch + job->bias + (first + b) * LANES;
-        in.given = in.delta = delta + b * pitch;
-        in.u = u + b * pitch;
+        in.delta = delta + b * pitch;
         in.x = x + b * pitch;
-        lanes_int peak = job->op->softplus ? prepare_rows(&in, 1, 0) : prepare_rows(&in, 0, 0);
+        in.given = floats(in.delta);
+        in.u = floats(u + b * pitch);
+        lanes_int peak = job->op->softplus ? prepare_rows(&in, 1, 0, SEGUE_F32, SEGUE_F32)
+                                           : prepare_rows(&in, 0, 0, SEGUE_F32, SEGUE_F32);
         lanes_store(t->scratch + job->peak + (first + b) * LANES, (lanes)peak);
     }
 }
@@ -262,12 +283,21 @@ static float *state_at(const struct segue_tile *t, const segue_tensor *h, int64_
     return (float *)(void *)s.data;
 }
 
-/* The same for one token, with u and delta anywhere. */
-static void prepare_one(const struct segue_tile *t, int64_t first, int64_t count, const float *given,
-                        float *delta, const float *u, float *x)
+INLINE void prepare_as(const struct inputs *in, int64_t softplus, uint32_t delta_dtype, uint32_t u_dtype)
+{
+    if (softplus) prepare_rows(in, 1, SOON_ROWS, delta_dtype, u_dtype);
+    else prepare_rows(in, 0, SOON_ROWS, delta_dtype, u_dtype);
+}
+
+/* The same for one token, with u and delta anywhere. Loops of their own for dtypes that are usual: 0.95 of
+ * the call. */
+static void prepare_one(const struct segue_tile *t, int64_t first, int64_t count, struct elements given,
+                        struct elements u)
 {
     const struct scan_job *job = job_of(t);
-    struct inputs in = { .rows = count, .pitch = LANES, .given = given, .u = u, .delta = delta, .x = x };
+    struct inputs in = { .rows = count, .given = given, .u = u };
+    in.delta = t->scratch + job->delta;
+    in.x = t->scratch + job->x;
     in.bias = t->scratch + job->bias;
     if (job->op->delta_bias.dtype.bits) {
         in.bias += first * LANES;
@@ -280,21 +310,51 @@ static void prepare_one(const struct segue_tile *t, int64_t first, int64_t count
     in.soon[1] = A.data;
     in.soon_step[0] *= (int64_t)sizeof(float);
     in.soon_step[1] = A.column_stride * (int64_t)sizeof(float);
-    if (job->op->softplus) prepare_rows(&in, 1, SOON_ROWS);
-    else prepare_rows(&in, 0, SOON_ROWS);
+    if (given.dtype == SEGUE_F32 && u.dtype == SEGUE_F32)
+        prepare_as(&in, job->op->softplus, SEGUE_F32, SEGUE_F32);
+    else if (given.dtype == SEGUE_BF16 && u.dtype == SEGUE_BF16)
+        prepare_as(&in, job->op->softplus, SEGUE_BF16, SEGUE_BF16);
+    else prepare_as(&in, job->op->softplus, given.dtype, u.dtype);
 }
 
-/* y += D u; y *= silu(z), with z in z. */
-static void finish(const struct segue_tile *t, int64_t block, float *y, const float *u, const float *z)
+struct outputs { /* of tokens of one block, or of one token's blocks */
+    int64_t rows;
+    const float *y;
+    const float *D; /* NULL: none; D_pitch apart */
+    int64_t D_pitch;
+    struct elements u, z, to; /* z without data: none. to may be one of the others */
+};
+
+/* y += D u; y *= silu(z). */
+INLINE void finish_rows(const struct outputs *o, uint32_t u_dtype, uint32_t z_dtype, uint32_t to_dtype)
 {
-    int has_D = job_of(t)->op->D.dtype.bits != 0, has_z = job_of(t)->op->z.dtype.bits != 0;
-    lanes skip = has_D ? lanes_load(t->scratch + job_of(t)->D + block * LANES) : (lanes){ 0 };
-    for (int64_t i = 0; i < t->tokens; i++) {
-        lanes v = lanes_load(y + i * LANES);
-        if (has_D) v = lanes_fma(skip, lanes_load(u + i * LANES), v);
-        if (has_z) v *= lanes_silu(lanes_load(z + i * LANES));
-        lanes_store(y + i * LANES, v);
+    const struct outputs out = *o; /* a copy that no store changes */
+    for (int64_t i = 0; i < out.rows; i++) {
+        lanes v = lanes_load(out.y + i * LANES);
+        if (out.D) v = lanes_fma(lanes_load(out.D + i * out.D_pitch), load_at(&out.u, i * LANES, u_dtype), v);
+        if (out.z.data) v *= lanes_silu(load_at(&out.z, i * LANES, z_dtype));
+        element_store(out.to.data + i * LANES * element_size(to_dtype), v, to_dtype, 0);
     }
+}
+
+static void finish_one(const struct outputs *o)
+{
+    const uint32_t z = o->z.data ? o->z.dtype : o->u.dtype;
+    if (o->u.dtype == SEGUE_F32 && z == SEGUE_F32 && o->to.dtype == SEGUE_F32)
+        finish_rows(o, SEGUE_F32, SEGUE_F32, SEGUE_F32);
+    else if (o->u.dtype == SEGUE_BF16 && z == SEGUE_BF16 && o->to.dtype == BF16_FAST)
+        finish_rows(o, SEGUE_BF16, SEGUE_BF16, BF16_FAST);
+    else finish_rows(o, o->u.dtype, z, o->to.dtype);
+}
+
+/* A block's tokens, in scratch; z in the place of delta. */
+static void finish(const struct segue_tile *t, int64_t block, float *y, float *u, float *z)
+{
+    const struct scan_job *job = job_of(t);
+    struct outputs o = { .rows = t->tokens, .y = y, .u = floats(u), .to = floats(y) };
+    if (job->op->D.dtype.bits) o.D = t->scratch + job->D + block * LANES;
+    if (job->op->z.dtype.bits) o.z = floats(z);
+    finish_rows(&o, SEGUE_F32, SEGUE_F32, SEGUE_F32);
 }
 
 /* A block of fewer channels goes through scratch. */
@@ -378,37 +438,21 @@ static void recur_some(const struct segue_tile *t, int64_t block, int64_t end, s
         recurs[by_lane][!narrow(r->range + b * LANES, r->peak + b * LANES)](r, b);
 }
 
-/* One token's whole blocks of f32 need no copy: where they are, or NULL. */
-static float *in_place(const struct scan_job *job, const struct segue_strip *s)
-{
-    int whole = job->direct && s->dtype == SEGUE_F32 && s->column_stride == 1 && s->columns % LANES == 0;
-    return whole ? (float *)(void *)s->data : NULL;
-}
-
 /* Blocks [first, first + count) of the panel: as many as have u, delta and y in the first-level cache. */
 static void strip(const struct segue_tile *panel, int64_t first, int64_t count, struct group *B,
                   struct group *C)
 {
     const struct scan_job *job = job_of(panel);
     const segue_selective_scan *op = job->op;
-    float *delta = panel->scratch + job->delta, *x = panel->scratch + job->x;
+    float *u = panel->scratch + job->u, *delta = panel->scratch + job->delta, *x = panel->scratch + job->x,
+          *y = panel->scratch + job->y;
     int64_t pitch = job->tile_pitch;
     struct segue_tile t = tile_part(panel, first * LANES, count * LANES);
     struct segue_strip us = tile_strip(&t, &op->u), ds = tile_strip(&t, &op->delta),
                        ys = tile_strip(&t, &op->y);
-    const int more = op->z.dtype.bits || op->D.dtype.bits; /* y may be one of these */
-    float *u = in_place(job, &us), *given = in_place(job, &ds), *to = more ? NULL : in_place(job, &ys),
-          *y = to ? to : panel->scratch + job->y;
-    if (!u) {
-        u = panel->scratch + job->u;
-        PACK(u, LANES, pitch, &us);
-    }
-    if (!given) {
-        given = delta;
-        PACK(delta, LANES, pitch, &ds);
-    }
-    if (job->direct) prepare_one(panel, first, count, given, delta, u, x);
-    else prepare(panel, first, count, delta, u, x);
+    PACK(u, LANES, pitch, &us);
+    PACK(delta, LANES, pitch, &ds);
+    prepare(panel, first, count, delta, u, x);
     struct rows r = { .tokens = t.tokens, .states = job->states, .pitch = pitch };
     r.next_u_block = LANES * us.column_stride * (int64_t)us.element_bytes;
     r.next_delta_block = LANES * ds.column_stride * (int64_t)ds.element_bytes;
@@ -424,9 +468,56 @@ static void strip(const struct segue_tile *panel, int64_t first, int64_t count, 
         struct segue_strip zs = tile_strip(&t, &op->z);
         PACK(delta, LANES, pitch, &zs); /* delta has done its work */
     }
-    for (int64_t b = 0; more && b < count; b++)
+    for (int64_t b = 0; (op->z.dtype.bits || op->D.dtype.bits) && b < count; b++)
         finish(panel, first + b, y + b * pitch, u + b * pitch, delta + b * pitch);
-    if (!to) UNPACK(&ys, y, LANES, pitch);
+    UNPACK(&ys, y, LANES, pitch);
+}
+
+/* One token's whole blocks need no copy where channels lie side by side. */
+static int in_place(const struct segue_strip *s)
+{
+    return s->column_stride == 1 && s->columns % LANES == 0;
+}
+
+static struct elements one_row(const struct segue_tile *t, const segue_tensor *x, float *scratch)
+{
+    struct segue_strip s = tile_strip(t, x);
+    if (in_place(&s)) return (struct elements){ s.data, s.dtype };
+    PACK(scratch, LANES, LANES, &s);
+    return floats(scratch);
+}
+
+/* The same for one token: of u, delta, z and y only what has other strides is copied. y is written last: it
+ * may be u or z. */
+static void strip_of_one(const struct segue_tile *panel, int64_t first, int64_t count, struct group *B,
+                         struct group *C)
+{
+    const struct scan_job *job = job_of(panel);
+    const segue_selective_scan *op = job->op;
+    const int has_D = op->D.dtype.bits != 0, has_z = op->z.dtype.bits != 0;
+    float *x = panel->scratch + job->x, *delta = panel->scratch + job->delta, *y = panel->scratch + job->y;
+    struct segue_tile t = tile_part(panel, first * LANES, count * LANES);
+    struct segue_strip ys = tile_strip(&t, &op->y);
+    struct outputs o = { .rows = count, .D_pitch = LANES, .to = floats(y) };
+    if (in_place(&ys)) {
+        o.to.data = ys.data;
+        o.to.dtype = LANES == 16 && ys.dtype == SEGUE_BF16 && job->bf16_fast ? BF16_FAST : ys.dtype;
+        if (!has_D && !has_z && ys.dtype == SEGUE_F32) y = (float *)(void *)ys.data;
+    }
+    o.u = one_row(&t, &op->u, panel->scratch + job->u);
+    prepare_one(panel, first, count, one_row(&t, &op->delta, delta), o.u);
+    struct rows r = { .tokens = 1, .pitch = LANES };
+    for (int64_t b = 0; b < count; b += r.blocks) {
+        r.x = x + b * LANES;
+        r.delta = delta + b * LANES;
+        r.y = y + b * LANES;
+        recur_some(panel, first + b, first + count, B, C, &r);
+    }
+    o.y = y;
+    if (has_D) o.D = panel->scratch + job->D + first * LANES;
+    if (has_z) o.z = one_row(&t, &op->z, delta); /* which has done its work */
+    if ((char *)y != o.to.data || has_D || has_z) finish_one(&o);
+    if (!in_place(&ys)) UNPACK(&ys, y, LANES, LANES);
 }
 
 static void tokens(const struct segue_tile *t)
@@ -436,7 +527,8 @@ static void tokens(const struct segue_tile *t)
     struct group B = { &op->B, job->tile.channels / op->B.shape[2], t->scratch + job->B, 0, -1 };
     struct group C = { &op->C, job->tile.channels / op->C.shape[2], t->scratch + job->C, 0, -1 };
     for (int64_t b = 0; b < t->blocks; b += job->strip_blocks)
-        strip(t, b, t->blocks - b < job->strip_blocks ? t->blocks - b : job->strip_blocks, &B, &C);
+        (job->direct ? strip_of_one : strip)(
+            t, b, t->blocks - b < job->strip_blocks ? t->blocks - b : job->strip_blocks, &B, &C);
 }
 
 /* ---- weights and state ---------------------------------------------------------------------------------- */

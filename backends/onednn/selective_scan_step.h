@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The recurrence, and one token of it where A and h are: states lie in lanes there, so that A and h come and go as
- * they are, [channel][state], in one stream each. Built once per instruction set, as part of the scan's kernel. */
+/* The recurrence, and one token of it where A and h are: states lie in lanes there, so that A and h come and
+ * go as they are, [channel][state], in one stream each. Built once per instruction set, as part of the
+ * scan's kernel. */
 #ifndef SEGUE_ONEDNN_SELECTIVE_SCAN_STEP_H
 #define SEGUE_ONEDNN_SELECTIVE_SCAN_STEP_H
 
@@ -46,7 +47,8 @@ INLINE struct place place_of(const struct step *s, int64_t n)
     return (struct place){ s->A + n, s->h_in + n, s->h_out + n };
 }
 
-/* The compiler is to know nothing of the new addresses: it would keep one for each load behind them, in memory. */
+/* The compiler is to know nothing of the new addresses: it would keep one for each load behind them, in
+ * memory. */
 INLINE void place_next(const struct step *s, struct place *p)
 {
     p->A += 4 * s->A_row;

@@ -286,7 +286,8 @@ static void steps_equal_prefill(void **state)
 }
 
 /* One token reads A and h where they are if states are contiguous there; the first token of two goes through
- * scratch. Both give the same bits, and nothing beside the elements is written, with h_in and h_out or without. */
+ * scratch. Both give the same bits, and nothing beside the elements is written, with h_in and h_out or
+ * without. */
 static void straight_from_tensors(void **state)
 {
     static const int64_t ns[] = { 1, 15, 16, 17, 40 }, ds[] = { 1, 16, 33 };
@@ -325,6 +326,71 @@ static void straight_from_tensors(void **state)
         free(y);
         for (int i = 0; i < OPERANDS; i++) drop(&c.w[i]);
         test_close(&dev);
+    }
+}
+
+/* [2 1 d], channels step elements apart. */
+static void lay_token(struct watched *w, uint32_t dtype, int64_t d, int64_t step, double low, double high)
+{
+    w->t = segue_tensor_of(NULL, dtype, 3, (int64_t[]){ 2, 1, d });
+    w->t.stride[2] = step;
+    w->t.stride[0] = w->t.stride[1] = d * step;
+    w->size = (size_t)(2 * d * step) * w->t.dtype.bits / 8 + 2 * GUARD;
+    w->memory = malloc(w->size);
+    w->copy = malloc(w->size);
+    w->owned = calloc(1, w->size);
+    memset(w->memory, CANARY, w->size);
+    w->t.data = w->memory;
+    w->t.offset = GUARD;
+    w->t.bytes = w->size;
+    each(&w->t, own, w);
+    each(&w->t, set_range, (double[]){ low, high });
+}
+
+/* kind: what there is of D and z; whether delta is f32. Values do not depend on step. */
+static void make_token(struct scene *c, uint32_t dtype, int kind, int64_t d, int64_t step)
+{
+    seed = 5;
+    *c = (struct scene){
+        .op = segue_selective_scan_init(), .b = 2, .t = 1, .d = d, .n = 16, .s = 2, .p = 2, .in_place = 1
+    };
+    lay_token(&c->w[U], dtype, d, step, -2, 2);
+    lay_token(&c->w[DELTA], kind & 4 ? SEGUE_F32 : dtype, d, step, -6, 2);
+    if (kind & 1) MAKE(&c->w[D_], SEGUE_F32, 0, -1, 1, d);
+    if (kind & 2) lay_token(&c->w[Z], dtype, d, step, -4, 4);
+    lay_token(&c->w[Y], dtype, d, step, -1, 1);
+    lay(&c->w[A_], 2, (int64_t[]){ d, 16 }, 1, 0);
+    lay(&c->w[H_IN], 3, (int64_t[]){ 2, d, 16 }, 2, 0);
+    MAKE(&c->w[B_], dtype, 0, -1, 1, 2, 1, 1, 16);
+    MAKE(&c->w[C_], dtype, 0, -1, 1, 2, 1, 1, 16);
+    place(c);
+    for (int i = 0; i < OPERANDS; i++) snapshot(&c->w[i]);
+}
+
+/* One token's rows are read and written where they are if channels lie side by side, through scratch if they do
+ * not: with the same bits, and nothing beside the elements is written. */
+static void one_token_where_it_is(void **state)
+{
+    static const uint32_t dtypes[] = { SEGUE_F32, SEGUE_F16, SEGUE_BF16 };
+    static const int64_t ds[] = { 16, 33, 64 };
+    (void)state;
+    for (int round = 0; round < SEGUE_ISA_COUNT * 3 * 8 * 3; round++) {
+        const uint32_t dtype = dtypes[round / 3 % 3];
+        struct test_device d;
+        struct scene c[2];
+        if (!test_open(&d, round % 3, 2)) continue;
+        for (int k = 0; k < 2; k++) {
+            make_token(&c[k], dtype, round / 9 % 8, ds[round / 72], k + 1);
+            run_row(&selective_scan_cpu, &d, &c[k].op.header, &c[k].op.header);
+            check_scene(&c[k]);
+        }
+        for (int64_t i = 0; i < 2 * c->d; i++) {
+            const int64_t at[] = { i / c->d, 0, i % c->d };
+            assert_memory_equal(element(&c[0].op.y, at), element(&c[1].op.y, at), c->op.y.dtype.bits / 8);
+        }
+        for (int k = 0; k < 2; k++)
+            for (int i = 0; i < OPERANDS; i++) drop(&c[k].w[i]);
+        test_close(&d);
     }
 }
 
@@ -404,10 +470,12 @@ static void refuses_f64(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_the_definition), cmocka_unit_test(steps_equal_prefill),
-        cmocka_unit_test(straight_from_tensors),  cmocka_unit_test(nan_stays_in_its_future),
-        cmocka_unit_test(growth_overflows),       cmocka_unit_test(refuses_f64)
-    };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
+                                        cmocka_unit_test(steps_equal_prefill),
+                                        cmocka_unit_test(straight_from_tensors),
+                                        cmocka_unit_test(one_token_where_it_is),
+                                        cmocka_unit_test(nan_stays_in_its_future),
+                                        cmocka_unit_test(growth_overflows),
+                                        cmocka_unit_test(refuses_f64) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

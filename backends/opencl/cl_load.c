@@ -4,6 +4,7 @@
 #include "opencl.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <sys/auxv.h>
 
@@ -17,6 +18,24 @@ static const struct {
     OPENCL_ENTRIES(ENTRY)
 #undef ENTRY
 };
+
+/* ocl-icd looks for its drivers at the first call, and PoCL for its devices: a thread that comes meanwhile finds none, or
+ * crashes (ocl-icd 2.3, PoCL 3.1). So the first of a process's contexts and threads goes through it alone. */
+static pthread_mutex_t first_call = PTHREAD_MUTEX_INITIALIZER;
+static int awake;
+
+static void wake_drivers(const struct opencl_api *cl)
+{
+    enum { MOST_PLATFORMS = 64 };
+    cl_platform platforms[MOST_PLATFORMS];
+    uint32_t count = 0, devices = 0;
+    pthread_mutex_lock(&first_call);
+    if (!awake && !cl->GetPlatformIDs(MOST_PLATFORMS, platforms, &count))
+        for (uint32_t i = 0; i < count && i < MOST_PLATFORMS; i++)
+            cl->GetDeviceIDs(platforms[i], CL_DEVICE_TYPE_ALL, 0, NULL, &devices);
+    awake = 1;
+    pthread_mutex_unlock(&first_call);
+}
 
 segue_status opencl_load(struct opencl_api *out, segue_diag *why)
 {
@@ -43,6 +62,7 @@ segue_status opencl_load(struct opencl_api *out, segue_diag *why)
                                   entries[i].name);
         memcpy((char *)out + entries[i].offset, &entry, sizeof entry);
     }
+    wake_drivers(out);
     return SEGUE_OK;
 }
 

@@ -62,6 +62,41 @@ static int refuses_set_id(const char *self)
     return fprintf(stderr, "a set-id process is not refused OpenCL (%d)\n", code);
 }
 
+static void *count_at_once(void *start)
+{
+    segue_diag why = { 0 };
+    uint32_t count = 0;
+    pthread_barrier_wait(start);
+    if (adapter->count(&test_host, &count, &why)) return NULL;
+    return (void *)(uintptr_t)(count + 1);
+}
+
+/* The process's first calls come from many threads: all must find the same devices. */
+static int run_count(void)
+{
+    enum { THREADS = 8 };
+    pthread_t threads[THREADS];
+    pthread_barrier_t start;
+    void *first = NULL, *other = NULL;
+    int wrong = pthread_barrier_init(&start, NULL, THREADS);
+    for (int i = 0; i < THREADS; i++) wrong |= pthread_create(&threads[i], NULL, count_at_once, &start);
+    if (wrong) return 2;
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], i ? &other : &first);
+        wrong |= !first || (i && other != first);
+    }
+    pthread_barrier_destroy(&start);
+    return wrong;
+}
+
+static int counts_from_many_threads(const char *self)
+{
+    char command[512];
+    snprintf(command, sizeof command, "'%s' --count", self);
+    const int code = system(command);
+    return code ? fprintf(stderr, "threads that count devices at once find different ones (%d)\n", code) : 0;
+}
+
 static int says_what_to_install(void)
 {
     int status;
@@ -393,6 +428,7 @@ int main(int argc, char **argv)
     };
 #undef TEST
     if (argc > 1 && !strcmp(argv[1], "--set-id")) _exit(run_set_id());
-    if (says_what_to_install() || refuses_set_id(argv[0])) return 1;
+    if (argc > 1 && !strcmp(argv[1], "--count")) _exit(run_count());
+    if (says_what_to_install() || refuses_set_id(argv[0]) || counts_from_many_threads(argv[0])) return 1;
     return on_every_device(tests, sizeof tests / sizeof *tests);
 }

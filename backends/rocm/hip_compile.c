@@ -189,12 +189,8 @@ static void read_log(int fd, char out[LOG_ROOM])
     out[0] = 0;
     if (!kept || !read_whole(fd, out, kept, 0)) return;
     out[kept] = 0;
-    char *error = strstr(out, "error");
-    if (!error && size > kept && read_whole(fd, out, kept, size - kept)) out[kept] = 0;
-    while (error && error > out && error[-1] != '\n') error--;
-    if (error) memmove(out, error, strlen(error) + 1);
-    for (char *c = out; *c; c++)
-        if (*c == '\n' || *c == '\r') *c = c[1] ? '|' : 0;
+    if (!strstr(out, "error") && size > kept && read_whole(fd, out, kept, size - kept)) out[kept] = 0;
+    native_shorten(out);
 }
 
 static segue_status explain(const struct child *child, const struct rocm_compilation *job, segue_diag *why)
@@ -260,20 +256,6 @@ int rocm_find_compiler(const segue_host *host, char *out, size_t room)
     return host->plugin_dir[0] && length > 0 && (size_t)length < room && !access(out, X_OK);
 }
 
-/* " -DGROUP=128 -DN=16" cut at its spaces, which words[] points into; -1 = too many. */
-static int split(char *text, const char *words[], int room)
-{
-    int count = 0;
-    for (char *at = text; *at;) {
-        while (*at == ' ') *at++ = 0;
-        if (!*at) break;
-        if (count == room) return -1;
-        words[count++] = at;
-        at += strcspn(at, " ");
-    }
-    return count;
-}
-
 segue_status rocm_compile(struct native_device *native, const char *kernel, const char *source,
                           const char *options, void **blob, uint64_t *bytes, segue_diag *why)
 {
@@ -289,7 +271,8 @@ segue_status rocm_compile(struct native_device *native, const char *kernel, cons
     snprintf(version, sizeof version, "%d", dev->version / 10000000);
     snprintf(file, sizeof file, "%.80s.hip", kernel);
     snprintf(arch, sizeof arch, "--offload-arch=%s", dev->arch);
-    if (snprintf(text, sizeof text, "%s", options) >= OPTIONS_ROOM || split(text, args + 5, MOST_OPTIONS) < 0)
+    if (snprintf(text, sizeof text, "%s", options) >= OPTIONS_ROOM ||
+        native_split(text, args + 5, MOST_OPTIONS) < 0)
         return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, PLAN, 0, "%s: more compile options than %d", kernel,
                               MOST_OPTIONS);
     const struct rocm_compilation job = { path, args, source, LIMIT_MS };

@@ -5,12 +5,9 @@
  * after its own launch must not find it. */
 #include "rocm.h"
 
-#include <dlfcn.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
-enum { WANTED_GROUP = 128, MOST_DEVICES = 256, PROPERTIES_ROOM = 8192 };
+enum { PROPERTIES_ROOM = 8192 };
 enum { SWITCHED = 1, PENDING = 2 }; /* native_scope.entered; PENDING: the engine had an error of its own */
 
 /* Where gcnArchName[256] lies in hipDeviceProp_t, and the whole struct's size (hip_runtime_api.h, ROCm/HIP): HIP 5
@@ -37,19 +34,6 @@ static void forget_error(const struct rocm_api *hip, int pending)
     if (!pending && hip->peek_error()) hip->last_error();
 }
 
-static segue_status count_devices(const struct rocm_driver *d, uint32_t *count, segue_diag *why)
-{
-    int found = 0;
-    const segue_status s = told(d->api.device_count(&found), SEGUE_PHASE_ENUMERATE, "hipGetDeviceCount", why);
-    if (s) return s;
-    *count = (uint32_t)(found < MOST_DEVICES ? found : MOST_DEVICES);
-    if (found > 0) return SEGUE_OK;
-    return segue_kit_fail(
-        why, SEGUE_OK, SEGUE_PHASE_ENUMERATE, 0,
-        "HIP is there and finds no GPU: is HIP_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES set to "
-        "none?");
-}
-
 static segue_status rocm_count(const segue_host *host, uint32_t *count, segue_diag *diag)
 {
     struct rocm_driver d;
@@ -60,27 +44,9 @@ static segue_status rocm_count(const segue_host *host, uint32_t *count, segue_di
         return SEGUE_OK;
     }
     const int pending = d.hip.peek_error();
-    const segue_status s = count_devices(&d, count, diag);
+    const segue_status s = native_count_devices(&rocm_kind, &d.api, count, diag);
     forget_error(&d.hip, pending);
     return s;
-}
-
-static segue_status find(const struct rocm_driver *d, uint32_t index, int *device, uint32_t phase,
-                         segue_diag *why)
-{
-    uint32_t count = 0;
-    const segue_status s = count_devices(d, &count, why);
-    if (s) return s;
-    if (index >= count)
-        return segue_kit_fail(why, SEGUE_ERROR_NO_DEVICE, phase, 0, "no rocm:%u, HIP finds %u devices", index,
-                              count);
-    return told(d->api.device_get(device, (int)index), phase, "hipDeviceGet", why);
-}
-
-static int attribute(const struct rocm_api *hip, int device, int what) /* 0 = not told */
-{
-    int value = 0;
-    return hip->device_attribute(&value, what, device) ? 0 : value;
 }
 
 /* The name where the layout has it, if that is what it looks like. */
@@ -99,16 +65,20 @@ void rocm_arch_of(const struct rocm_api *hip, int device, char out[64])
         take_arch(hip->properties_5, device, ARCH_AT_5, out);
 }
 
-static void describe(const struct rocm_driver *d, int device, segue_device_facts *out)
+static segue_status describe(const struct rocm_driver *d, int device, segue_device_facts *out, segue_diag *why)
 {
-    char name[96] = "?", arch[64];
+    enum { PHASE = SEGUE_PHASE_ENUMERATE };
+    char name[96] = "", arch[64];
     size_t memory = 0;
+    int wave = 0;
     rocm_arch_of(&d->hip, device, arch);
-    if (d->api.device_name(name, (int)sizeof name, device)) snprintf(name, sizeof name, "?");
-    if (d->api.device_memory(&memory, device)) memory = 0;
+    segue_status s = told(d->api.device_name(name, (int)sizeof name, device), PHASE, "hipDeviceGetName", why);
+    if (!s) s = told(d->api.device_memory(&memory, device), PHASE, "hipDeviceTotalMem", why);
+    if (!s) s = native_ask(&rocm_kind, &d->api, device, ROCM_WAVE, &wave, PHASE, why);
+    if (s) return s;
     snprintf(out->description, sizeof out->description, "%.40s, %.32s, waves of %d, HIP %d.%d%s", name,
-             arch[0] ? arch : "unknown architecture", attribute(&d->hip, device, ROCM_WAVE),
-             d->version / 10000000, d->version / 100000 % 100, d->stand_in ? " (stand-in, no hardware)" : "");
+             arch[0] ? arch : "unknown architecture", wave, d->version / 10000000, d->version / 100000 % 100,
+             d->stand_in ? " (stand-in, no hardware)" : "");
     out->memory_bytes = memory;
     out->flags |= d->stand_in ? (uint32_t)SEGUE_DEVICE_STAND_IN : 0;
     if (arch[0]) out->flags |= SEGUE_DEVICE_READY;
@@ -117,6 +87,7 @@ static void describe(const struct rocm_driver *d, int device, segue_device_facts
             out->text, sizeof out->text,
             "HIP does not tell its architecture (gcnArchName) where versions 5 to 7 have it: wanted one of "
             "these");
+    return SEGUE_OK;
 }
 
 static segue_status rocm_info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
@@ -127,8 +98,8 @@ static segue_status rocm_info(const segue_host *host, uint32_t index, segue_devi
     segue_status s = rocm_load(&d, SEGUE_PHASE_ENUMERATE, diag);
     if (s) return s;
     const int pending = d.hip.peek_error();
-    s = find(&d, index, &device, SEGUE_PHASE_ENUMERATE, diag);
-    if (!s) describe(&d, device, out);
+    s = native_find_device(&rocm_kind, &d.api, index, &device, SEGUE_PHASE_ENUMERATE, diag);
+    if (!s) s = describe(&d, device, out, diag);
     forget_error(&d.hip, pending);
     return s;
 }
@@ -226,42 +197,43 @@ static segue_status take_context(struct rocm_device *dev, void *context, segue_d
 }
 
 /* A launch's items count in 32 bits along an axis (hipModuleLaunchKernel). */
-static void find_limits(struct rocm_device *dev, int device)
+static segue_status find_limits(struct rocm_device *dev, int device, segue_diag *why)
 {
-    static const int axes[] = { ROCM_MOST_GROUPS_X, ROCM_MOST_GROUPS_Y, ROCM_MOST_GROUPS_Z };
+    static const struct native_limits limits = {
+        ROCM_MOST_ITEMS, ROCM_LOCAL_BYTES, { ROCM_MOST_GROUPS_X, ROCM_MOST_GROUPS_Y, ROCM_MOST_GROUPS_Z }
+    };
     struct gpu *gpu = &dev->native.gpu;
-    const int most = attribute(&dev->hip, device, ROCM_MOST_ITEMS);
-    gpu->group = WANTED_GROUP;
-    while (gpu->group > 1 && gpu->group > most) gpu->group /= 2;
-    gpu->local_bytes = attribute(&dev->hip, device, ROCM_LOCAL_BYTES);
-    for (int i = 0; i < 3; i++) {
-        const int64_t groups = attribute(&dev->hip, device, axes[i]), items = i ? 1 : gpu->group;
-        gpu->most_groups[i] = groups < UINT32_MAX / items ? groups : UINT32_MAX / items;
+    const segue_status s = native_find_limits(&dev->native, device, &limits, why);
+    for (int i = 0; !s && i < 3; i++) {
+        const int64_t most = UINT32_MAX / (i ? 1 : gpu->group);
+        if (gpu->most_groups[i] > most) gpu->most_groups[i] = most;
     }
+    return s;
 }
 
 /* Compiled code is good for an architecture with its settings and wave, and made by one compiler, which comes with
  * HIP: size and time of the library's file stand for what its version does not tell. */
-static void identify(struct rocm_device *dev, int device)
+static segue_status identify(struct rocm_device *dev, int device, segue_diag *why)
 {
-    char name[96] = "?";
-    Dl_info info;
-    struct stat file;
+    char name[96] = "", file[48];
+    int wave = 0;
     void *entry;
     memcpy(&entry, &dev->native.api.init, sizeof entry);
-    const int known = dladdr(entry, &info) && info.dli_fname && !stat(info.dli_fname, &file);
-    if (dev->native.api.device_name(name, (int)sizeof name, device)) snprintf(name, sizeof name, "?");
-    snprintf(dev->native.gpu.identity, sizeof dev->native.gpu.identity,
-             "%.80s, %s, waves of %d, HIP %d (%" PRIx64 ".%" PRIx64 ")", name, dev->arch,
-             attribute(&dev->hip, device, ROCM_WAVE), dev->version, known ? (uint64_t)file.st_size : 0,
-             known ? (uint64_t)file.st_mtime : 0);
+    native_tell_file(entry, file, sizeof file);
+    segue_status s = told(dev->native.api.device_name(name, (int)sizeof name, device), SEGUE_PHASE_OPEN,
+                          "hipDeviceGetName", why);
+    if (!s) s = native_ask(&rocm_kind, &dev->native.api, device, ROCM_WAVE, &wave, SEGUE_PHASE_OPEN, why);
+    if (s) return s;
+    snprintf(dev->native.gpu.identity, sizeof dev->native.gpu.identity, "%.80s, %s, waves of %d, HIP %d (%s)",
+             name, dev->arch, wave, dev->version, file);
+    return SEGUE_OK;
 }
 
 static segue_status describe_to_open(struct rocm_device *dev, const struct rocm_driver *d, uint32_t index,
                                      segue_diag *why)
 {
     int device = 0;
-    const segue_status s = find(d, index, &device, SEGUE_PHASE_OPEN, why);
+    segue_status s = native_find_device(&rocm_kind, &d->api, index, &device, SEGUE_PHASE_OPEN, why);
     if (s) return s;
     rocm_arch_of(&d->hip, device, dev->arch);
     if (!dev->arch[0])
@@ -270,9 +242,8 @@ static segue_status describe_to_open(struct rocm_device *dev, const struct rocm_
             "rocm:%u: HIP does not tell its architecture (gcnArchName) where versions 5 to 7 have "
             "it, wanted one of these",
             index);
-    find_limits(dev, device);
-    identify(dev, device);
-    return SEGUE_OK;
+    s = find_limits(dev, device, why);
+    return s ? s : identify(dev, device, why);
 }
 
 static segue_status start(struct rocm_device *dev, uint32_t index, const segue_device_options *options,
@@ -305,21 +276,14 @@ static void rocm_close(void *device)
 static segue_status rocm_open(const segue_host *host, uint32_t index, const segue_device_options *options,
                               void **device, segue_diag *diag)
 {
-    if (options->threads || options->parallel_for)
-        return segue_kit_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
-                              "threads or parallel_for is given, wanted 0 and NULL: a GPU has its own");
-    if (options->native_device)
-        return segue_kit_fail(
-            diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
-            "native_device is given, wanted NULL: rocm:%u tells the device, and native_context "
-            "the engine's hipCtx_t",
-            index);
+    segue_status s = native_check_options(&rocm_kind, index, options, diag);
+    if (s) return s;
     struct rocm_device *dev = host->alloc(host->user, sizeof *dev, 64);
     if (!dev)
         return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for device rocm:%u",
                               index);
     dev->native.gpu.host = host;
-    const segue_status s = start(dev, index, options, diag);
+    s = start(dev, index, options, diag);
     if (s) rocm_close(dev);
     else *device = dev;
     return s;
@@ -331,6 +295,8 @@ static const struct gpu_driver driver = { NATIVE_DRIVER, .dialect = rocm_dialect
 
 const struct native_kind rocm_kind = {
     .id = "rocm",
+    .hides = "HIP_VISIBLE_DEVICES or ROCR_VISIBLE_DEVICES",
+    .context = "hipCtx_t",
     .api = SEGUE_API_HIP,
     .errors = rocm_errors,
     .enter = enter,

@@ -74,10 +74,13 @@ void rocm_check_nodes(const char *root, char *out, size_t room)
 static segue_status initialise(struct rocm_driver *d, uint32_t phase, segue_diag *why)
 {
     char reason[300] = "";
-    const int pending = d->hip.peek_error(), error = d->api.init(0);
+    const char *call = "hipInit";
+    const int pending = d->hip.peek_error();
+    int error = d->api.init(0);
+    if (!error) error = d->hip.runtime_version(&d->version), call = "hipRuntimeGetVersion";
     if (!pending && error) d->hip.last_error(); /* ours: the engine must not find it */
     if (!error) return SEGUE_OK;
-    native_told_of(&rocm_kind, error, phase, "hipInit", why);
+    native_told_of(&rocm_kind, error, phase, call, why);
     if (!d->stand_in) rocm_check_nodes("", reason, sizeof reason);
     if (why && reason[0]) {
         char said[sizeof why->text];
@@ -96,10 +99,7 @@ segue_status rocm_load(struct rocm_driver *out, uint32_t phase, segue_diag *why)
                                                 sizeof own_entries / sizeof *own_entries, folders };
     segue_status s = native_load(&library, &out->api, &out->stand_in, phase, why);
     if (!s) s = native_load(&more, &out->hip, &out->stand_in, phase, why);
-    if (!s) s = initialise(out, phase, why);
-    out->version = 0;
-    if (!s && out->hip.runtime_version(&out->version)) out->version = 0;
-    return s;
+    return s ? s : initialise(out, phase, why);
 }
 
 /* ---- errors (hip_runtime_api.h of HIP 7.0) ----------------------------------------------------------------- */

@@ -10,18 +10,17 @@
 /* ENTRY(parameters, field, name, optional): all return int, 0 = success (HIP 5.2 to 7.0, hip_runtime_api.h). A
  * hipCtx_t and a hipStream_t are pointers, a hipDevice_t is an int. hipGetDevicePropertiesR0600 came with HIP 6, where
  * the other name still fills the struct of HIP 5; hipStreamGetDevice came with 5.6. */
-#define ROCM_ENTRIES(ENTRY)                                                                      \
-    ENTRY((int *version), runtime_version, "hipRuntimeGetVersion", 0)                            \
-    ENTRY((int *value, int attribute, int device), device_attribute, "hipDeviceGetAttribute", 0) \
-    ENTRY((void *properties, int device), properties_6, "hipGetDevicePropertiesR0600", 1)        \
-    ENTRY((void *properties, int device), properties_5, "hipGetDeviceProperties", 1)             \
-    ENTRY((int *device), device_current, "hipGetDevice", 0)                                      \
-    ENTRY((int device), device_set, "hipSetDevice", 0)                                           \
-    ENTRY((void), last_error, "hipGetLastError", 0)                                              \
-    ENTRY((void), peek_error, "hipPeekAtLastError", 0)                                           \
-    ENTRY((void *context), context_push, "hipCtxPushCurrent", 1)                                 \
-    ENTRY((void **context), context_pop, "hipCtxPopCurrent", 1)                                  \
-    ENTRY((int *device), context_device, "hipCtxGetDevice", 1)                                   \
+#define ROCM_ENTRIES(ENTRY)                                                               \
+    ENTRY((int *version), runtime_version, "hipRuntimeGetVersion", 0)                     \
+    ENTRY((void *properties, int device), properties_6, "hipGetDevicePropertiesR0600", 1) \
+    ENTRY((void *properties, int device), properties_5, "hipGetDeviceProperties", 1)      \
+    ENTRY((int *device), device_current, "hipGetDevice", 0)                               \
+    ENTRY((int device), device_set, "hipSetDevice", 0)                                    \
+    ENTRY((void), last_error, "hipGetLastError", 0)                                       \
+    ENTRY((void), peek_error, "hipPeekAtLastError", 0)                                    \
+    ENTRY((void *context), context_push, "hipCtxPushCurrent", 1)                          \
+    ENTRY((void **context), context_pop, "hipCtxPopCurrent", 1)                           \
+    ENTRY((int *device), context_device, "hipCtxGetDevice", 1)                            \
     ENTRY((void *stream, int *device), stream_device, "hipStreamGetDevice", 1)
 
 struct rocm_api {
@@ -45,7 +44,7 @@ struct rocm_driver {
     struct native_api api;
     struct rocm_api hip;
     int stand_in;
-    int version; /* hipRuntimeGetVersion: 50221153 = 5.2.21153; 0 = not told */
+    int version; /* hipRuntimeGetVersion: 50221153 = 5.2.21153 */
 };
 
 struct rocm_device {

@@ -39,7 +39,8 @@ int64_t runs_for(struct stage *s, double seconds, char *why);
 /* Milliseconds of a run, over so many; negative = failed, with words. */
 double time_runs(struct stage *s, int64_t times, char *why);
 
-/* rates: NULL where the device is no CPU; raised where they prove higher. 0; STAGE_DECLINED or STAGE_FAILED with words. */
+/* rates: NULL where the device is no CPU; raised where they prove higher. 0; STAGE_DECLINED or STAGE_FAILED
+ * with words. */
 int bench_measure(const struct bench_device *device, struct rates *rates, const struct bench_case *c,
                   const char *row, const struct pace *pace, struct figure *out, char *why);
 

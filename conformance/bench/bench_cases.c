@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls of real models: Mamba-130m and -2.8b (arXiv:2312.00752), the convolution of the first and of a hybrid's wider one.
- * In bf16 what runs through the model is bf16, filter and bias of the convolution too; A and the states stay f32. */
+/* Calls of real models: Mamba-130m and -2.8b (arXiv:2312.00752), the convolution of the first and of a
+ * hybrid's wider one. In bf16 what runs through the model is bf16, filter and bias of the convolution too; A
+ * and the states stay f32. */
 #include <fnmatch.h>
 
 #include "bench.h"

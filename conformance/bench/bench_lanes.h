@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loops that probes time, one table an instruction set. Counts are floats, multiples of BENCH_BLOCK; addresses lie on
- * 64 bytes. */
+/* The loops that probes time, one table an instruction set. Counts are floats, multiples of BENCH_BLOCK;
+ * addresses lie on 64 bytes. */
 #ifndef SEGUE_CONFORMANCE_BENCH_LANES_H
 #define SEGUE_CONFORMANCE_BENCH_LANES_H
 

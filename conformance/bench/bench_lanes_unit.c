@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the probes time, written once in vectors of BENCH_LANES floats and built for each instruction set as BENCH_ISA. A
- * product and a sum in one expression are fused (-ffp-contract=fast) where the instruction set can. */
+/* What the probes time, written once in vectors of BENCH_LANES floats and built for each instruction set as
+ * BENCH_ISA. A product and a sum in one expression are fused (-ffp-contract=fast) where the instruction set
+ * can. */
 #include "bench_lanes.h"
 
 #if BENCH_LANES > 4 || defined(__SSE2__)
@@ -37,8 +38,8 @@ INLINE void forget(void)
     __asm__ volatile("" ::: "memory");
 }
 
-/* The same with STEPS powers of 2 in a register, n a multiple of 1 / STEPS and |r| half of that: four slots. An entry is
- * 2^(k / STEPS), less what k adds when all of n is shifted into the exponent. */
+/* The same with STEPS powers of 2 in a register, n a multiple of 1 / STEPS and |r| half of that: four slots.
+ * An entry is 2^(k / STEPS), less what k adds when all of n is shifted into the exponent. */
 #if BENCH_LANES == 16
 enum { STEPS = 16, STEP_SHIFT = 19 };
 static const uint32_t steps[STEPS]
@@ -62,9 +63,9 @@ INLINE bits step_of(lanes magic_n)
 enum { STEPS = 1 };
 #endif
 
-/* v[] = 2^(a v[]), step by step of all, since compilers leave the order as it is and a processor that sees only a
- * few chains ahead waits for them. fused: the product is fused with both of its uses: two slots of the FMA ports, one
- * sum. Otherwise one product and three sums, faster where sums have ports of their own. */
+/* v[] = 2^(a v[]), step by step of all, since compilers leave the order as it is and a processor that sees
+ * only a few chains ahead waits for them. fused: the product is fused with both of its uses: two slots of
+ * the FMA ports, one sum. Otherwise one product and three sums, faster where sums have ports of their own. */
 #define EACH _Pragma("GCC unroll 8") for (int k = 0; k < ABREAST; k++)
 INLINE void exp_of(lanes v[ABREAST], lanes a, int fused, int stepped)
 {
@@ -184,8 +185,8 @@ INLINE void put(float *to, lanes v, int store)
 #endif
 }
 
-/* A number, not a pointer: the last ones lead out of the buffer. As text, since compilers ask for a line to be written only
- * where they were told that the processor can; one that cannot does nothing. */
+/* A number, not a pointer: the last ones lead out of the buffer. As text, since compilers ask for a line to
+ * be written only where they were told that the processor can; one that cannot does nothing. */
 INLINE void own(uintptr_t at)
 {
 #if defined(__x86_64__)

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a limit is made of, recomputed by hand; which cases and points there are; that the probes' loops compute what they
- * say. No figure of any machine is asserted. */
+/* What a limit is made of, recomputed by hand; which cases and points there are; that the probes' loops
+ * compute what they say. No figure of any machine is asserted. */
 #include "bench.h"
 #include "crew.h"
 #include "odd.h"
@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -101,7 +102,8 @@ static void count_reads(float *to, const float *from, int64_t count)
     atomic_fetch_add(&floats_read, count);
 }
 
-/* Each operand once: what is written holds what was read, or a constant where that is longer; the rest is as it was. */
+/* Each operand once: what is written holds what was read, or a constant where that is longer; the rest is as
+ * it was. */
 static void traffic_moves(void **state)
 {
     enum { READ = 3000, WRITTEN = 5000, KEPT = 1100, OTHER = 9000 };
@@ -154,7 +156,8 @@ static void traffic_is_a_median(void **state)
     assert_true(traffic_rate(&t) == 12 && t.seconds[1][0] == 2);
 }
 
-/* A case's own operands: all bytes but what whole blocks leave over; outputs change, inputs and states do not. */
+/* A case's own operands: all bytes but what whole blocks leave over; outputs change, inputs and states do
+ * not. */
 static void traffic_of_a_stage(void **state)
 {
     static const char call[] = "selective_scan/fwd.h_in.h_out/f32/B1.T64.D128.N16";
@@ -236,8 +239,8 @@ static void loops_of_every_instruction_set(void **state)
 #endif
 }
 
-/* A thread that sleeps where another one works must not make a pass look short: with many more threads than processors it
- * would be ten times as fast as with as many. */
+/* A thread that sleeps where another one works must not make a pass look short: with many more threads than
+ * processors it would be ten times as fast as with as many. */
 static void no_pass_is_too_short(void **state)
 {
     const int processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
@@ -340,15 +343,45 @@ static void points(void **state)
     for (int i = 0; i < 3; i++) assert_true(dtype[i] > 8 && layout[i] > 8);
 }
 
+/* What is under its bound is measured anew, and no more often than it has to be. */
+static void odd_points_are_measured_anew(void **state)
+{
+    struct bench_device d;
+    struct odd_point p[ODD_POINTS];
+    const struct pace pace = { .samples = 1, .sample_seconds = 1e-4 };
+    char why[DESCRIPTOR_WHY];
+    (void)state;
+    odd_points(p);
+    snprintf(p->odd, sizeof p->odd, "%s", "causal_conv1d/fwd.bias.h_in.h_out/f32/B1.T63.D7.W4/btd");
+    snprintf(p->round, sizeof p->round, "%s", "causal_conv1d/fwd.bias.h_in.h_out/f32/B1.T64.D8.W4/btd");
+    assert_int_equal(bench_device_open(&d, "reference", 0, why), 0);
+    for (int impossible = 0; impossible < 2; impossible++) {
+        struct odd_outcome o = { .measured = -1 };
+        p->bound = impossible ? 1e9 : 1e-9;
+        if (odd_measure(&d, p, &pace, &o, why)) fail_msg("%s", why);
+        assert_int_equal(o.measured, impossible ? 3 : 1);
+        assert_true(o.rate > 0 && o.round_rate > 0 && fabs(o.ratio * o.round_rate / o.rate - 1) < 1e-9);
+        assert_true(o.row[0] != 0);
+    }
+    bench_device_close(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(work_of_a_scan),       cmocka_unit_test(work_of_others),
-        cmocka_unit_test(counts_scale),         cmocka_unit_test(limits),
-        cmocka_unit_test(traffic_moves),        cmocka_unit_test(traffic_is_a_median),
-        cmocka_unit_test(traffic_of_a_stage),   cmocka_unit_test(loops_of_every_instruction_set),
-        cmocka_unit_test(no_pass_is_too_short), cmocka_unit_test(a_stage_is_checked),
-        cmocka_unit_test(names_and_globs),      cmocka_unit_test(points),
+        cmocka_unit_test(work_of_a_scan),
+        cmocka_unit_test(work_of_others),
+        cmocka_unit_test(counts_scale),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(traffic_moves),
+        cmocka_unit_test(traffic_is_a_median),
+        cmocka_unit_test(traffic_of_a_stage),
+        cmocka_unit_test(loops_of_every_instruction_set),
+        cmocka_unit_test(no_pass_is_too_short),
+        cmocka_unit_test(a_stage_is_checked),
+        cmocka_unit_test(names_and_globs),
+        cmocka_unit_test(points),
+        cmocka_unit_test(odd_points_are_measured_anew),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

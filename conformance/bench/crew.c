@@ -65,8 +65,8 @@ static void *follow(void *arg)
     }
 }
 
-/* Seconds of one pass. From before the others can begin: behind the meeting this thread may sleep while they do their part,
- * and the best of many passes would be such a one. */
+/* Seconds of one pass. From before the others can begin: behind the meeting this thread may sleep while they
+ * do their part, and the best of many passes would be such a one. */
 static double one_pass(struct crew *c, int threads)
 {
     const double start = seconds_now();

@@ -15,10 +15,12 @@ struct work {                /* of one run, of all its layers */
         state; /* bytes: each operand once; state: of those that are updated in place, one way */
 };
 
-/* Counted on a small shape, multiplied up: every reference's work grows with tokens and channels. 0, or -1 with words. */
+/* Counted on a small shape, multiplied up: every reference's work grows with tokens and channels. 0, or -1
+ * with words. */
 int work_of(const struct descriptor *d, int layers, struct work *out, char *why);
 double work_bytes(const struct work *w);
-/* What a call asks for, counted over its tensors as they are: tokens and channels included. 0, or -1 with words. */
+/* What a call asks for, counted over its tensors as they are: tokens and channels included. 0, or -1 with
+ * words. */
 int work_tally(const struct descriptor *d, struct tally *out, char *why);
 
 struct limit {
@@ -28,7 +30,8 @@ struct limit {
 
 /* rates: NULL = no probe of arithmetic. byte_rate: a second. */
 struct limit limit_of(const struct work *w, const struct rates *rates, double byte_rate);
-/* A probe of the bytes that a stage's runs move, of its own operands; the stage stays open longer. 0, or -1 = no memory. */
+/* A probe of the bytes that a stage's runs move, of its own operands; the stage stays open longer. 0, or -1
+ * = no memory. */
 int work_traffic(const struct stage *s, const struct rates *rates, struct traffic *out);
 
 #endif

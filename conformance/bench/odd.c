@@ -38,7 +38,8 @@ static const struct {
 
 enum { CHANGES = sizeof changes / sizeof *changes, KINDS = 3, ALL = CHANGES * KINDS * KINDS };
 
-/* An order that is drawn once for all: a multiplier that shares no factor with ALL = 99 visits each point once. */
+/* An order that is drawn once for all: a multiplier that shares no factor with ALL = 99 visits each point
+ * once. */
 static int shuffled(int i)
 {
     return (i * 37 + 11) % ALL;
@@ -75,18 +76,13 @@ void odd_points(struct odd_point out[ODD_POINTS])
 
 /* ---- measuring ----------------------------------------------------------------------------------- */
 
-struct outcome {
-    char row[64];
-    double rate, round_rate; /* elements a second, the best of short samples that alternate */
-    double ratio;
-};
-
 enum { PATIENCE = 4, REPEATS = 2 };
 
-/* The best, not the median: whatever else the machine does makes a sample longer, and not the same one of both. A
- * ratio that is too small is given more samples, of both: it stays so if that is what the kernels do. */
+/* The best, not the median: whatever else the machine does makes a sample longer, and not the same one of
+ * both. A ratio that is too small is given more samples, of both: it stays so if that is what the kernels
+ * do. */
 static int alternate(const struct odd_point *p, struct stage *odd, struct stage *round, const struct pace *pace,
-                     struct outcome *out, char *why)
+                     struct odd_outcome *out, char *why)
 {
     const int64_t odd_runs = runs_for(odd, pace->sample_seconds, why);
     const int64_t round_runs = odd_runs < 0 ? -1 : runs_for(round, pace->sample_seconds, why);
@@ -105,7 +101,7 @@ static int alternate(const struct odd_point *p, struct stage *odd, struct stage 
 
 /* 0; STAGE_DECLINED or STAGE_FAILED with words. */
 static int measure(const struct bench_device *device, const struct odd_point *p, const struct pace *pace,
-                   struct outcome *out, char *why)
+                   struct odd_outcome *out, char *why)
 {
     struct stage odd, round;
     int code = stage_open(&odd, device, p->odd, 1, NULL, why);
@@ -123,21 +119,23 @@ static int measure(const struct bench_device *device, const struct odd_point *p,
     return code;
 }
 
-/* Where a sample was placed in memory and what others did with the caches meanwhile may hold for a whole measurement: a point
- * is under its bound if it is so every time, on operands of its own each time. */
-static int measure_patiently(const struct bench_device *device, const struct odd_point *p,
-                             const struct pace *pace, struct outcome *out, char *why)
+/* Where a sample was placed in memory and what others did with the caches meanwhile may hold for a whole
+ * measurement: a point is under its bound if it is so every time, on operands of its own each time. */
+int odd_measure(const struct bench_device *device, const struct odd_point *p, const struct pace *pace,
+                struct odd_outcome *out, char *why)
 {
     int code = measure(device, p, pace, out, why);
+    out->measured = 1;
     for (int i = 0; !code && out->ratio < p->bound && i < REPEATS; i++) {
         fprintf(stderr, "segue bench: %s: ratio %.3f is under its bound %.2f, measured again\n", p->odd,
                 out->ratio, p->bound);
         code = measure(device, p, pace, out, why);
+        out->measured++;
     }
     return code;
 }
 
-static int add(struct grid *g, const struct odd_point *p, const struct outcome *o)
+static int add(struct grid *g, const struct odd_point *p, const struct odd_outcome *o)
 {
     char(*cell)[GRID_CELL] = grid_add(g);
     if (!cell) return -1;
@@ -163,12 +161,12 @@ int odd_survey(const struct bench_device *device, const struct pace *pace, int l
     int under = 0, broken = 0, declined = 0;
     odd_points(points);
     for (int i = 0; i < ODD_POINTS; i++) {
-        struct outcome o = { .row = "" };
+        struct odd_outcome o = { .row = "" };
         if (list_only) {
             puts(points[i].odd);
             continue;
         }
-        const int code = measure_patiently(device, &points[i], pace, &o, why);
+        const int code = odd_measure(device, &points[i], pace, &o, why);
         if (code) fprintf(stderr, "segue bench: %s: %s\n", points[i].odd, why);
         declined += code == STAGE_DECLINED;
         broken += code == STAGE_FAILED;

@@ -15,6 +15,20 @@ struct odd_point {
     double bound;                                      /* of rate over round rate, at least */
 };
 
+struct odd_outcome {
+    char row[64];
+    double rate, round_rate; /* elements a second, the best of short samples that alternate */
+    double ratio;
+    int measured; /* times, each on operands of its own */
+};
+
+struct bench_device;
+struct pace;
+
+/* 0; STAGE_DECLINED or STAGE_FAILED with words. A ratio under the bound is measured anew, up to twice. */
+int odd_measure(const struct bench_device *device, const struct odd_point *p, const struct pace *pace,
+                struct odd_outcome *out, char *why);
+
 /* The same ones at every call; each change of an axis, each dtype and each layout among them. */
 void odd_points(struct odd_point out[ODD_POINTS]);
 

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What this processor reaches, measured here and now, by as many threads as the device has. Of each probe the best of many
- * short passes counts: whatever disturbs a pass makes it longer. */
+/* What this processor reaches, measured here and now, by as many threads as the device has. Of each probe
+ * the best of many short passes counts: whatever disturbs a pass makes it longer. */
 #ifndef SEGUE_CONFORMANCE_RATES_H
 #define SEGUE_CONFORMANCE_RATES_H
 
@@ -17,7 +17,8 @@ struct rates { /* a second, of all threads together */
 
 /* Some 0.4 s. 0, or -1 = no memory or no threads. */
 int rates_measure(int threads, struct rates *out);
-/* The two best forms once more, for so long: what disturbed the first time, or a clock that has risen since. 0 or -1. */
+/* The two best forms once more, for so long: what disturbed the first time, or a clock that has risen since.
+ * 0 or -1. */
 int rates_again(struct rates *r, double seconds);
 
 #endif

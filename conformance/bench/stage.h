@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A call on a device, ready to be run again and again: operands with values in the device's memory, a plan, its workspace.
- * The call comes from a descriptor (conformance/grammar); no primitive is known here. States are updated in place, as
- * engines do it, and lie as the row likes them best. */
+/* A call on a device, ready to be run again and again: operands with values in the device's memory, a plan,
+ * its workspace. The call comes from a descriptor (conformance/grammar); no primitive is known here. States
+ * are updated in place, as engines do it, and lie as the row likes them best. */
 #ifndef SEGUE_CONFORMANCE_STAGE_H
 #define SEGUE_CONFORMANCE_STAGE_H
 
@@ -16,8 +16,8 @@ struct bench_device {
     char name[32]; /* as a person calls it: the alias where there is one */
 };
 
-/* Tried in a child first: a plugin that crashes or hangs does not take the command along. threads 0: the device's default.
- * 0, or the command's exit code with words in why[DESCRIPTOR_WHY]. */
+/* Tried in a child first: a plugin that crashes or hangs does not take the command along. threads 0: the
+ * device's default. 0, or the command's exit code with words in why[DESCRIPTOR_WHY]. */
 int bench_device_open(struct bench_device *out, const char *name, uint32_t threads, char *why);
 void bench_device_close(struct bench_device *d);
 
@@ -42,7 +42,8 @@ struct stage {
 
 enum { STAGE_READY = 0, STAGE_FAILED = -1, STAGE_DECLINED = 1 };
 
-/* row: NULL = the one that the device chooses. Otherwise than STAGE_READY: words in why[DESCRIPTOR_WHY], nothing to close. */
+/* row: NULL = the one that the device chooses. Otherwise than STAGE_READY: words in why[DESCRIPTOR_WHY],
+ * nothing to close. */
 int stage_open(struct stage *s, const struct bench_device *device, const char *descriptor, int layers,
                const char *row, char *why);
 /* All layers, so many times; returns when done. 0, or -1 with words. */
@@ -52,11 +53,12 @@ void stage_close(struct stage *s);
 /* Bytes that make a NaN, or 1e36 (f16: 61,000), of every dtype. */
 enum { STAGE_NANS = 0xff, STAGE_HUGE = 0x7b };
 
-/* As before the first run: states as they were, such bytes in everything else that is written, the workspace too. */
+/* As before the first run: states as they were, such bytes in everything else that is written, the workspace
+ * too. */
 int stage_rewind(struct stage *s, uint8_t bytes, char *why);
-/* Rewinds, with other bytes each time, and runs once: every element of every output must be finite, some channels
- * over all tokens within the gauge, all bits those of the check before where the row promises that. 0, or -1 with
- * words. */
+/* Rewinds, with other bytes each time, and runs once: every element of every output must be finite, some
+ * channels over all tokens within the gauge, all bits those of the check before where the row promises that.
+ * 0, or -1 with words. */
 int stage_check(struct stage *s, char *why);
 /* Whether all outputs are finite as they are now. 0, or -1 with words. */
 int stage_finite(struct stage *s, char *why);

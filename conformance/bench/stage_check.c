@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A figure counts only where the answer is right. All outputs must be finite; some channels, spread over all of them, are
- * answered by the reference over all tokens and judged by the gauge of the row's accuracy class, states included. */
+/* A figure counts only where the answer is right. All outputs must be finite; some channels, spread over all
+ * of them, are answered by the reference over all tokens and judged by the gauge of the row's accuracy
+ * class, states included. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static int64_t elements(const segue_tensor *t)
     return count;
 }
 
-/* Where the sample's element number i of a field is in the whole operand: index[] by axis. Returns its channel, or -1. */
+/* Where the sample's element number i of a field is in the whole operand: index[] by axis. Returns its
+ * channel, or -1. */
 static int64_t locate(const struct sample *k, uint32_t field, int64_t i, int64_t index[SEGUE_MAX_RANK])
 {
     const segue_field_facts *f = &k->d.primitive->fields[field];

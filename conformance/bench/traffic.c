@@ -8,7 +8,8 @@
 
 #include "crew.h"
 
-/* Floats that are moved of each operand in turn: all operands' pieces together are small beside the second cache. */
+/* Floats that are moved of each operand in turn: all operands' pieces together are small beside the second
+ * cache. */
 enum { PIECE = 4096, LINE = 64 };
 
 struct stream { /* to NULL: only read; from NULL: only written; the same: read and written back */

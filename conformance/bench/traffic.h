@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bytes of a case, moved without computing anything: the case's own operands, at the time of its runs. Where they lie and
- * what else goes on decide as much as the processor does, and neither is the same for other buffers or a second later. */
+/* The bytes of a case, moved without computing anything: the case's own operands, at the time of its runs.
+ * Where they lie and what else goes on decide as much as the processor does, and neither is the same for
+ * other buffers or a second later. */
 #ifndef SEGUE_CONFORMANCE_TRAFFIC_H
 #define SEGUE_CONFORMANCE_TRAFFIC_H
 

@@ -88,8 +88,8 @@ static int read_devices(const struct survey *s, struct found *f, segue_diag *why
         segue_device_facts *d = &f->devices[i];
         d->size = sizeof *d;
         if (segue_device_info(s->ctx, i, d, why) != SEGUE_OK) return -1;
-        f->ready += (d->flags & SEGUE_DEVICE_READY) &&
-                    !(d->flags & (SEGUE_DEVICE_REFERENCE | SEGUE_DEVICE_STAND_IN));
+        f->ready +=
+            (d->flags & SEGUE_DEVICE_READY) && !(d->flags & (SEGUE_DEVICE_REFERENCE | SEGUE_DEVICE_STAND_IN));
     }
     return f->devices ? 0 : -1;
 }

@@ -438,9 +438,11 @@ enum {                                   /* accuracy classes, combined as the ro
        SEGUE_ACCURACY_BF16_PRODUCT = 16, /* operands of products are rounded to bf16 */
        SEGUE_ACCURACY_F64 = 32           /* double arithmetic */
 };
-enum {                            /* graph capture */
-       SEGUE_CAPTURE_NONE = 0,    /* refused under capture */
-       SEGUE_CAPTURE_POINTERS = 1 /* may be captured; replays use the captured pointers */
+enum {                         /* graph capture */
+       SEGUE_CAPTURE_NONE = 0, /* refused under capture */
+       SEGUE_CAPTURE_POINTERS =
+           1 /* may be captured; replays use the captured pointers and the plan's code, so that the
+                                   * plan must live as long as the graph */
 };
 enum { /* determinism, combined */
        SEGUE_NOT_DETERMINISTIC = 0,

@@ -5,6 +5,7 @@
  * thread and compiles; memory, streams, events, modules, launches and failures stand here once.
  *
  *     native_load.c     the library and its entry points; why there is no device
+ *     native_device.c   devices before they are opened; options and messages of compilers
  *     native_error.c    what a driver's code means, and which of them lose the device
  *     native_adapter.c  memory, streams and events as a segue_kit_adapter wants them
  *     native_driver.c   programs and launches as gpu.h wants them
@@ -30,6 +31,8 @@
     ENTRY((int *version), driver_version, "cuDriverGetVersion", "hipDriverGetVersion")                         \
     ENTRY((int *count), device_count, "cuDeviceGetCount", "hipGetDeviceCount")                                 \
     ENTRY((int *device, int ordinal), device_get, "cuDeviceGet", "hipDeviceGet")                               \
+    ENTRY((int *value, int attribute, int device), device_attribute, "cuDeviceGetAttribute",                   \
+          "hipDeviceGetAttribute")                                                                             \
     ENTRY((char *name, int room, int device), device_name, "cuDeviceGetName", "hipDeviceGetName")              \
     ENTRY((size_t * bytes, int device), device_memory, "cuDeviceTotalMem_v2", "hipDeviceTotalMem")             \
     ENTRY((void **at, size_t bytes), memory_alloc, "cuMemAlloc_v2", "hipMalloc")                               \
@@ -122,6 +125,7 @@ segue_status native_load(const struct native_library *library, void *table, int 
 struct native_kind {                   /* CUDA, or HIP */
     const char *id;                    /* "cuda" */
     uint32_t api;                      /* SEGUE_API_CUDA */
+    const char *hides, *context;       /* "CUDA_VISIBLE_DEVICES", "CUcontext": for words */
     const struct native_error *errors; /* ended by a NULL name */
     /* Makes the device current on this thread and says what was; never nested. leave() puts that back. Neither
      * cares whether the device is lost: what it holds is still released. */
@@ -166,6 +170,10 @@ segue_status native_enter_relaxed(struct native_device *dev, struct native_scope
 int native_enter_to_release(struct native_device *dev, struct native_scope *scope);
 void native_leave(struct native_device *dev, const struct native_scope *scope);
 
+/* The thread's capture mode alone, around a call outside of scopes: 1 = native_strict(dev, mode) must follow. */
+int native_relax(struct native_device *dev, int *mode);
+void native_strict(struct native_device *dev, int mode);
+
 /* SEGUE_OK for 0; otherwise which call failed with which code, what that means, and device-lost once a code
  * says so. dev is NULL before there is one: then kind tells the words. */
 segue_status native_told(struct native_device *dev, int error, uint32_t phase, const char *call,
@@ -176,9 +184,42 @@ const struct native_error *native_error_of(const struct native_kind *kind, int e
 /* The driver's own name of an entry point, by its place: offsetof(struct native_api, launch). */
 const char *native_call(const struct native_kind *kind, size_t entry);
 
-/* What the driver calls a stream: default streams have names of their own. */
+/* ---- devices before they are opened ---------------------------------------------------------------------- */
+
+/* None is no failure: why says what may hide them. */
+segue_status native_count_devices(const struct native_kind *kind, const struct native_api *api, uint32_t *count,
+                                  segue_diag *why);
+segue_status native_find_device(const struct native_kind *kind, const struct native_api *api, uint32_t index,
+                                int *device, uint32_t phase, segue_diag *why);
+segue_status native_ask(const struct native_kind *kind, const struct native_api *api, int device, int what,
+                        int *value, uint32_t phase, segue_diag *why); /* an attribute */
+struct native_limits {                                                /* the driver's numbers of attributes */
+    int items, local_bytes, groups[3];
+};
+/* The items of a group, LOCAL memory and grids of a device, to dev->gpu. */
+segue_status native_find_limits(struct native_device *dev, int device, const struct native_limits *attributes,
+                                segue_diag *why);
+/* Refuses what a GPU has no use for. */
+segue_status native_check_options(const struct native_kind *kind, uint32_t index,
+                                  const segue_device_options *options, segue_diag *why);
+/* Size and time of the library's file that an entry point is of, in hexadecimal: they tell patches that a version does
+ * not tell, for gpu.identity. */
+void native_tell_file(const void *entry, char *out, size_t room);
+
+/* ---- for compilers --------------------------------------------------------------------------------------- */
+
+/* " -DGROUP=128 -DN=16" cut at its spaces, which words[] points into; -1 = too many. */
+int native_split(char *text, const char *words[], int room);
+/* A log from its first line that speaks of an error, on one line. */
+void native_shorten(char *log);
+
+/* ---- streams --------------------------------------------------------------------------------------------- */
+
+/* What the driver calls a stream: default streams have names of their own. NULL is the legacy one in every version,
+ * while HIP knows 1 only since 6. */
 static inline void *native_stream(segue_stream stream)
 {
+    if ((uintptr_t)stream.handle == NATIVE_STREAM_LEGACY) return NULL;
     if (stream.handle || !(stream.flags & SEGUE_STREAM_PER_THREAD_DEFAULT)) return stream.handle;
     return (void *)(uintptr_t)NATIVE_STREAM_PER_THREAD;
 }

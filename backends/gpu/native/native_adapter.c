@@ -124,7 +124,7 @@ segue_status native_stream_create(void *device, segue_stream *out, segue_diag *d
     struct native_device *dev = device;
     struct native_scope scope;
     void *made = NULL;
-    segue_status s = native_enter(dev, &scope, PHASE, diag);
+    segue_status s = native_enter_relaxed(dev, &scope, PHASE, diag);
     if (s) return s;
     s = told(dev, dev->api.stream_create(&made, NATIVE_STREAM_NON_BLOCKING),
              offsetof(struct native_api, stream_create), diag);
@@ -197,7 +197,7 @@ segue_status native_event_create(void *device, segue_event *out, segue_diag *dia
     struct native_device *dev = device;
     struct native_scope scope;
     void *made = NULL;
-    segue_status s = native_enter(dev, &scope, PHASE, diag);
+    segue_status s = native_enter_relaxed(dev, &scope, PHASE, diag);
     if (s) return s;
     s = told(dev, dev->api.event_create(&made, NATIVE_EVENT_NO_TIMING),
              offsetof(struct native_api, event_create), diag);

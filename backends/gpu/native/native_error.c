@@ -24,6 +24,19 @@ const char *native_call(const struct native_kind *kind, size_t entry)
     return names[entry / sizeof(int (*)(void))][kind->api == SEGUE_API_HIP];
 }
 
+/* ---- what a capture of anybody's allows ------------------------------------------------------------------- */
+
+int native_relax(struct native_device *dev, int *mode)
+{
+    *mode = NATIVE_CAPTURE_RELAXED;
+    return !dev->api.exchange_capture_mode(mode);
+}
+
+void native_strict(struct native_device *dev, int mode)
+{
+    dev->api.exchange_capture_mode(&mode);
+}
+
 /* ---- words ---------------------------------------------------------------------------------------------- */
 
 static segue_status tell(const struct native_kind *kind, int error, int lost, uint32_t phase, const char *call,
@@ -47,8 +60,13 @@ segue_status native_told_of(const struct native_kind *kind, int error, uint32_t 
 static int loses(struct native_device *dev, int error)
 {
     const int lost = native_error_of(dev->kind, error)->lost;
+    int mode;
     if (lost != NATIVE_LOST_IF_IT_STAYS) return lost;
-    return dev->queue && dev->api.stream_synchronize(dev->queue) == error;
+    if (!dev->queue) return 0;
+    const int relaxed = native_relax(dev, &mode); /* to wait for the own queue breaks nobody's capture */
+    const int stays = dev->api.stream_synchronize(dev->queue) == error;
+    if (relaxed) native_strict(dev, mode);
+    return stays;
 }
 
 segue_status native_told(struct native_device *dev, int error, uint32_t phase, const char *call,
@@ -104,14 +122,12 @@ int native_enter_to_release(struct native_device *dev, struct native_scope *scop
 {
     *scope = (struct native_scope){ 0 };
     if (dev->kind->enter(dev, scope, SEGUE_PHASE_CALL, NULL)) return 0;
-    scope->mode = NATIVE_CAPTURE_RELAXED;
-    scope->relaxed = !dev->api.exchange_capture_mode(&scope->mode);
+    scope->relaxed = native_relax(dev, &scope->mode);
     return 1;
 }
 
 void native_leave(struct native_device *dev, const struct native_scope *scope)
 {
-    int mode = scope->mode;
-    if (scope->relaxed) dev->api.exchange_capture_mode(&mode);
+    if (scope->relaxed) native_strict(dev, scope->mode);
     dev->kind->leave(dev, scope);
 }

@@ -4,6 +4,7 @@
 #include "native.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -94,6 +95,13 @@ static segue_status open_anywhere(const struct native_library *library, void **o
                           library->names[0], reason, library->wanted);
 }
 
+/* Which of the names it was, with its folder. */
+static const char *path_of(void *handle, const struct native_library *library)
+{
+    struct link_map *map = NULL;
+    return !dlinfo(handle, RTLD_DI_LINKMAP, &map) && map->l_name[0] ? map->l_name : library->names[0];
+}
+
 static segue_status look_up(void *handle, const struct native_library *library, void *table, uint32_t phase,
                             segue_diag *why)
 {
@@ -102,8 +110,8 @@ static segue_status look_up(void *handle, const struct native_library *library, 
         void *found = dlsym(handle, entry->name);
         if (!found && !entry->optional)
             return segue_kit_fail(why, SEGUE_ERROR_NO_DEVICE, phase, 0,
-                                  "%s has no %s, so it is older than what is needed: %s", library->names[0],
-                                  entry->name, library->wanted);
+                                  "%.160s has no %s, so it is older than what is needed: %s",
+                                  path_of(handle, library), entry->name, library->wanted);
         memcpy((char *)table + entry->offset, &found, sizeof found);
     }
     return SEGUE_OK;

@@ -52,10 +52,11 @@ INLINE lanes lanes_abs(lanes x)
 
 /* lanes_fma: a * b + c, rounded once where the machine can. The unpacks work within each 128-bit quarter, as
  * the instructions do: lo and hi interleave its lower or upper two floats, front and back take its lower or
- * upper pairs, even and odd its floats of even or odd number. lower and upper take whole halves. lanes_turn: lane
- * LANES / 4 k + i comes from place k of quarter i. lanes_quarters fills the quarters from addresses pitch floats
- * apart. stream: past the caches, to aligned addresses. lanes_if_less: a < b ? yes : no. lanes_larger: the larger
- * of two. lanes_all_less: whether a < b everywhere. some: the first count < LANES only; the rest is 0. */
+ * upper pairs, even and odd its floats of even or odd number. lower and upper take whole halves. lanes_turn:
+ * lane LANES / 4 k + i comes from place k of quarter i. lanes_quarters fills the quarters from addresses
+ * pitch floats apart. stream: past the caches, to aligned addresses. lanes_if_less: a < b ? yes : no.
+ * lanes_larger: the larger of two. lanes_all_less: whether a < b everywhere. some: the first count < LANES
+ * only; the rest is 0. */
 #if SEGUE_LANES == 16
 INLINE lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
 {
@@ -379,11 +380,11 @@ INLINE void lanes_store4(float *p, int64_t pitch, lanes in[4])
 
 /* ---- sums of products ----------------------------------------------------------------------------------- */
 
-/* The sum of LANES products h c in one order for two places where they may lie, with the same bits: products i,
- * i + 4, i + 8, ... are fused into one of four sums, and these make (0 + 2) + (1 + 3). side: the products lie in
- * LANES vectors, one sum in each lane: lanes_fma does it. across: each of LANES vectors is to be summed up by
- * itself: lanes_dot_across, which wants c with its quarters turned, makes quarters of their four sums,
- * lanes_dot_quarters lanes. */
+/* The sum of LANES products h c in one order for two places where they may lie, with the same bits: products
+ * i, i + 4, i + 8, ... are fused into one of four sums, and these make (0 + 2) + (1 + 3). side: the products
+ * lie in LANES vectors, one sum in each lane: lanes_fma does it. across: each of LANES vectors is to be
+ * summed up by itself: lanes_dot_across, which wants c with its quarters turned, makes quarters of their
+ * four sums, lanes_dot_quarters lanes. */
 #if SEGUE_LANES == 16
 /* Quarter i of out[k] is quarter k of v[i]. */
 INLINE void lanes_turn_quarters(const lanes v[4], lanes out[4])
@@ -441,11 +442,11 @@ INLINE lanes lanes_exp2_near(lanes magic_n, lanes r)
 }
 
 /* The same with LANES_STEPS powers of 2 from a table in a register: n is a multiple of 1 / LANES_STEPS, |r|
- * <= 1/2 of that, magic_n = n + LANES_FINE_MAGIC. The table has 2^(k / LANES_STEPS), less what k adds when all
- * of n and the 64 of LANES_FINE_MAGIC are shifted into the exponent. Three terms then leave 0.2 ulp beside the
- * table's 0.5. The first of them must be ln 2 itself: two terms fit the interval as well with another, but decays
- * near 1 would all lean to one side. One product fewer than above on the ports that bound the scan, and a shorter
- * chain: 0.92 of the time. Right for -126 <= n + r < 128 - 1 / LANES_STEPS. */
+ * <= 1/2 of that, magic_n = n + LANES_FINE_MAGIC. The table has 2^(k / LANES_STEPS), less what k adds when
+ * all of n and the 64 of LANES_FINE_MAGIC are shifted into the exponent. Three terms then leave 0.2 ulp
+ * beside the table's 0.5. The first of them must be ln 2 itself: two terms fit the interval as well with
+ * another, but decays near 1 would all lean to one side. One product fewer than above on the ports that
+ * bound the scan, and a shorter chain: 0.92 of the time. Right for -126 <= n + r < 128 - 1 / LANES_STEPS. */
 #if SEGUE_LANES == 16
 #define LANES_STEPS 16
 INLINE lanes lanes_exp2_fine(lanes magic_n, lanes r)
@@ -507,8 +508,8 @@ INLINE lanes lanes_exp2_product(lanes a, lanes b)
     lanes x = a * b, magic_n = x + LANES_FINE_MAGIC;
     return lanes_exp2_fine(magic_n, x - (magic_n - LANES_FINE_MAGIC));
 }
-/* Whether lanes_exp2_product holds for all of a[i] b[i]; never with a NaN. With a table it says no from 64 on: the bits of
- * all magic_n above those that count then have to be one constant's. */
+/* Whether lanes_exp2_product holds for all of a[i] b[i]; never with a NaN. With a table it says no from 64
+ * on: the bits of all magic_n above those that count then have to be one constant's. */
 INLINE int lanes_four_within_reach(const lanes a[4], const lanes b[4])
 {
 #if SEGUE_LANES == 4

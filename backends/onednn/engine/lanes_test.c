@@ -128,8 +128,8 @@ static void both_products_agree(void **state)
     }
 }
 
-/* The question whether the fast form holds: yes below 64, no from 126 on and with a NaN, in any one lane of any one of four
- * products, or of several. */
+/* The question whether the fast form holds: yes below 64, no from 126 on and with a NaN, in any one lane of
+ * any one of four products, or of several. */
 static void reach_is_asked(void **state)
 {
     static const struct {

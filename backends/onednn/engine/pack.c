@@ -2,51 +2,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Built once per instruction set. Three ways through a strip: columns contiguous (rows are copied as they are),
  * rows contiguous (transposed in registers), and neither (element by element). */
-#include "lanes.h"
+#include "element.h"
 #include "pack.h"
 
 enum {
     RUN = 16
 }; /* contiguous elements of one column that the transposing way takes at once; a multiple of 4 */
 
-/* LANES elements from consecutive addresses, and back. */
-INLINE lanes fetch(const char *p, uint32_t dtype)
-{
-    if (dtype == SEGUE_F32) return lanes_load((const float *)p);
-    lanes_half h = *(const half_anywhere *)p;
-    return dtype == SEGUE_F16 ? lanes_from_f16(h) : lanes_from_bf16(h);
-}
-
-INLINE void put(char *p, lanes v, uint32_t dtype)
-{
-    if (dtype == SEGUE_F32) lanes_store((float *)p, v);
-    else *(half_anywhere *)p = dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v);
-}
-
-INLINE void stream(char *p, lanes v, uint32_t dtype)
-{
-    if (dtype == SEGUE_F32) lanes_stream((float *)p, v);
-    else half_stream((uint16_t *)p, dtype == SEGUE_F16 ? lanes_to_f16(v) : lanes_to_bf16(v));
-}
-
 /* count <= LANES elements at any stride (in bytes), and back. Elements are moved as bits. */
 INLINE lanes gather(const char *p, int64_t stride, int64_t count, uint32_t dtype)
 {
     _Alignas(64) char raw[4 * LANES] = { 0 };
-    const int64_t size = dtype == SEGUE_F32 ? 4 : 2;
+    const int64_t size = element_size(dtype);
     if (stride == size) memcpy(raw, p, (size_t)(count * size));
     for (int64_t i = 0; stride != size && i < count; i++) {
         if (dtype == SEGUE_F32) memcpy(raw + 4 * i, p + i * stride, 4);
         else memcpy(raw + 2 * i, p + i * stride, 2);
     }
-    return fetch(raw, dtype);
+    return element_load(raw, dtype);
 }
 
 INLINE void scatter(char *p, int64_t stride, int64_t count, lanes v, uint32_t dtype)
 {
     _Alignas(64) char raw[4 * LANES];
-    const int64_t size = dtype == SEGUE_F32 ? 4 : 2;
-    put(raw, v, dtype);
+    const int64_t size = element_size(dtype);
+    element_store(raw, v, dtype, 0);
     if (stride == size) memcpy(p, raw, (size_t)(count * size));
     for (int64_t i = 0; stride != size && i < count; i++) {
         if (dtype == SEGUE_F32) memcpy(p + i * stride, raw + 4 * i, 4);
@@ -64,7 +44,7 @@ INLINE int crowded(int64_t stride)
 INLINE void pack_transposed(float *tile, int64_t row_pitch, const struct segue_strip *s, const char *data,
                             uint32_t dtype)
 {
-    int64_t size = dtype == SEGUE_F32 ? 4 : 2, stride = s->column_stride * size;
+    int64_t size = element_size(dtype), stride = s->column_stride * size;
     _Alignas(64) float wide[LANES * RUN];
     for (int64_t row = 0; row < s->rows; row += RUN) {
         int64_t count = s->rows - row < RUN ? s->rows - row : RUN;
@@ -78,7 +58,7 @@ INLINE void pack_transposed(float *tile, int64_t row_pitch, const struct segue_s
                 const char *p = data + lane * stride + row * size;
                 for (int64_t i = 0; i < count; i += LANES) {
                     lanes v = count - i < LANES ? gather(p + i * size, size, count - i, dtype)
-                                                : fetch(p + i * size, dtype);
+                                                : element_load(p + i * size, dtype);
                     lanes_store(wide + lane * RUN + i, v);
                 }
             }
@@ -95,7 +75,7 @@ INLINE void pack_transposed(float *tile, int64_t row_pitch, const struct segue_s
 INLINE void unpack_transposed(const struct segue_strip *s, char *data, const float *tile, int64_t row_pitch,
                               uint32_t dtype)
 {
-    int64_t size = dtype == SEGUE_F32 ? 4 : 2, stride = s->column_stride * size;
+    int64_t size = element_size(dtype), stride = s->column_stride * size;
     _Alignas(64) float wide[LANES * RUN];
     for (int64_t row = 0; row < s->rows; row += RUN) {
         int64_t count = s->rows - row < RUN ? s->rows - row : RUN;
@@ -112,7 +92,7 @@ INLINE void unpack_transposed(const struct segue_strip *s, char *data, const flo
             for (int64_t i = 0; i < count; i += LANES) {
                 lanes v = lanes_load(wide + lane * RUN + i);
                 if (count - i < LANES) scatter(p + i * size, size, count - i, v, dtype);
-                else put(p + i * size, v, dtype);
+                else element_store(p + i * size, v, dtype, 0);
             }
         }
     }
@@ -121,7 +101,7 @@ INLINE void unpack_transposed(const struct segue_strip *s, char *data, const flo
 INLINE void pack_as(float *tile, int64_t row_pitch, int64_t block_pitch, const struct segue_strip *s,
                     uint32_t dtype)
 {
-    int64_t size = dtype == SEGUE_F32 ? 4 : 2, whole = s->columns / LANES, rest = s->columns % LANES;
+    int64_t size = element_size(dtype), whole = s->columns / LANES, rest = s->columns % LANES;
     int transposed = s->row_stride == 1 && s->column_stride != 1 && s->rows >= 4;
     for (int64_t b = 0; transposed && b < whole; b++)
         pack_transposed(tile + b * block_pitch, row_pitch, s, s->data + b * LANES * s->column_stride * size,
@@ -132,7 +112,7 @@ INLINE void pack_as(float *tile, int64_t row_pitch, int64_t block_pitch, const s
         int64_t stride = s->column_stride * size;
         if (s->column_stride == 1)
             for (int64_t b = 0; b < whole; b++)
-                lanes_store(to + b * block_pitch, fetch(p + b * LANES * size, dtype));
+                lanes_store(to + b * block_pitch, element_load(p + b * LANES * size, dtype));
         else if (!transposed)
             for (int64_t b = 0; b < whole; b++)
                 lanes_store(to + b * block_pitch, gather(p + b * LANES * stride, stride, LANES, dtype));
@@ -144,7 +124,7 @@ INLINE void pack_as(float *tile, int64_t row_pitch, int64_t block_pitch, const s
 INLINE void unpack_as(const struct segue_strip *s, const float *tile, int64_t row_pitch, int64_t block_pitch,
                       uint32_t dtype)
 {
-    int64_t size = dtype == SEGUE_F32 ? 4 : 2, whole = s->columns / LANES, rest = s->columns % LANES;
+    int64_t size = element_size(dtype), whole = s->columns / LANES, rest = s->columns % LANES;
     int transposed = s->row_stride == 1 && s->column_stride != 1 && s->rows >= 4;
     for (int64_t b = 0; transposed && b < whole; b++)
         unpack_transposed(s, s->data + b * LANES * s->column_stride * size, tile + b * block_pitch, row_pitch,
@@ -155,10 +135,10 @@ INLINE void unpack_as(const struct segue_strip *s, const float *tile, int64_t ro
         int64_t stride = s->column_stride * size;
         if (s->column_stride == 1 && s->stream && (uintptr_t)p % (uintptr_t)(LANES * size) == 0)
             for (int64_t b = 0; b < whole; b++)
-                stream(p + b * LANES * size, lanes_load(from + b * block_pitch), dtype);
+                element_store(p + b * LANES * size, lanes_load(from + b * block_pitch), dtype, 1);
         else if (s->column_stride == 1)
             for (int64_t b = 0; b < whole; b++)
-                put(p + b * LANES * size, lanes_load(from + b * block_pitch), dtype);
+                element_store(p + b * LANES * size, lanes_load(from + b * block_pitch), dtype, 0);
         else if (!transposed)
             for (int64_t b = 0; b < whole; b++)
                 scatter(p + b * LANES * stride, stride, LANES, lanes_load(from + b * block_pitch), dtype);

@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between tensors of any dtype and stride and f32 tiles. The only place of this backend that knows dtypes.
+/* Between tensors of any dtype and stride and f32 tiles.
  *
  * A tile is a matrix cut into blocks of LANES columns: element (row, column) lies at
  *     row * row_pitch + column / LANES * block_pitch + column % LANES

@@ -70,8 +70,8 @@ static void closes_at_once(void **state)
     for (int i = 0; i < 100; i++) segue_pool_destroy(segue_pool_create(&test_host, 1 + draw(MOST)));
 }
 
-/* After fork the workers are gone; neither a run nor closing must wait for them. So many threads that the C library
- * would give their stacks back to the system. */
+/* After fork the workers are gone; neither a run nor closing must wait for them. So many threads that the C
+ * library would give their stacks back to the system. */
 static void survives_fork(void **state)
 {
     struct segue_pool *p = segue_pool_create(&test_host, FORKED);

@@ -1,14 +1,15 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop that every recurrence of this backend runs in. Work is a list of (sequence, block of LANES
- * channels), split statically over the threads by cost; a worker walks its share panel by panel (as many blocks
- * as the cache holds), and each panel token tile by token tile. The kernel sees whole tiles only: it packs what
- * it needs, computes, unpacks. A channel's arithmetic never depends on where panels and tiles begin.
+ * channels), split statically over the threads by cost; a worker walks its share panel by panel (as many
+ * blocks as the cache holds), and each panel token tile by token tile. The kernel sees whole tiles only: it
+ * packs what it needs, computes, unpacks. A channel's arithmetic never depends on where panels and tiles
+ * begin.
  *
- * Time is split only for kernels whose tiles need nothing of each other (by_time): a worker walks its share tile by tile,
- * and in each all panels, since whole rows one after the other are read and written fastest. weights is then called once,
- * for all channels; begin before each panel of a sequence's first tile, by the worker that has it: it leaves the state
- * behind, too, and end is not called. */
+ * Time is split only for kernels whose tiles need nothing of each other (by_time): a worker walks its share
+ * tile by tile, and in each all panels, since whole rows one after the other are read and written fastest.
+ * weights is then called once, for all channels; begin before each panel of a sequence's first tile, by the
+ * worker that has it: it leaves the state behind, too, and end is not called. */
 #ifndef SEGUE_ENGINE_TILE_H
 #define SEGUE_ENGINE_TILE_H
 

@@ -63,6 +63,7 @@ struct settings {
     uint32_t seed; /* SEGUE_STAND_IN_SEED */
     int wave;      /* SEGUE_STAND_IN_WAVE */
     int checked;   /* SEGUE_STAND_IN_CHECK */
+    char arch[64]; /* SEGUE_STAND_IN_ARCH; "" = one for which nothing is embedded */
 };
 
 /* Takes the lock and counts the call; a code other than 0 is the answer, injected or because there is no current

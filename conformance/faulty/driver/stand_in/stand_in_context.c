@@ -91,7 +91,8 @@ int primary_retain(int device, struct context **out)
     if (code) return code;
     if (c) c->references++;
     else {
-        code = context_create(device, &c);
+        code = capture_unsafe(); /* a new context allocates */
+        if (!code) code = context_create(device, &c);
         if (code) return code;
         c->primary = 1;
     }

@@ -71,6 +71,8 @@ static void configure(void)
     core.settings = (struct settings){ .seed = (uint32_t)number("SEGUE_STAND_IN_SEED", 0),
                                        .wave = (int)number("SEGUE_STAND_IN_WAVE", 32),
                                        .checked = number("SEGUE_STAND_IN_CHECK", 0) != 0 };
+    const char *arch = getenv("SEGUE_STAND_IN_ARCH");
+    if (arch) snprintf(core.settings.arch, sizeof core.settings.arch, "%s", arch);
     core.random = core.settings.seed;
     read_failures(getenv("SEGUE_STAND_IN_FAIL"));
 }

@@ -1,10 +1,12 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libcuda.so.1 and libnvrtc.so.13 in one library: CUDA driver API 12, as far as adapters and their tests call it.
- * Declared by ourselves; no header of CUDA's is needed. Capability 1.0: nothing is embedded for sm_10. */
+ * Declared by ourselves; no header of CUDA's is needed. Capability 1.0, if nothing
+ * else is asked for: nothing is embedded for sm_10. */
 #include "stand_in.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef uint32_t u32;
@@ -76,6 +78,12 @@ int cuDeviceTotalMem_v2(size_t *bytes, int device)
     return leave(code);
 }
 
+static int capability(void)
+{
+    const long given = strtol(settings()->arch, NULL, 10);
+    return given > 0 && given < 1000 ? (int)given : 10;
+}
+
 int cuDeviceGetAttribute(int *value, int attribute, int device)
 {
     static const struct {
@@ -100,9 +108,7 @@ int cuDeviceGetAttribute(int *value, int attribute, int device)
                   { 38, 1 << 20 },
                   { 39, MOST_ITEMS }, /* memory kHz, bits, L2 */
                   { 41, 1 },
-                  { 75, 1 },
-                  { 76, 0 },
-                  { 81, LOCAL_BYTES }, /* unified, capability */
+                  { 81, LOCAL_BYTES }, /* unified */
                   { 97, LOCAL_BYTES },
                   { 115, 0 },
                   { 120, 0 },
@@ -116,6 +122,10 @@ int cuDeviceGetAttribute(int *value, int attribute, int device)
     if (!code) code = INVALID_VALUE;
     if (code == INVALID_VALUE && attribute == 10) {
         *value = settings()->wave;
+        code = OK;
+    }
+    if (code == INVALID_VALUE && (attribute == 75 || attribute == 76)) {
+        *value = attribute == 75 ? capability() / 10 : capability() % 10;
         code = OK;
     }
     for (size_t i = 0; code == INVALID_VALUE && i < sizeof facts / sizeof *facts; i++)

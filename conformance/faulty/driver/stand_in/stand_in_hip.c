@@ -134,7 +134,7 @@ static int properties(const char *entry, char *out, const uint16_t *at, size_t s
     put_int(out + at[ITEMS], MOST_ITEMS);
     put_int(out + at[MAJOR], 1);
     put_int(out + at[CORES], 2);
-    snprintf(out + at[ARCH], 256, "%s", ARCHITECTURE);
+    snprintf(out + at[ARCH], 256, "%s", settings()->arch[0] ? settings()->arch : ARCHITECTURE);
     return done(code);
 }
 
@@ -259,7 +259,9 @@ int hipCtxPopCurrent(void **context)
 
 int hipCtxGetDevice(int *device)
 {
-    return hipGetDevice(device);
+    const int code = enter(__func__);
+    *device = *current_device();
+    return done(code);
 }
 
 int hipCtxGetCurrent(void **context)
