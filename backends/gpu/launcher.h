@@ -56,6 +56,12 @@ static inline void gpu_define_in(struct gpu_key *key, const char *name, int64_t 
 void gpu_bind(const struct gpu_form *form, const segue_op_header *op, const segue_kit_device *dev, void *args,
               struct gpu_arg *list);
 
+/* Launches with a sequence in each group of axis 1: more than one where the grid is too short for all of them.
+ * groups: of the first launch; *first, in the struct of arguments, is the first sequence of each. */
+segue_status gpu_launch_sequences(const struct gpu_kernel *kernel, const segue_kit_call *call,
+                                  int32_t groups[3], const struct gpu_arg *list, uint32_t count,
+                                  int64_t sequences, int64_t *first);
+
 /* Plans of a row with one kernel: prepared, warmed up for the grid of the plan's bounds, released with the plan. */
 segue_status gpu_plan_one(const segue_kit_device *dev, const struct gpu_key *key, const struct gpu_form *form,
                           const int32_t groups[3], segue_kit_plan *plan, segue_diag *why);

@@ -61,15 +61,10 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
         .softplus = op->softplus != 0,
     };
     struct gpu_arg list[OPERANDS + 1];
-    segue_status s = SEGUE_OK;
+    int32_t groups[3];
+    grid_of(op, kernel->gpu, sequences, groups);
     gpu_bind(&form, header, call->device, &args, list);
-    while (!s && args.sequence < sequences) { /* more than one launch where a grid is too short for the batch */
-        int32_t groups[3];
-        grid_of(op, kernel->gpu, sequences - args.sequence, groups);
-        s = gpu_launch(kernel, call->stream, groups, list, OPERANDS + 1, call->why);
-        args.sequence += groups[1];
-    }
-    return s;
+    return gpu_launch_sequences(kernel, call, groups, list, OPERANDS + 1, sequences, &args.sequence);
 }
 
 const segue_row selective_scan_shared = {

@@ -81,6 +81,18 @@ void gpu_bind(const struct gpu_form *form, const segue_op_header *op, const segu
     list[count] = (struct gpu_arg){ .value = args, .bytes = form->args_bytes };
 }
 
+segue_status gpu_launch_sequences(const struct gpu_kernel *kernel, const segue_kit_call *call,
+                                  int32_t groups[3], const struct gpu_arg *list, uint32_t count,
+                                  int64_t sequences, int64_t *first)
+{
+    segue_status s = SEGUE_OK;
+    for (*first = 0; !s && *first < sequences; *first += groups[1]) {
+        groups[1] = gpu_groups(kernel->gpu, 1, sequences - *first, 1);
+        s = gpu_launch(kernel, call->stream, groups, list, count, call->why);
+    }
+    return s;
+}
+
 /* One launch for which every operand is absent and every number 0. */
 static segue_status warm_up(const struct gpu_kernel *kernel, const struct gpu_form *form,
                             const int32_t groups[3], segue_diag *why)
