@@ -39,10 +39,11 @@ function(segue_opencl_driver name missing source)
   set(SEGUE_OPENCL_DRIVERS ${SEGUE_OPENCL_DRIVERS} ${name} PARENT_SCOPE)
 endfunction()
 
-# Under the address sanitizer. PoCL's threads, alive at exit, now and then crash what looks for leaks; Intel's has some itself.
+# Under the address sanitizer. PoCL's threads, alive at exit, now and then crash what looks for leaks; Intel's driver has some itself,
+# and so has HIP's library in any process that asks for devices.
 set(SEGUE_OPENCL_LEAKS_pocl ASAN_OPTIONS=detect_leaks=0:use_sigaltstack=0)
-set(SEGUE_OPENCL_LEAKS_intel LSAN_OPTIONS=suppressions=${PROJECT_BINARY_DIR}/test/opencl/leaks:print_suppressions=0)
-file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/test/opencl/leaks CONTENT "leak:libintelocl\nleak:libcommon_clang\nleak:libtbb\n")
+set(SEGUE_DRIVER_LEAKS LSAN_OPTIONS=suppressions=${PROJECT_BINARY_DIR}/test/opencl/leaks:print_suppressions=0)
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/test/opencl/leaks CONTENT "leak:libintelocl\nleak:libcommon_clang\nleak:libtbb\nleak:libamdhip64\n")
 
 set(SEGUE_OPENCL_DRIVERS "")
 if(SEGUE_SANITIZE MATCHES "thread")
@@ -68,7 +69,7 @@ function(segue_test_properties name label timeout)
     ENVIRONMENT "SEGUE_PLUGIN_PATH=${PROJECT_BINARY_DIR}/${SEGUE_PLUGIN_DIR}")
   # OpenCL drivers with LLVM inside give threads a signal stack of their own, which the address sanitizer would unmap.
   if(SEGUE_SANITIZE MATCHES "address")
-    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ASAN_OPTIONS=use_sigaltstack=0)
+    set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT ASAN_OPTIONS=use_sigaltstack=0 ${SEGUE_DRIVER_LEAKS})
   endif()
 endfunction()
 

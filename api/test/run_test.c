@@ -88,7 +88,7 @@ static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count
 SEGUE_KIT_PLUGIN(counting, .vendor = "Segue", .version = "0", .uuid = "d5a5b4f6-98a5-4b5f-9a58-0c1d2e3f4a5b",
                  .device = &adapter, .rows = (const segue_row *const[]){ &row, NULL })
 
-static float memory[1 << 16];
+static _Alignas(64) float memory[1 << 16];
 
 /* A scan of t tokens over memory that nobody reads. */
 static segue_selective_scan scan(int64_t t)
