@@ -13,8 +13,7 @@ static const struct gpu_form form = { OPERANDS, sizeof(struct causal_conv1d_wide
 
 static int64_t longest(const segue_causal_conv1d *op)
 {
-    const int64_t tokens = op->x.shape[1];
-    return fast_present(&op->cu_seqlens) && op->max_seqlen && op->max_seqlen < tokens ? op->max_seqlen : tokens;
+    return fast_longest(&op->x, &op->cu_seqlens, op->max_seqlen);
 }
 
 static int64_t vectors_of(const segue_causal_conv1d *op)

@@ -19,6 +19,13 @@ static inline int fast_present(const segue_tensor *t)
     return t->dtype.bits != 0;
 }
 
+/* Tokens of the longest sequence of x [b t d], as far as the call tells; max_seqlen 0 = t. */
+static inline int64_t fast_longest(const segue_tensor *x, const segue_tensor *cu_seqlens, int64_t max_seqlen)
+{
+    const int64_t tokens = x->shape[1];
+    return fast_present(cu_seqlens) && max_seqlen && max_seqlen < tokens ? max_seqlen : tokens;
+}
+
 /* Neighbours along the last axis are neighbours in memory. */
 static inline int fast_is_dense(const segue_tensor *t)
 {

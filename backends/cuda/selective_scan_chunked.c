@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "selective_scan_chunked.args.h"
 #include "fast_row.h"
+#include "selective_scan_row.h"
 
 enum { FEWEST_TOKENS = 64, MOST_STATES = 16 };
 enum { OPERANDS = offsetof(struct selective_scan_chunked_args, sequence) / sizeof(VIEW) };
@@ -10,50 +11,26 @@ GPU_SOURCE(selective_scan_chunked);
 
 static const struct gpu_form form = { OPERANDS, sizeof(struct selective_scan_chunked_args) };
 
-static int64_t longest(const segue_selective_scan *op)
-{
-    const int64_t tokens = op->u.shape[1];
-    return fast_present(&op->cu_seqlens) && op->max_seqlen && op->max_seqlen < tokens ? op->max_seqlen : tokens;
-}
-
 /* Whether all channels of a group of items read one group of B, or of C. */
 static int is_shared(const segue_selective_scan *op, const segue_tensor *t)
 {
     return t->shape[2] < 2 || op->u.shape[2] / t->shape[2] % CHUNKED_CHANNELS(FAST_GROUP) == 0;
 }
 
-static void grid_of(const segue_selective_scan *op, const struct gpu *gpu, int64_t sequences, int32_t groups[3])
-{
-    const int64_t each = CHUNKED_CHANNELS(FAST_GROUP);
-    groups[0] = (int32_t)((op->u.shape[2] + each - 1) / each);
-    groups[1] = gpu_groups(gpu, 1, sequences, 1);
-    groups[2] = 1;
-}
-
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
     const segue_selective_scan *op = (const void *)header;
-    struct gpu_key key = fast_key(&gpu_source_selective_scan_chunked, header, dev);
-    int32_t groups[3];
-    gpu_define_in(&key, "N", op->A.shape[1]);
-    grid_of(op, gpu_of(dev), gpu_sequences(&op->u, &op->cu_seqlens), groups);
-    return gpu_plan_one(dev, &key, &form, groups, plan, why);
+    return scan_prepare(op, dev, fast_key(&gpu_source_selective_scan_chunked, header, dev), &form,
+                        CHUNKED_CHANNELS(FAST_GROUP), plan, why);
 }
-
-static const segue_kit_refusal operands[] = {
-#define OPERAND(name) { offsetof(segue_selective_scan, name), #name ": f64 is not supported" },
-    OPERAND(u) OPERAND(delta) OPERAND(A) OPERAND(B) OPERAND(C) OPERAND(D) OPERAND(z) OPERAND(delta_bias)
-        OPERAND(h_in) OPERAND(h_out) OPERAND(y)
-#undef OPERAND
-            { 0, NULL }
-};
 
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
     const segue_selective_scan *op = (const void *)header;
     if (!fast_runs_on(dev)) return "u: " FAST_NEEDS;
-    if (longest(op) < FEWEST_TOKENS) return "u: t is supported from 64";
+    if (fast_longest(&op->u, &op->cu_seqlens, op->max_seqlen) < FEWEST_TOKENS)
+        return "u: t is supported from 64";
     if (op->A.shape[1] < 1 || op->A.shape[1] > MOST_STATES) return "A: n is supported from 1 to 16";
     if (!is_shared(op, &op->B)) return "B: a group must have a multiple of 16 channels";
     if (!is_shared(op, &op->C)) return "C: a group must have a multiple of 16 channels";
@@ -62,14 +39,12 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (!fast_is_dense(&op->z)) return "z: channels must lie side by side";
     if (!fast_is_dense(&op->y)) return "y: channels must lie side by side";
     if (op->u.shape[2] > GPU_MOST_INDEX) return "u: d is at most 2^30";
-    return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
+    return scan_refuse_f64(op);
 }
 
 static segue_status run(const segue_op_header *header, const segue_kit_call *call)
 {
     const segue_selective_scan *op = (const void *)header;
-    const struct gpu_kernel *kernel = call->data;
-    const int64_t sequences = gpu_sequences(&op->u, &op->cu_seqlens);
     struct selective_scan_chunked_args args = {
         .tokens = op->u.shape[1],
         .pool = gpu_pool(&op->h_in, &op->h_out),
@@ -84,11 +59,7 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
         .wide_z = fast_is_wide(&op->z),
         .wide_y = fast_is_wide(&op->y),
     };
-    struct gpu_arg list[OPERANDS + 1];
-    int32_t groups[3];
-    grid_of(op, kernel->gpu, sequences, groups);
-    gpu_bind(&form, header, call->device, &args, list);
-    return gpu_launch_sequences(kernel, call, groups, list, OPERANDS + 1, sequences, &args.sequence);
+    return scan_launch(op, call, &form, CHUNKED_CHANNELS(FAST_GROUP), &args, &args.sequence);
 }
 
 const segue_row selective_scan_chunked = {

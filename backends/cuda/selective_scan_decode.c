@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "selective_scan_decode.args.h"
 #include "fast_row.h"
+#include "selective_scan_row.h"
 
 enum { MOST_TOKENS = 16, MOST_LANES = 32 };
 enum { OPERANDS = offsetof(struct selective_scan_decode_args, sequence) / sizeof(VIEW) };
@@ -9,12 +10,6 @@ enum { OPERANDS = offsetof(struct selective_scan_decode_args, sequence) / sizeof
 GPU_SOURCE(selective_scan_decode);
 
 static const struct gpu_form form = { OPERANDS, sizeof(struct selective_scan_decode_args) };
-
-static int64_t longest(const segue_selective_scan *op)
-{
-    const int64_t tokens = op->u.shape[1];
-    return fast_present(&op->cu_seqlens) && op->max_seqlen && op->max_seqlen < tokens ? op->max_seqlen : tokens;
-}
 
 /* Items of a channel: of 16 bytes of its state each; 0 = the state does not part that way. */
 static int64_t lanes_of(const segue_selective_scan *op)
@@ -24,50 +19,30 @@ static int64_t lanes_of(const segue_selective_scan *op)
     return lanes * each == op->A.shape[1] && lanes <= MOST_LANES && !(lanes & (lanes - 1)) ? lanes : 0;
 }
 
-static void grid_of(const segue_selective_scan *op, const struct gpu *gpu, int64_t sequences, int32_t groups[3])
-{
-    const int64_t each = FAST_GROUP / lanes_of(op);
-    groups[0] = (int32_t)((op->u.shape[2] + each - 1) / each);
-    groups[1] = gpu_groups(gpu, 1, sequences, 1);
-    groups[2] = 1;
-}
-
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
     const segue_selective_scan *op = (const void *)header;
-    struct gpu_key key = fast_key(&gpu_source_selective_scan_decode, header, dev);
-    int32_t groups[3];
-    gpu_define_in(&key, "N", op->A.shape[1]);
-    grid_of(op, gpu_of(dev), gpu_sequences(&op->u, &op->cu_seqlens), groups);
-    return gpu_plan_one(dev, &key, &form, groups, plan, why);
+    return scan_prepare(op, dev, fast_key(&gpu_source_selective_scan_decode, header, dev), &form,
+                        FAST_GROUP / lanes_of(op), plan, why);
 }
-
-static const segue_kit_refusal operands[] = {
-#define OPERAND(name) { offsetof(segue_selective_scan, name), #name ": f64 is not supported" },
-    OPERAND(u) OPERAND(delta) OPERAND(A) OPERAND(B) OPERAND(C) OPERAND(D) OPERAND(z) OPERAND(delta_bias)
-        OPERAND(h_in) OPERAND(h_out) OPERAND(y)
-#undef OPERAND
-            { 0, NULL }
-};
 
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
     const segue_selective_scan *op = (const void *)header;
     if (!fast_runs_on(dev)) return "u: " FAST_NEEDS;
-    if (longest(op) > MOST_TOKENS) return "u: t is supported up to 16";
+    if (fast_longest(&op->u, &op->cu_seqlens, op->max_seqlen) > MOST_TOKENS)
+        return "u: t is supported up to 16";
     if (!lanes_of(op)) return "A: n must be 16 bytes of the state times 1, 2, 4 ... 32";
     if (!fast_is_dense(&op->h_in)) return "h_in: states must lie side by side";
     if (!fast_is_dense(&op->h_out)) return "h_out: states must lie side by side";
     if (op->u.shape[2] > GPU_MOST_INDEX) return "u: d is at most 2^30";
-    return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
+    return scan_refuse_f64(op);
 }
 
 static segue_status run(const segue_op_header *header, const segue_kit_call *call)
 {
     const segue_selective_scan *op = (const void *)header;
-    const struct gpu_kernel *kernel = call->data;
-    const int64_t sequences = gpu_sequences(&op->u, &op->cu_seqlens);
     struct selective_scan_decode_args args = {
         .tokens = op->u.shape[1],
         .pool = gpu_pool(&op->h_in, &op->h_out),
@@ -81,11 +56,7 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
         .wide_in = fast_is_wide(&op->h_in),
         .wide_out = fast_is_wide(&op->h_out),
     };
-    struct gpu_arg list[OPERANDS + 1];
-    int32_t groups[3];
-    grid_of(op, kernel->gpu, sequences, groups);
-    gpu_bind(&form, header, call->device, &args, list);
-    return gpu_launch_sequences(kernel, call, groups, list, OPERANDS + 1, sequences, &args.sequence);
+    return scan_launch(op, call, &form, FAST_GROUP / lanes_of(op), &args, &args.sequence);
 }
 
 const segue_row selective_scan_decode = {

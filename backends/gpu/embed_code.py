@@ -18,9 +18,10 @@ import kernel_code as code
 
 
 def compiler_of(options):
-    found = next(kind for kind in code.COMPILERS if kind.dialect == options.dialect).find(options.tools)
+    kind = next(kind for kind in code.COMPILERS if kind.dialect == options.dialect)
+    found = kind.find(options.tools)
     if not found:
-        raise code.Wrong(next(kind for kind in code.COMPILERS if kind.dialect == options.dialect).missing)
+        raise code.Wrong(kind.missing)
     return found
 
 
