@@ -22,9 +22,19 @@ static inline real operator-(real a, real b)
     return real(a.value - b.value, a.from | b.from);
 }
 
+static inline real operator-(real a)
+{
+    return real(-a.value, a.from);
+}
+
 static inline real operator*(real a, real b)
 {
     return real(a.value * b.value, a.from | b.from);
+}
+
+static inline real operator/(real a, real b)
+{
+    return real(a.value / b.value, a.from | b.from);
 }
 
 static inline real mac(real s, real a, real b)
@@ -36,6 +46,12 @@ static inline real log_decay(real *sum, real g)
 {
     *sum = *sum + g;
     return g;
+}
+
+static inline real weighed(real v, int64_t terms)
+{
+    (void)terms;
+    return v;
 }
 
 static inline real real_exp(real x)
@@ -51,6 +67,41 @@ static inline real real_sigmoid(real x)
 static inline real real_softplus(real x)
 {
     return real(x.value > 20 ? x.value : log1p(exp(x.value)), x.from);
+}
+
+static inline real real_sqrt(real x)
+{
+    return real(sqrt(x.value), x.from);
+}
+
+static inline real real_sin(real x)
+{
+    return real(sin(x.value), x.from);
+}
+
+static inline real real_cos(real x)
+{
+    return real(cos(x.value), x.from);
+}
+
+static inline real real_erf(real x)
+{
+    return real(erf(x.value), x.from);
+}
+
+static inline real real_max(real a, real b)
+{
+    return real(a.value > b.value ? a.value : b.value, a.from | b.from);
+}
+
+static inline real real_abs(real a)
+{
+    return real(fabs(a.value), a.from);
+}
+
+static inline real real_select(real test, real a, real b)
+{
+    return real(test.value > 0 ? a.value : b.value, test.from | a.from | b.from);
 }
 
 void step();

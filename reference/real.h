@@ -2,13 +2,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The numbers that a reference computes with. As C, `real` is double. The conformance suite compiles the same
  * files as C++ with -DSEGUE_GAUGE='"header"'; that header defines a class `real` that carries more than a value
- * (what roundings it has met, which tokens it depends on), all functions below up to real_abs, and load() and
+ * (what roundings it has met, which tokens it depends on), all functions below up to real_select, and load() and
  * store() of operands.h. A reference therefore never turns a real into a double, and uses + - * / and these
- * functions only. Four are hooks, which do nothing in C:
+ * functions only. Five are hooks, which do nothing in C:
  *
  *   step()              at each token of a recurrence: roundings may repeat from token to token
  *   mac(s, a, b)        s + a b inside a contraction that a matrix unit may do
  *   log_decay(&sum, g)  a log decay g that a chunked kernel may sum before it takes exp; sum: one a stream, from 0
+ *   weighed(v, terms)   a value that a state takes up; kernels that work on chunks of tokens multiply it by query . key, a
+ *                       sum of so many terms, which they have rounded
  *   spread(y, norm)     an output whose error is set by the norm of the whole input (transform methods) */
 #ifndef SEGUE_REFERENCE_REAL_H
 #define SEGUE_REFERENCE_REAL_H
@@ -17,6 +19,7 @@
 #include SEGUE_GAUGE
 #else
 #include <math.h>
+#include <stdint.h>
 
 typedef double real;
 
@@ -31,6 +34,12 @@ static inline real log_decay(real *sum, real g)
 {
     (void)sum;
     return g;
+}
+
+static inline real weighed(real v, int64_t terms)
+{
+    (void)terms;
+    return v;
 }
 
 static inline real spread(real y, real norm)
@@ -65,6 +74,32 @@ static inline real real_softplus(real x)
     return x > 20 ? x : log1p(exp(x));
 }
 
+/* -log(1 + exp(-x)), without that branch. */
+static inline real real_log_sigmoid(real x)
+{
+    return x < 0 ? x - log1p(exp(x)) : -log1p(exp(-x));
+}
+
+static inline real real_tanh(real x)
+{
+    return tanh(x);
+}
+
+static inline real real_erf(real x)
+{
+    return erf(x);
+}
+
+static inline real real_sin(real x)
+{
+    return sin(x);
+}
+
+static inline real real_cos(real x)
+{
+    return cos(x);
+}
+
 static inline real real_max(real a, real b)
 {
     return a > b ? a : b;
@@ -73,6 +108,12 @@ static inline real real_max(real a, real b)
 static inline real real_abs(real a)
 {
     return fabs(a);
+}
+
+/* a where test > 0, else b. */
+static inline real real_select(real test, real a, real b)
+{
+    return test > 0 ? a : b;
 }
 #endif
 

@@ -63,14 +63,12 @@ static void compile_tensor(const struct shapes *shapes, const struct form *form,
 static int compile_term(const struct shapes *shapes, const segue_op_header *op, const struct term *term,
                         int64_t *plus)
 {
-    int64_t value = 0;
-    if (term->field >= 0)
-        memcpy(&value, (const char *)op + shapes->facts->fields[term->field].offset, sizeof value);
-    *plus = value + term->plus;
+    *plus = term->plus;
+    if (term->field >= 0) *plus += segue_parameter_value(&shapes->facts->fields[term->field], op);
     return term->letter >= 0 ? term->letter : CONSTANT;
 }
 
-/* Presence is frozen too, so only relations with a dynamic axis are left to a run. */
+/* Presence and parameters are frozen too, so only relations with a dynamic axis are left to a run. */
 static void compile_rules(const struct shapes *shapes, const struct form *form, const segue_op_header *op,
                           struct check *out)
 {
@@ -78,7 +76,8 @@ static void compile_rules(const struct shapes *shapes, const struct form *form, 
         const struct rule *rule = &shapes->rules[r];
         int64_t left_plus, right_plus;
         if (rule->kind > RULE_DIVIDES) continue;
-        if (rule->condition >= 0 && (form->present >> rule->condition & 1) == (uint64_t)rule->unless) continue;
+        if (rule->right.product_count) continue; /* of frozen axes, as what it is compared with */
+        if (!segue_condition_holds(shapes->facts, &rule->condition, op, form->present)) continue;
         const int left = compile_term(shapes, op, &rule->left, &left_plus);
         const int right = compile_term(shapes, op, &rule->right, &right_plus);
         const uint32_t letters = (left != CONSTANT ? 1u << left : 0) | (right != CONSTANT ? 1u << right : 0);

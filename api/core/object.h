@@ -53,17 +53,22 @@ struct segue_device {
     struct run_cache cache;
 };
 
-struct segue_plan {
-    struct object object;
-    uint32_t op_size; /* that the plugin expects */
-    uint32_t api;     /* of streams */
+struct computer { /* what computes for a plan: a plugin's plan, or core's lowering */
     segue_status (*run)(const void *plan, const segue_op_header *op, segue_stream stream,
                         segue_buffer workspace, segue_diag *diag);
-    void *handle; /* the plugin's */
+    void (*destroy)(void *plan);
+    void *handle;
+    uint32_t op_size, reserved; /* op_size: that it expects */
+    segue_plan_facts facts;
+};
+
+struct segue_plan {
+    struct object object;
+    uint32_t api; /* of streams */
     segue_device *device;
     uint64_t workspace_bytes, workspace_mask; /* mask = alignment - 1 */
     uint32_t primitive, revision;
-    segue_plan_facts facts;
+    struct computer computer;
     struct check check;
     struct op_storage planned;
 };
@@ -94,6 +99,10 @@ segue_status segue_check_room(const void *out, const uint32_t *count, segue_diag
 /* A caller's options struct (NULL = all zero) into one of the known size; what the caller knows beyond it must be zero. */
 segue_status segue_take_options(const void *given, void *out, uint32_t known, const char *type, uint32_t phase,
                                 segue_diag *diag);
+
+/* A plugin's facts of its plan, vetted. */
+segue_status segue_plan_ask(const segue_device *dev, const void *handle, segue_plan_facts *facts,
+                            segue_diag *diag);
 
 void segue_cache_destroy(segue_device *dev);
 

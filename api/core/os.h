@@ -13,6 +13,9 @@ void os_mutex_destroy(struct os_mutex *mutex);
 void os_mutex_lock(struct os_mutex *mutex);
 void os_mutex_unlock(struct os_mutex *mutex);
 
+/* Lets other threads run; 1. */
+int os_yield(void);
+
 /* An environment variable; NULL when unset, and always in set-id processes. */
 const char *os_environment(const char *name);
 /* The user whose rights this process has. */

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -46,6 +47,12 @@ void os_mutex_lock(struct os_mutex *mutex)
 void os_mutex_unlock(struct os_mutex *mutex)
 {
     pthread_mutex_unlock(&mutex->mutex);
+}
+
+int os_yield(void)
+{
+    sched_yield();
+    return 1;
 }
 
 const char *os_environment(const char *name)

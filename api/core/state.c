@@ -9,34 +9,39 @@
 
 #define PHASE SEGUE_PHASE_CALL
 
-/* What the present operands say of every axis; contradictions are left to planning. */
-static void bind_axes(const struct shapes *shapes, const segue_op_header *op, int64_t dims[LETTERS])
+/* What the present operands say of every axis; contradictions are left to planning. Returns who is present. */
+static uint64_t bind_axes(const struct shapes *shapes, const segue_op_header *op, int64_t dims[LETTERS])
 {
+    uint64_t present = 0;
     for (int k = 0; k < LETTERS; k++) dims[k] = UNBOUND;
     for (uint32_t i = 0; i < shapes->facts->field_count; i++) {
         const segue_field_facts *f = &shapes->facts->fields[i];
         const segue_tensor *t = is_tensor(f) ? tensor_at(op, f) : NULL;
-        if (!t || !t->dtype.bits || t->rank != shapes->rank[i]) continue;
-        for (int d = 0; d < t->rank; d++) {
+        if (!t || !t->dtype.bits) continue;
+        present |= (uint64_t)1 << i;
+        for (int d = 0; t->rank == shapes->rank[i] && d < t->rank; d++) {
             const struct axis axis = shapes->axes[i][d];
             if (axis.letter != CONSTANT && dims[axis.letter] == UNBOUND && t->shape[d] >= axis.plus)
                 dims[axis.letter] = t->shape[d] - axis.plus;
         }
     }
+    return present;
 }
 
-/* "s == b", "l >= w - 1": what the rules give to axes that no operand has; the least where there is a
- * choice. */
-static void bind_by_rules(const struct shapes *shapes, int64_t dims[LETTERS])
+/* "s == b", "l >= w - 1", "f == 2*m if map == RFF": what the rules give to axes that no operand has; the least where
+ * there is a choice. */
+static void bind_by_rules(const struct shapes *shapes, const segue_op_header *op, uint64_t present,
+                          int64_t dims[LETTERS])
 {
     for (uint32_t r = 0; r < shapes->rule_count; r++) {
         const struct rule *rule = &shapes->rules[r];
         if (rule->kind > RULE_AT_LEAST || rule->left.letter < 0 || dims[rule->left.letter] != UNBOUND) continue;
-        if (rule->right.field >= 0 || (rule->right.letter >= 0 && dims[rule->right.letter] == UNBOUND))
-            continue;
-        const int64_t value =
-            (rule->right.letter >= 0 ? dims[rule->right.letter] : 0) + rule->right.plus - rule->left.plus;
-        const int64_t least = shapes->dynamic >> rule->left.letter & 1 ? 0 : 1;
+        if (rule->condition.parameter >= 0 &&
+            !segue_condition_holds(shapes->facts, &rule->condition, op, present))
+            continue; /* whereas "p == s unless slot" is the answer for a pool that is still to be made, too */
+        const int64_t right = rule->right.field >= 0 ? UNBOUND : segue_axis_sum(&rule->right, dims);
+        if (right < 0) continue;
+        const int64_t value = right - rule->left.plus, least = shapes->dynamic >> rule->left.letter & 1 ? 0 : 1;
         dims[rule->left.letter] = value < least ? least : value;
     }
 }
@@ -57,8 +62,8 @@ segue_status segue_state_describe(const segue_op_header *op, uint32_t index, seg
     if (i == facts->field_count)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "index is %u, wanted less than %u (states of %s)", index, nth, facts->name);
-    bind_axes(&shapes, segue_full_op(op, facts->op_size, &storage), dims);
-    bind_by_rules(&shapes, dims);
+    const segue_op_header *full = segue_full_op(op, facts->op_size, &storage);
+    bind_by_rules(&shapes, full, bind_axes(&shapes, full, dims), dims);
     for (int d = 0; d < shapes.rank[i]; d++) {
         const struct axis axis = shapes.axes[i][d];
         if (axis.letter != CONSTANT && dims[axis.letter] == UNBOUND)

@@ -44,6 +44,7 @@ static const struct kind_rule { /* what a kind admits, and whether all operands 
     [SEGUE_KIND_WEIGHT] = { "f32, f16, bf16 or f64", 0, 0 },
     [SEGUE_KIND_STATE] = { "f32, f16, bf16 or f64", 0, 1 },
     [SEGUE_KIND_I32] = { "i32", 1, 0 },
+    [SEGUE_KIND_MIXED] = { "f32, f16, bf16 or f64", 0, 0 },
 };
 
 int segue_is_float(segue_dtype dtype)
@@ -220,19 +221,17 @@ static segue_status check_parameter(struct job *job, int i)
                       (int64_t)f->max, names);
 }
 
-/* The value of a term; UNBOUND if its letter is. */
+/* The value of a term; UNBOUND if one of its letters is. */
 static int64_t term_value(const struct job *job, const struct term *term)
 {
-    int64_t whole = 0;
-    if (term->letter >= 0)
-        return job->form->dims[term->letter] == UNBOUND ? UNBOUND : job->form->dims[term->letter] + term->plus;
-    if (term->field >= 0) memcpy(&whole, (const char *)job->op + field(job, term->field)->offset, 8);
-    return whole + term->plus;
+    if (term->field >= 0) return segue_parameter_value(field(job, term->field), job->op) + term->plus;
+    return segue_axis_sum(term, job->form->dims);
 }
 
 static int term_field(const struct job *job, const struct term *term)
 {
     if (term->letter >= 0) return job->form->origin[term->letter];
+    if (term->product_count) return job->form->origin[term->products[0].a];
     return term->field;
 }
 
@@ -261,28 +260,78 @@ static segue_status fail_relation(struct job *job, const struct rule *rule, int6
 
 static void list_names(const struct job *job, uint64_t set, char *text, size_t size)
 {
+    text[0] = 0;
     for (size_t n = 0; set && n < size; set &= set - 1)
         n += (size_t)snprintf(text + n, size - n, "%s%s", n ? " or " : "",
                               field(job, __builtin_ctzll(set))->name);
+}
+
+/* "map is FAVOR_PLUS", "causal is 0" */
+static void parameter_text(const struct job *job, int i, char text[96])
+{
+    const segue_primitive_facts *facts = job->shapes->facts;
+    const int64_t value = segue_parameter_value(&facts->fields[i], job->op);
+    snprintf(text, 96, "%s is %" PRId64, facts->fields[i].name, value);
+    for (uint32_t k = 0; k < facts->enum_count; k++)
+        if (!strcmp(facts->enums[k].param, facts->fields[i].name) && facts->enums[k].value == value)
+            snprintf(text, 96, "%s is %s", facts->fields[i].name, facts->enums[k].name);
+}
+
+/* The operands that a condition names, and one of its parameters: -1 = none. */
+static uint64_t condition_operands(const struct job *job, const struct condition *condition, int *parameter)
+{
+    uint64_t operands = 0;
+    *parameter = condition->parameter;
+    for (uint64_t set = condition->fields; set; set &= set - 1) {
+        const int i = __builtin_ctzll(set);
+        if (is_tensor(field(job, i))) operands |= (uint64_t)1 << i;
+        else *parameter = i;
+    }
+    return operands;
+}
+
+/* An operand is missing, or one too many, for the value of a parameter (-1 = whatever the parameters). */
+static segue_status fail_valued(struct job *job, const struct rule *rule, int blame, int parameter)
+{
+    const int needs = rule->kind == RULE_NEEDS, alone = !(rule->operands & (rule->operands - 1));
+    char value[96] = "";
+    if (parameter >= 0) parameter_text(job, parameter, value);
+    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, blame + 1, "%s: %s%s%s, wanted %s (%.*s)",
+                      field(job, blame)->name, needs ? "missing" : "given", value[0] ? " while " : "", value,
+                      !needs  ? "none"
+                      : alone ? "it"
+                              : "one of them",
+                      rule->text_length, rule->text);
 }
 
 static segue_status check_presence(struct job *job, const struct rule *rule)
 {
     const uint64_t given = rule->operands & job->form->present;
     const int needs = rule->kind == RULE_NEEDS;
-    char names[160] = "";
+    int parameter;
+    char names[160];
     if (needs ? given != 0 : given == 0) return SEGUE_OK;
-    const char *condition = rule->condition >= 0 ? field(job, rule->condition)->name : job->shapes->facts->name;
-    list_names(job, needs ? rule->operands : given, names, sizeof names);
-    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, rule->condition + 1,
+    const uint64_t blamed = needs ? rule->operands : given;
+    const uint64_t named = condition_operands(job, &rule->condition, &parameter);
+    const int first = __builtin_ctzll(blamed);
+    if (parameter >= 0 || !named || (needs && rule->condition.unless))
+        return fail_valued(job, rule, first, parameter);
+    if (rule->condition.unless) { /* "no D unless k" */
+        list_names(job, named, names, sizeof names);
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, first + 1,
+                          "%s: given without %s, wanted %s with it", field(job, first)->name, names, names);
+    }
+    const int condition = __builtin_ctzll(named & job->form->present);
+    list_names(job, blamed, names, sizeof names);
+    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, condition + 1,
                       needs ? "%s: given without %s, wanted one of them"
                             : "%s: given together with %s, wanted only one of them",
-                      condition, names);
+                      field(job, condition)->name, names);
 }
 
 static segue_status check_rule(struct job *job, const struct rule *rule)
 {
-    if (rule->condition >= 0 && (job->form->present >> rule->condition & 1) == (uint64_t)rule->unless)
+    if (!segue_condition_holds(job->shapes->facts, &rule->condition, job->op, job->form->present))
         return SEGUE_OK;
     if (rule->kind >= RULE_NEEDS) return check_presence(job, rule);
     const int64_t left = term_value(job, &rule->left), right = term_value(job, &rule->right);

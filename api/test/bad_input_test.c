@@ -12,7 +12,7 @@ static struct {
     const char *name;
     int rows;
 } defects[MAX_DEFECTS];
-static char *first_answers[16]; /* by sample kind */
+static char *first_answers[64]; /* by sample kind */
 static int rows, calls, failures, counting = 1;
 
 static void count(const char *defect)

@@ -41,6 +41,16 @@ static const struct other_sizes {
     { CONV, "packed", "b1 t7 d6 w4 l5 s2 p5", 'p', DYNAMIC },
     { CONV, "ring", "b3 t3 d6 w4 l5 s3 p3", 'b', DYNAMIC },
     { CONV, "tags", "b2 t6 d6 w4 s2", 't', DYNAMIC },
+    { SEGUE_GATED_RECURRENCE, "batch", "b2 t5 h2 o4 i2 j1 k4 v4 s2 p2", 'k', FROZEN },
+    { SEGUE_GATED_RECURRENCE, "batch", "b2 t5 h2 o4 i1 j1 k3 v4 s2 p2", 'i', FROZEN },
+    { SEGUE_LINEAR_ATTENTION, "packed", "b1 t7 c7 h2 k4 m4 f8 v5 s2 p4 map=8", 'f', FROZEN },
+    { SEGUE_LINEAR_ATTENTION, "packed", "b1 t8 c8 h2 k4 m3 f6 v5 s2 p4 map=8", 'c', DYNAMIC },
+    { SEGUE_LINEAR_ATTENTION, "all keys", "b2 t5 c8 h2 k4 v5 causal=0", 'c', DYNAMIC },
+    { SEGUE_RETENTION, "batch", "b2 t5 h3 k4 v6 s2 p2 norm=1", 'v', FROZEN },
+    { SEGUE_SSD, "batch", "b3 t5 h4 v3 g2 n5 s3 p3", 'b', DYNAMIC },
+    { SEGUE_SSD, "packed", "b1 t7 h4 v3 g2 n5 s2 p5", 'p', DYNAMIC },
+    { SEGUE_SSD, "batch", "b2 t5 h4 v3 g4 n5 s2 p2", 'g', FROZEN },
+    { SEGUE_GATED_NORM, "batch", "b2 t5 h3 d3", 'h', FROZEN },
 };
 
 static const struct sample_kind *kind_of(const struct bad *bad)
@@ -140,35 +150,55 @@ static void parameters(struct bad *bad)
         const segue_field_facts *f = bad_field(bad, i);
         struct expect e = expect(SEGUE_ERROR_OPERAND, i, "", "as in the plan");
         union sample_op op = bad->good;
-        int64_t value = (int64_t)(f->initial == f->max ? f->min : f->max);
+        int64_t planned;
         if (f->role != SEGUE_ROLE_INT) continue;
+        memcpy(&planned, op.bytes + f->offset, 8);
+        const int64_t value = (int64_t)(planned == (int64_t)f->max ? f->min : f->max);
         memcpy(op.bytes + f->offset, &value, 8);
-        snprintf(e.given, sizeof e.given, "%s: %" PRId64 ", wanted %.0f", f->name, value, f->initial);
+        if (!is_valid(bad, &op)) continue; /* other operands belong to that value */
+        snprintf(e.given, sizeof e.given, "%s: %" PRId64 ", wanted %" PRId64, f->name, value, planned);
         refused(bad, &bad->base, &op, BY_RUN, "parameter changed since the plan", e);
     }
 }
 
-/* The outgoing state apart from, or in the place of, the one that came in: as planned, or not at all. */
-static void aliases(struct bad *bad)
+/* The incoming state that an outgoing one may take the place of; -1 = none. */
+static int partner_of(const struct bad *bad, int out)
 {
-    const int in = sample_field(bad->base.facts, "h_in"), out = sample_field(bad->base.facts, "h_out");
+    int nth = 0;
+    for (int i = 0; i < out; i++) nth += bad_field(bad, i)->role == SEGUE_ROLE_STATE_OUT;
+    for (int i = 0; i < (int)bad->base.facts->field_count; i++)
+        if (bad_field(bad, i)->role == SEGUE_ROLE_STATE_IN && nth-- == 0) return i;
+    return -1;
+}
+
+/* The outgoing state apart from, or in the place of, the one that came in: as planned, or not at all. */
+static void alias(struct bad *bad, int in, int out)
+{
     segue_plan *apart = bad->plan, *same = NULL;
+    const char *name = bad_field(bad, out)->name;
     segue_diag why = { 0 };
-    if (!(bad->base.present >> in & bad->base.present >> out & 1)) return;
     union sample_op op = bad->good;
     *sample_tensor(bad->base.facts, &op, out) = *sample_tensor(bad->base.facts, &op, in);
     refused(bad, &bad->base, &op, BY_RUN, "state moved since the plan",
             expect(SEGUE_ERROR_OPERAND, out, "in the place of the incoming", "wanted it apart"));
     if (segue_plan_create(bad->dev, &op.header, &same, &why)) {
-        refused_call(bad, "h_out", "state in place", why.code, &why, expect(SEGUE_OK, -1, "", ""));
+        refused_call(bad, name, "state in place", why.code, &why, expect(SEGUE_OK, -1, "", ""));
         return;
     }
     sample_fill(&bad->base, bad->arena);
     const segue_status status = segue_plan_run(same, &bad->good.header, bad->stream, bad->workspace, &why);
     bad->plan = apart;
-    refused_call(bad, "h_out", "state moved since the plan", status, &why,
+    refused_call(bad, name, "state moved since the plan", status, &why,
                  expect(SEGUE_ERROR_OPERAND, out, "apart from the incoming", "wanted it in its place"));
     segue_plan_destroy(same);
+}
+
+static void aliases(struct bad *bad)
+{
+    for (int i = 0; i < (int)bad->base.facts->field_count; i++) {
+        const int in = bad_field(bad, i)->role == SEGUE_ROLE_STATE_OUT ? partner_of(bad, i) : -1;
+        if (in >= 0 && bad->base.present >> in & bad->base.present >> i & 1) alias(bad, in, i);
+    }
 }
 
 static void surrounding(struct bad *bad, const char *defect, segue_stream stream, segue_buffer workspace,

@@ -31,4 +31,6 @@ limit checked 900
 limit moving 900
 limit shorter 4000 # no promise; so that it does not grow unseen
 limit trusted 150
+limit lowered 2500 # two steps: their ops are made anew in each call
+limit lowered-trusted 1800
 [ "$failures" -eq 0 ]

@@ -14,6 +14,9 @@ const struct promise_case promise_cases[] = {
     { "decode",
       { SEGUE_CAUSAL_CONV1D, "mamba", " pre_gate post_gate cu_seqlens seq_idx cache_seqlens slot ",
         "b1 t1 d512 w4 l3 p1" } },
+    /* lowered to two steps where the device has no row of its own */
+    { "prefill", { SEGUE_SSD, "mamba2", " cu_seqlens slot ", "b1 t96 h8 v64 g1 n64 p1" } },
+    { "decode", { SEGUE_SSD, "mamba2", " cu_seqlens slot ", "b1 t1 h8 v64 g1 n64 p1" } },
     { NULL, { 0, NULL, NULL, NULL } },
 };
 
@@ -34,6 +37,7 @@ struct promise_run promise_open(segue_context *ctx, const char *device, uint32_t
         fprintf(stderr, "%s, %s: %s\n", device, s.facts->name, why.text);
         exit(1);
     }
+    run.kernels = strcmp(need.row, "lowered") ? 1 : 2;
     return run;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the tests of segue_plan_run's promises run: both primitives, prefill and decode, on any device. */
+/* What the tests of segue_plan_run's promises run: prefill and decode of three primitives, on any device. */
 #ifndef SEGUE_TEST_PROMISES_H
 #define SEGUE_TEST_PROMISES_H
 
@@ -19,6 +19,7 @@ struct promise_run {
     segue_buffer workspace;
     union sample_op op;
     char *arena;
+    int kernels; /* that a run launches: 2 where it is lowered */
 };
 
 /* Everything up to the run itself; exits with words when something fails. */

@@ -127,7 +127,7 @@ static void run_once(const struct promise_run *run, const char *device, const st
     promise_once(run);
     watch(0);
     for (int i = 0; i < CALLS; i++) {
-        const int allowed_here = i == WAKE, allowed_there = i == PARK;
+        const int allowed_here = i == WAKE ? run->kernels : 0, allowed_there = i == PARK;
         if (here[i] > allowed_here || (elsewhere[i] && !allowed_there)) {
             printf("FAIL %s %s %s: %s: %d calls in the run, %d in other threads\n", device,
                    segue_describe(c->kind.primitive)->name, c->form, call_names[i], here[i], elsewhere[i]);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define NOT_OFFERED " gv beta p a b u m_in m_out "
+
 const struct sample_kind sample_kinds[] = {
     { SEGUE_SELECTIVE_SCAN, "batch", " cu_seqlens slot ", "b2 t5 d6 g2 j3 n4 s2 p2" },
     { SEGUE_SELECTIVE_SCAN, "packed", "", "b1 t7 d6 g2 j3 n4 s2 p4" },
@@ -13,6 +15,28 @@ const struct sample_kind sample_kinds[] = {
     { SEGUE_CAUSAL_CONV1D, "packed", " seq_idx cache_seqlens ", "b1 t7 d6 w4 l5 s2 p4" },
     { SEGUE_CAUSAL_CONV1D, "tags", " cu_seqlens cache_seqlens slot h_in h_out ", "b2 t5 d6 w4 s2" },
     { SEGUE_CAUSAL_CONV1D, "ring", " cu_seqlens seq_idx slot ", "b2 t3 d6 w4 l5 s2 p2" },
+    /* Delta and DPLR writes, the bonus, the stabiliser: no row offers them yet. */
+    { SEGUE_GATED_RECURRENCE, "batch", " cu_seqlens slot n_in n_out" NOT_OFFERED,
+      "b2 t5 h2 o4 i2 j1 k3 v4 s2 p2" },
+    { SEGUE_GATED_RECURRENCE, "packed", NOT_OFFERED, "b1 t7 h2 o4 i2 j1 k3 v4 s2 p4 norm=1 eps=9" },
+    { SEGUE_LINEAR_ATTENTION, "batch", " W W_k bias cu_seqlens slot ", "b2 t5 c5 h2 k4 f4 v5 s2 p2" },
+    { SEGUE_LINEAR_ATTENTION, "packed", "", "b1 t7 c7 h2 k4 m3 f6 v5 s2 p4 map=8" },
+    { SEGUE_LINEAR_ATTENTION, "all keys", " W W_k bias cu_seqlens slot S_in S_out n_in n_out ",
+      "b2 t5 c7 h2 k4 v5 causal=0" },
+    { SEGUE_RETENTION, "batch", " cu_seqlens slot ", "b2 t5 h3 k4 v5 s2 p2 norm=1" },
+    { SEGUE_RETENTION, "packed", "", "b1 t7 h3 k4 v5 s2 p4" },
+    { SEGUE_SSD, "batch", " cu_seqlens slot ", "b2 t5 h4 v3 g2 n5 s2 p2" },
+    { SEGUE_SSD, "packed", "", "b1 t7 h4 v3 g2 n5 s2 p4" },
+    { SEGUE_GATED_LINEAR_ATTENTION, "batch", " cu_seqlens slot ", "b2 t5 h2 o4 i2 j1 k3 v4 s2 p2" },
+    { SEGUE_GATED_LINEAR_ATTENTION, "packed", "", "b1 t7 h2 o4 i2 j1 k3 v4 s2 p4" },
+    { SEGUE_FEATURE_MAP, "batch", " W bias cu_seqlens ", "b2 t5 h2 k4 f4" },
+    { SEGUE_FEATURE_MAP, "packed", "", "b1 t7 h2 k4 m3 f6 s2 map=8" },
+    { SEGUE_GATE_PREP, "delta", " A_log lower_bound key ", "b2 t5 h2 k3" },
+    { SEGUE_GATE_PREP, "key", " A A_log delta ", "b2 t5 h2 k3 gate=2" },
+    { SEGUE_GATE_PREP, "bounded", " A lower_bound delta key ", "b2 t5 h2 k3 gate=3" },
+    { SEGUE_L2_NORM, "all", "", "b2 t5 h2 k3" },
+    { SEGUE_GATED_NORM, "batch", " cu_seqlens ", "b2 t5 h2 d3" },
+    { SEGUE_GATED_NORM, "packed", "", "b1 t7 h2 d3 s2" },
     { 0, NULL, NULL, NULL },
 };
 
@@ -78,12 +102,9 @@ static int is_left_out(const struct sample_kind *kind, const char *name)
 
 struct sample sample_make(const struct sample_kind *kind)
 {
-    struct sample s = { .facts = segue_describe(kind->primitive), .name = kind->name };
-    for (const char *p = kind->sizes; *p; p += strspn(p, " ")) {
-        char *end;
-        s.size[*p - 'a'] = strtoll(p + 1, &end, 10);
-        p = end;
-    }
+    struct sample s = { .facts = segue_describe(kind->primitive), .name = kind->name, .sizes = kind->sizes };
+    for (const char *p = kind->sizes; *p; p += strcspn(p, " "), p += strspn(p, " "))
+        if (p[1] >= '0' && p[1] <= '9') s.size[*p - 'a'] = strtoll(p + 1, NULL, 10);
     for (uint32_t i = 0; i < s.facts->field_count; i++) {
         const segue_field_facts *f = &s.facts->fields[i];
         if (!sample_is_tensor(f) || is_left_out(kind, f->name)) continue;
@@ -121,12 +142,20 @@ static int32_t tokens_seen(const struct sample *s, int64_t k, int64_t n)
     return (int32_t)(7 + k);
 }
 
+static int32_t some(const struct sample *s, int64_t k, int64_t n)
+{
+    (void)s, (void)n;
+    return k % 3 != 1;
+}
+
 static const struct {
     const char *name;
     int32_t (*value)(const struct sample *s, int64_t k, int64_t n);
-} integers[] = {
-    { "cu_seqlens", offsets }, { "slot", pool_rows }, { "seq_idx", tags }, { "cache_seqlens", tokens_seen }
-};
+} integers[] = { { "cu_seqlens", offsets },
+                 { "slot", pool_rows },
+                 { "seq_idx", tags },
+                 { "cache_seqlens", tokens_seen },
+                 { "keep", some } };
 
 static void fill_integers(const struct sample *s, const char *name, int32_t *to, int64_t n)
 {
@@ -145,15 +174,31 @@ void sample_fill(const struct sample *s, char *arena)
         uint32_t random = 977 * (i + 1);
         for (int64_t k = 0; k < n && f->kind != SEGUE_KIND_I32; k++) {
             random = random * 1664525u + 1013904223u;
-            ((float *)(arena + s->at[i]))[k] = (float)(int32_t)random / 2147483648.0f;
+            const float value = (float)(int32_t)random / 2147483648.0f;
+            ((float *)(arena + s->at[i]))[k] = !strcmp(f->name, "lower_bound") ? value * value : value;
         }
     }
+}
+
+static void set_parameters(const struct sample *s, union sample_op *op)
+{
+    for (const char *p = s->sizes; *p; p += strcspn(p, " "), p += strspn(p, " "))
+        for (uint32_t i = 0; i < s->facts->field_count; i++) {
+            const segue_field_facts *f = &s->facts->fields[i];
+            const size_t n = strlen(f->name);
+            if (strncmp(p, f->name, n) || p[n] != '=') continue;
+            const double real = strtod(p + n + 1, NULL);
+            const int64_t whole = (int64_t)real;
+            memcpy(op->bytes + f->offset,
+                   f->role == SEGUE_ROLE_INT ? (const void *)&whole : (const void *)&real, 8);
+        }
 }
 
 void sample_op(const struct sample *s, char *arena, union sample_op *op)
 {
     memset(op, 0, sizeof *op);
     segue_op_init(s->facts->id, &op->header, s->facts->op_size, NULL);
+    set_parameters(s, op);
     for (uint32_t i = 0; i < s->facts->field_count; i++) {
         const segue_field_facts *f = &s->facts->fields[i];
         int64_t shape[SEGUE_MAX_RANK];

@@ -13,12 +13,12 @@ struct sample_kind {
     uint32_t primitive;
     const char *name;
     const char *without; /* operands left out, each between spaces: " slot cu_seqlens " */
-    const char *sizes;   /* "b2 t5 d6" */
+    const char *sizes;   /* "b2 t5 d6"; parameters off their defaults: "b2 map=3 eps=0.5" */
 };
 
 struct sample {
     const segue_primitive_facts *facts;
-    const char *name;
+    const char *name, *sizes;
     int64_t size[26];
     uint64_t present; /* bit = field */
     size_t at[SAMPLE_FIELDS], room[SAMPLE_FIELDS];

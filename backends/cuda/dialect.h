@@ -16,6 +16,7 @@ typedef long long i64;
 #define LOCAL __shared__
 #define LOCAL_ARG
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 
 #define BARRIER() __syncthreads()
 #define LOCAL_ID ((int)threadIdx.x)

@@ -38,7 +38,7 @@ static inline int32_t gpu_groups(const struct gpu *gpu, int axis, int64_t count,
 
 /* A pointer for each tensor, in the order of the .def, then a struct that begins with the same tensors' VIEWs. */
 struct gpu_form {
-    uint32_t operands;   /* tensors: all that the .def had when the kernel was written */
+    uint32_t operands;   /* tensors: the first ones of the .def; what comes later the row refuses */
     uint32_t args_bytes; /* of the struct */
 };
 

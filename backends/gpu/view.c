@@ -3,7 +3,7 @@
 /* Tensors as kernels see them, ops as arguments, and plans that consist of one kernel. */
 #include "launcher.h"
 
-enum { MOST_ARGS_BYTES = 900 }; /* OpenCL guarantees 1024 for all arguments, pointers included */
+enum { MOST_ARGS_BYTES = 1024 }; /* of all arguments, pointers included: what OpenCL guarantees */
 
 static int32_t kernel_dtype(segue_dtype dtype)
 {
@@ -106,10 +106,12 @@ static segue_status warm_up(const struct gpu_kernel *kernel, const struct gpu_fo
 segue_status gpu_kernel_make(struct gpu *gpu, const struct gpu_key *key, const struct gpu_form *form,
                              const int32_t groups[3], struct gpu_kernel **out, segue_diag *why)
 {
-    if (form->operands >= GPU_MOST_ARGS || form->args_bytes > MOST_ARGS_BYTES)
-        return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0,
-                              "%s: %u operands and %u bytes of arguments, wanted fewer than %d and at most %d",
-                              key->kernel, form->operands, form->args_bytes, GPU_MOST_ARGS, MOST_ARGS_BYTES);
+    const uint64_t bytes = form->operands * (uint64_t)sizeof(void *) + form->args_bytes;
+    if (form->operands >= GPU_MOST_ARGS || bytes > MOST_ARGS_BYTES)
+        return segue_kit_fail(
+            why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0,
+            "%s: %u operands and %u bytes of arguments in all, wanted fewer than %d and at most %d",
+            key->kernel, form->operands, (unsigned)bytes, GPU_MOST_ARGS, MOST_ARGS_BYTES);
     struct gpu_kernel *kernel = gpu->host->alloc(gpu->host->user, sizeof *kernel, 64);
     if (!kernel)
         return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for the kernel %s",

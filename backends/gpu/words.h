@@ -73,7 +73,7 @@ typedef u16 STATE;
 #define STORE_STATE STORE_BF16
 #endif
 
-/* Weights and gates: their dtype is known at run time only; all items take the same way. */
+/* Weights, gates and what else has a dtype of its own, known at run time only; all items take the same way. */
 FUNC float load_any(GLOBAL const void *p, i64 i, i32 dtype)
 {
     if (dtype == 1) return LOAD_F16((GLOBAL const u16 *)p, i);
@@ -81,6 +81,15 @@ FUNC float load_any(GLOBAL const void *p, i64 i, i32 dtype)
     return LOAD_F32((GLOBAL const float *)p, i);
 }
 #define LOAD_ANY(p, i, dtype) load_any(p, i, dtype)
+
+/* What is written in a dtype of its own, likewise. */
+FUNC void store_any(GLOBAL void *p, i64 i, i32 dtype, float x)
+{
+    if (dtype == 1) STORE_F16((GLOBAL u16 *)p, i, x);
+    else if (dtype == 2) STORE_BF16((GLOBAL u16 *)p, i, x);
+    else STORE_F32((GLOBAL float *)p, i, x);
+}
+#define STORE_ANY(p, i, dtype, x) store_any(p, i, dtype, x)
 
 /* ---- functions: errors of a few units in the last place, and no fast variants --------------------------- */
 
@@ -110,6 +119,22 @@ FUNC float silu(float x)
     return (x > 0.0f ? x : x * e) / (1.0f + e);
 }
 
+/* 1 / (1 + e^-x) */
+FUNC float sigmoid(float x)
+{
+    float e = natural_exp(x > 0.0f ? -x : x);
+    return (x > 0.0f ? 1.0f : e) / (1.0f + e);
+}
+
+/* 1 / sqrt(x), x >= 0, to a unit in the last place: by Newton's method from a guess that is 3.5 % off, since
+ * what devices offer is less exact or rounded differently. 0 gives a large number: times 0 it is 0. */
+FUNC float reciprocal_root(float x)
+{
+    float r = bits_f32(0x5f3759dfu - (f32_bits(x) >> 1));
+    for (int i = 0; i < 4; i++) r = FMA(0.5f * r, FMA(-x * r, r, 1.0f), r);
+    return x < INF ? r : x > 0.0f ? 0.0f : x;
+}
+
 /* ---- over a group: every item calls it; scratch has GROUP floats and is free again on return ------------- */
 
 #ifndef GROUP_SUM
@@ -127,6 +152,20 @@ FUNC float group_sum(float x, LOCAL_ARG float *scratch)
 }
 #define GROUP_SUM(x, scratch) group_sum(x, scratch)
 #endif
+
+/* The same over `width` items, a power of two: each of the GROUP / width parts of a group has its own sum. */
+FUNC float part_sum(float x, LOCAL_ARG float *scratch, int width)
+{
+    scratch[LOCAL_ID] = x;
+    BARRIER();
+    for (int n = width / 2; n > 0; n /= 2) {
+        if ((LOCAL_ID & (width - 1)) < n) scratch[LOCAL_ID] += scratch[LOCAL_ID + n];
+        BARRIER();
+    }
+    x = scratch[LOCAL_ID & ~(width - 1)];
+    BARRIER();
+    return x;
+}
 
 #ifndef GROUP_MAX
 FUNC float group_max(float x, LOCAL_ARG float *scratch)

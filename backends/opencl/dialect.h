@@ -10,11 +10,13 @@ typedef int i32;
 typedef long i64;
 
 #define KERNEL(name) kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void name
-#define FUNC static inline
+/* Not left to the compiler: PoCL 3.1 gives all groups one LOCAL array where a function of its own reaches it. */
+#define FUNC static inline __attribute__((always_inline))
 #define GLOBAL global
 #define LOCAL local
 #define LOCAL_ARG local
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 
 #define BARRIER() barrier(CLK_LOCAL_MEM_FENCE)
 #define LOCAL_ID ((int)get_local_id(0))

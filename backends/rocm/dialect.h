@@ -15,6 +15,7 @@ typedef long long i64;
 #define LOCAL static __attribute__((shared))
 #define LOCAL_ARG
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 
 #define LOCAL_ID ((int)__builtin_amdgcn_workitem_id_x())
 #define GROUP_ID(axis)                                       \

@@ -44,8 +44,9 @@ double time_runs(struct stage *s, int64_t times, char *why);
 int bench_measure(const struct bench_device *device, struct rates *rates, const struct bench_case *c,
                   const char *row, const struct pace *pace, struct figure *out, char *why);
 
-/* A survey of odd shapes beside round ones: exit code. */
-int odd_survey(const struct bench_device *device, const struct pace *pace, int list_only);
+/* A survey of odd shapes beside round ones, of those whose descriptor matches: exit code. */
+int odd_survey(const struct bench_device *device, const struct pace *pace, int list_only, char *const *globs,
+               int glob_count);
 
 /* `segue bench ...`: an exit code. */
 int verb_bench(int argc, char **argv);

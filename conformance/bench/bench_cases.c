@@ -1,14 +1,21 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls of real models: Mamba-130m and -2.8b (arXiv:2312.00752), the convolution of the first and of a
- * hybrid's wider one. In bf16 what runs through the model is bf16, filter and bias of the convolution too; A
- * and the states stay f32. */
+ * hybrid's wider one; Mamba2-2.7b (arXiv:2405.21060); 32 heads of 64 x 64 for GLA (arXiv:2312.06635, its decay
+ * a key), RetNet (arXiv:2307.08621) and the Linear Transformer (arXiv:2006.16236: elu + 1, causal, q . n + eps).
+ * In bf16 what runs through the model is bf16, GLA's decays and the convolution's filter and bias too; A, RetNet's
+ * decays and the states stay f32. */
 #include <fnmatch.h>
 
 #include "bench.h"
 
 #define SCAN(dtype, shape) "selective_scan/fwd.h_in.h_out/" dtype "-A.f32/" shape ".N16"
 #define CONV(variant, dtype, shape) "causal_conv1d/fwd.bias.h_in.h_out" variant "/" dtype "/" shape ".W4"
+#define SSD(dtype, t) "ssd/fwd.h_in.h_out/" dtype "-A.f32/B1.T" t ".H80.V64.G1.N128"
+#define GLA(dtype) \
+    "gated_linear_attention/fwd.gk.S_in.S_out.scale=0.125/" dtype "/B1.T2048.I32.J32.H32.O32.K64.V64"
+#define RETENTION(dtype) "retention/fwd.S_in.S_out.scale=0.125/" dtype "-g.f32/B1.T2048.H32.K64.V64"
+#define LINEAR(dtype) "linear_attention/fwd.S_in.n_in.S_out.n_out/" dtype "/B1.T2048.H32.K64.V64"
 
 const struct bench_case bench_cases[] = {
     { "selective_scan/mamba-130m/prefill", SCAN("f32", "B1.T2048.D1536"), 1 },
@@ -21,6 +28,16 @@ const struct bench_case bench_cases[] = {
     { "causal_conv1d/1536/bf16", CONV("", "bf16", "B1.T2048.D1536"), 1 },
     { "causal_conv1d/5376-silu", CONV(".activation=silu", "f32", "B1.T2048.D5376"), 1 },
     { "causal_conv1d/5376-silu/bf16", CONV(".activation=silu", "bf16", "B1.T2048.D5376"), 1 },
+    { "ssd/mamba2-2.7b/prefill", SSD("f32", "2048"), 1 },
+    { "ssd/mamba2-2.7b/prefill/bf16", SSD("bf16", "2048"), 1 },
+    { "ssd/mamba2-2.7b/decode", SSD("f32", "1"), 64 },
+    { "ssd/mamba2-2.7b/decode/bf16", SSD("bf16", "1"), 64 },
+    { "gated_linear_attention/32x64/prefill", GLA("f32"), 1 },
+    { "gated_linear_attention/32x64/prefill/bf16", GLA("bf16"), 1 },
+    { "retention/32x64/prefill", RETENTION("f32"), 1 },
+    { "retention/32x64/prefill/bf16", RETENTION("bf16"), 1 },
+    { "linear_attention/32x64/prefill", LINEAR("f32"), 1 },
+    { "linear_attention/32x64/prefill/bf16", LINEAR("bf16"), 1 },
     { NULL, NULL, 0 },
 };
 

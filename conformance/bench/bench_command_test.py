@@ -12,7 +12,9 @@ import sys
 
 FIELDS = ["case", "primitive", "device", "row", "dtype", "ms_min", "ms_median", "ms_max", "runs", "limit_ms", "limited_by", "share", "threads"]
 NAMES = [f"{name}{dtype}" for name in ("selective_scan/mamba-130m/prefill", "selective_scan/mamba-2.8b/prefill", "selective_scan/mamba-130m/decode",
-                                       "causal_conv1d/1536", "causal_conv1d/5376-silu") for dtype in ("", "/bf16")]
+                                       "causal_conv1d/1536", "causal_conv1d/5376-silu", "ssd/mamba2-2.7b/prefill", "ssd/mamba2-2.7b/decode",
+                                       "gated_linear_attention/32x64/prefill", "retention/32x64/prefill", "linear_attention/32x64/prefill")
+         for dtype in ("", "/bf16")]
 SMALL = "causal_conv1d/1536"
 segue, wrong = sys.argv[1:3]
 failed = []
@@ -34,7 +36,7 @@ def bench(*words, code=0, plugins=None):
 def sensible(line, name):
     f = json.loads(line)
     return (list(f) == FIELDS and f["case"] == name and f["primitive"] == name.split("/")[0] and f["runs"] == 3 and f["device"] == "cpu"
-            and f["dtype"] == ("bf16" if name.endswith("/bf16") else "f32") and f["row"].startswith(f["primitive"]) and f["threads"] == 1
+            and f["dtype"] == ("bf16" if name.endswith("/bf16") else "f32") and (f["row"].startswith(f["primitive"]) or f["row"] == "lowered") and f["threads"] == 1
             and 0 < f["ms_min"] <= f["ms_median"] <= f["ms_max"] and f["limited_by"] in ("exp+fma", "bytes")
             and f["limit_ms"] > 0 and abs(f["share"] * f["ms_median"] / f["limit_ms"] - 1) < 1e-3)
 
@@ -55,8 +57,10 @@ def main():
     done = bench("--list", "*/bf16", "causal*")
     expect("--list takes globs", done.stdout.split() == [n for n in NAMES if n.endswith("/bf16") or n.startswith("causal")], done)
     done = bench("--odd", "--list")
-    expect("--odd has 40 points", len(set(done.stdout.split())) == 40, done)
-    for words in (("nothing/like/it",), ("--frobnicate",), ("--threads", "0"), ("--threads", "2x"), ("--odd", "*")):
+    expect("--odd has 64 points", len(set(done.stdout.split())) == 64, done)
+    done = bench("--odd", "--list", "gated_recurrence/*K80.V48*")
+    expect("--odd takes globs", len(done.stdout.split()) == 6, done)
+    for words in (("nothing/like/it",), ("--frobnicate",), ("--threads", "0"), ("--threads", "2x"), ("--odd", "nothing*"), ("--odd", "--json")):
         done = bench(*words, code=2)
         expect(f"{words}: words on stderr only", done.stderr and not done.stdout, done)
     done = bench("--help")
@@ -64,7 +68,7 @@ def main():
     done = bench("--device", "toaster:7", SMALL, code=3)
     expect("no device: says which", "toaster:7" in done.stderr and not done.stdout, done)
 
-    done = bench("--json", "--quick", "--threads", "1", SMALL, "*/decode/bf16")
+    done = bench("--json", "--quick", "--threads", "1", SMALL, "*130m/decode/bf16")
     lines = done.stdout.splitlines()
     expect("one compact line a case", len(lines) == 2 and sensible(lines[0], NAMES[5]) and sensible(lines[1], SMALL) and ": " not in done.stdout, done)
     done = bench("--csv", "--quick", "--rows", "-q", SMALL)

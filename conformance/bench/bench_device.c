@@ -16,8 +16,17 @@
 
 enum { TRIAL_SECONDS = 60 };
 
-static int open_here(struct bench_device *out, const char *name, uint32_t threads, char *why)
+struct trial { /* what is done in a child: an exit code, words or an answer in why[] */
+    int (*run)(const struct trial *t, char *why);
+    const char *name;
+    uint32_t threads;
+    int any; /* stand-ins, too */
+};
+
+static int open_here(struct bench_device *out, const struct trial *wanted, char *why)
 {
+    const char *const name = wanted->name;
+    const uint32_t threads = wanted->threads;
     const segue_device_options options = { .size = sizeof options, .threads = threads };
     segue_diag diag = { 0 };
     memset(out, 0, sizeof *out);
@@ -30,7 +39,7 @@ static int open_here(struct bench_device *out, const char *name, uint32_t thread
             !segue_stream_create(out->handle, &out->stream, &diag)) {
             snprintf(out->name, sizeof out->name, "%s",
                      out->facts.alias[0] ? out->facts.alias : out->facts.name);
-            if (!(out->facts.flags & SEGUE_DEVICE_STAND_IN)) return BENCH_OK;
+            if (wanted->any || !(out->facts.flags & SEGUE_DEVICE_STAND_IN)) return BENCH_OK;
             snprintf(diag.text, sizeof diag.text,
                      "a test's stand-in driver without hardware, wanted a device whose speed says something");
         }
@@ -40,21 +49,52 @@ static int open_here(struct bench_device *out, const char *name, uint32_t thread
     return code;
 }
 
-/* The child's part: its exit code, and its words down the pipe. */
-static _Noreturn void trial(int to, const char *name, uint32_t threads)
+static int try_open(const struct trial *t, char *why)
 {
     struct bench_device d;
+    const int code = open_here(&d, t, why);
+    if (!code) bench_device_close(&d);
+    return code;
+}
+
+/* One name a line into why. */
+static int try_count(const struct trial *t, char *why)
+{
+    segue_context *context;
+    segue_diag diag = { 0 };
+    uint32_t count = 0;
+    size_t used = 0;
+    (void)t;
+    if (segue_context_create(NULL, &context, &diag) || segue_device_count(context, &count, &diag)) {
+        snprintf(why, DESCRIPTOR_WHY, "%.300s", diag.text);
+        return BENCH_ENVIRONMENT;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        segue_device_facts f = { .size = sizeof f };
+        if (segue_device_info(context, i, &f, NULL) || !(f.flags & SEGUE_DEVICE_READY) ||
+            f.flags & SEGUE_DEVICE_STAND_IN)
+            continue;
+        const char *const name = f.alias[0] ? f.alias : f.name;
+        if (used + strlen(name) + 2 < DESCRIPTOR_WHY)
+            used += (size_t)snprintf(why + used, DESCRIPTOR_WHY - used, "%s\n", name);
+    }
+    segue_context_destroy(context);
+    return BENCH_OK;
+}
+
+/* The child's part: its exit code, and its words down the pipe. */
+static _Noreturn void child(int to, const struct trial *t)
+{
     char why[DESCRIPTOR_WHY] = "";
     prctl(PR_SET_PDEATHSIG, SIGKILL);   /* a plugin that hangs does not outlive the command */
     dup2(STDERR_FILENO, STDOUT_FILENO); /* nor does what a driver says get among the figures */
-    const int code = open_here(&d, name, threads, why);
-    if (!code) bench_device_close(&d);
+    const int code = t->run(t, why);
     const size_t length = strlen(why);
     _exit(write(to, why, length) == (ssize_t)length ? code : BENCH_ENVIRONMENT);
 }
 
 /* Waits for the child's words and its end, no longer than the limit. */
-static void hear(pid_t child, int from, char *why)
+static void hear(pid_t who, int from, char *why)
 {
     const double end = seconds_now() + TRIAL_SECONDS;
     struct pollfd p = { from, POLLIN, 0 };
@@ -65,7 +105,7 @@ static void hear(pid_t child, int from, char *why)
         const int ready = poll(&p, 1, left > 0 ? (int)(1000 * left) : 0);
         if (ready < 0 && errno == EINTR) continue;
         if (ready <= 0) {
-            kill(child, SIGKILL);
+            kill(who, SIGKILL);
             length = (size_t)snprintf(why, DESCRIPTOR_WHY, "did not answer within %d s", TRIAL_SECONDS);
             break;
         }
@@ -74,34 +114,58 @@ static void hear(pid_t child, int from, char *why)
     why[length] = 0;
 }
 
-static int try_in_child(const char *name, uint32_t threads, char *why)
+static int in_child(const struct trial *t, char *why)
 {
     int ends[2], status = 0;
     char words[DESCRIPTOR_WHY] = "";
-    const pid_t child = pipe(ends) ? -1 : fork();
-    if (!child) close(ends[0]), trial(ends[1], name, threads);
-    if (child < 0) {
-        snprintf(why, DESCRIPTOR_WHY, "cannot start a child to try %s: %s", name, strerror(errno));
+    const pid_t who = pipe(ends) ? -1 : fork();
+    if (!who) close(ends[0]), child(ends[1], t);
+    if (who < 0) {
+        snprintf(why, DESCRIPTOR_WHY, "cannot start a child to try %s: %s", t->name, strerror(errno));
         return BENCH_ENVIRONMENT;
     }
     close(ends[1]);
-    hear(child, ends[0], words);
+    hear(who, ends[0], words);
     close(ends[0]);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    while (waitpid(who, &status, 0) < 0 && errno == EINTR) {
     }
     if (WIFEXITED(status) && (!WEXITSTATUS(status) || words[0])) {
         snprintf(why, DESCRIPTOR_WHY, "%s", words);
         return WEXITSTATUS(status);
     }
-    snprintf(why, DESCRIPTOR_WHY, "%s: its plugin %s when it was tried; segue devices tells more", name,
+    snprintf(why, DESCRIPTOR_WHY, "%s: its plugin %s when it was tried; segue devices tells more", t->name,
              words[0] ? words : "ended the process");
     return BENCH_NO_DEVICE;
 }
 
 int bench_device_open(struct bench_device *out, const char *name, uint32_t threads, char *why)
 {
-    const int code = try_in_child(name, threads, why);
-    return code ? code : open_here(out, name, threads, why);
+    const struct trial t = { .run = try_open, .name = name, .threads = threads };
+    const int code = in_child(&t, why);
+    return code ? code : open_here(out, &t, why);
+}
+
+int bench_device_open_any(struct bench_device *out, const char *name, char *why)
+{
+    const struct trial t = { .run = try_open, .name = name, .any = 1 };
+    const int code = in_child(&t, why);
+    return code ? code : open_here(out, &t, why);
+}
+
+int bench_device_names(char out[BENCH_DEVICES][32], int *count, char *why)
+{
+    const struct trial t = { .run = try_count, .name = "the devices" };
+    char names[DESCRIPTOR_WHY] = "", *rest = names;
+    const int code = in_child(&t, names);
+    *count = 0;
+    if (code) {
+        snprintf(why, DESCRIPTOR_WHY, "%s", names);
+        return code;
+    }
+    for (char *name = strtok_r(names, "\n", &rest); name && *count < BENCH_DEVICES;
+         name = strtok_r(NULL, "\n", &rest))
+        snprintf(out[(*count)++], sizeof out[0], "%s", name);
+    return BENCH_OK;
 }
 
 void bench_device_close(struct bench_device *d)

@@ -60,13 +60,40 @@ static void work_of_others(void **state)
     assert_true(work_by_name("causal_conv1d/1536/bf16").read == 2.0 * (2048.0 * 1536 + 1536 * 5));
 }
 
-/* Counted on few tokens and channels, and on all of them. */
+/* A decay and softplus a head; of 64 x 128 states each three slots, as the definition has them. */
+static void work_of_matrix_states(void **state)
+{
+    const double heads = 2048.0 * 80, elements = 64.0 * 128;
+    const struct work s = work_by_name("ssd/mamba2-2.7b/prefill"), d = work_by_name("ssd/mamba2-2.7b/decode");
+    const struct work g = work_by_name("gated_linear_attention/32x64/prefill"),
+                      b = work_by_name("gated_linear_attention/32x64/prefill/bf16");
+    const struct work l = work_by_name("linear_attention/32x64/prefill");
+    (void)state;
+    assert_true(s.slots == heads * (3 * elements + 64 + 1) && s.functions == 3 * heads);
+    assert_true(s.read == 4 * (heads * (64 + 1) + 80 + 2 * 2048 * 128) && s.written == 4 * heads * 64);
+    assert_true(s.state == 4 * 80 * elements && d.state == 64 * s.state);
+    assert_true(d.slots == 64 * s.slots / 2048 && d.functions == 64 * s.functions / 2048);
+    assert_true(g.slots == 2048 * 32.0 * (3 * 4096 + 64) && g.functions == 2048 * 32.0 * 64);
+    assert_true(g.read == 4.0 * 4 * 2048 * 32 * 64 && b.read == g.read / 2 && b.state == g.state);
+    assert_true(l.state == 4.0 * 32 * (4096 + 64)); /* the normaliser is one, too */
+}
+
+/* Counted on few tokens and channels or heads, and on all of them. */
 static void counts_scale(void **state)
 {
-    static const char *const calls[] = { "selective_scan/fwd.h_in.h_out/f32/B1.T37.D48.N5",
-                                         "causal_conv1d/fwd.h_in.h_out.activation=silu/f32/B1.T37.D48.W4" };
+    static const char *const calls[] = {
+        "selective_scan/fwd.h_in.h_out/f32/B1.T37.D48.N5",
+        "causal_conv1d/fwd.h_in.h_out.activation=silu/f32/B1.T37.D48.W4",
+        "ssd/fwd.h_in.h_out/f32/B1.T37.H16.V3.G1.N5",
+        "ssd/fwd.h_in.h_out/f32/B1.T37.H16.V3.G16.N5",
+        "gated_linear_attention/fwd.gk.S_in.S_out/f32/B1.T37.I12.J12.H12.O24.K3.V5",
+        "retention/fwd.S_in.S_out/f32/B1.T37.H12.K3.V5",
+        "linear_attention/fwd.S_in.n_in.S_out.n_out/f32/B1.T37.H12.K3.V5",
+        "gated_recurrence/fwd.q.k.v.g.S_in.S_out.y/f32/B1.T37.I6.J1.H12.O12.K3.V5",
+        "gated_recurrence/fwd.q.k.v.g.S_in.S_out.y/f32/B1.T37.I2.J1.H12.O12.K3.V5", /* heads cannot be cut */
+    };
     (void)state;
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
         struct descriptor d;
         struct work w;
         struct tally t;
@@ -281,9 +308,10 @@ static void a_stage_is_checked(void **state)
     assert_int_equal(bench_device_open(&d, "reference", 0, why), 0);
     assert_int_equal(stage_open(&s, &d, call, 2, NULL, why), STAGE_READY);
     assert_int_equal(stage_open(&other, &d, call, 2, NULL, why), STAGE_READY);
-    assert_true(s.channel[0] == 0 && s.channel[STAGE_CHANNELS - 1] == 99);
-    for (int i = 1; i < STAGE_CHANNELS; i++) assert_true(s.channel[i - 1] < s.channel[i]);
-    assert_memory_not_equal(s.channel, other.channel, sizeof s.channel);
+    const struct pick *p = &s.pick['d' - 'a'];
+    assert_true(p->count == STAGE_PICKS && p->index[0] == 0 && p->index[STAGE_PICKS - 1] == 99);
+    for (int i = 1; i < STAGE_PICKS; i++) assert_true(p->index[i - 1] < p->index[i]);
+    assert_memory_not_equal(s.pick, other.pick, sizeof s.pick);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(stage_run(&s, i, why), 0);
         assert_int_equal(stage_finite(&s, why), i ? 0 : -1); /* nothing has run: outputs are NaN */
@@ -304,6 +332,39 @@ static void a_stage_is_checked(void **state)
     bench_device_close(&d);
 }
 
+/* Heads, and what hangs on them, and columns of values; nothing where heads of keys are shared in between. */
+static void heads_are_picked(void **state)
+{
+    struct bench_device d;
+    struct stage s;
+    char why[DESCRIPTOR_WHY];
+    (void)state;
+    assert_int_equal(bench_device_open(&d, "reference", 0, why), 0);
+    assert_int_equal(stage_open(&s, &d, "retention/fwd.S_in.S_out/f32/B1.T9.H12.K5.V7", 2, NULL, why),
+                     STAGE_READY);
+    assert_true(s.pick['h' - 'a'].count == 4 && s.pick['h' - 'a'].index[3] == 11);
+    assert_true(s.pick['v' - 'a'].count == 4 && s.pick['v' - 'a'].index[3] == 6 && !s.pick['k' - 'a'].count);
+    if (stage_check(&s, why)) fail_msg("%s", why);
+    segue_retention *const op = (segue_retention *)(void *)s.op[1];
+    float *const v = (float *)op->v.data + op->v.offset / 4, kept = v[11 * 7 + 6];
+    v[11 * 7 + 6] = kept + 1; /* the last column of the last head */
+    assert_int_equal(stage_check(&s, why), -1);
+    assert_non_null(strstr(why, " is wrong"));
+    stage_close(&s);
+    const char *const shared = "gated_linear_attention/fwd.gk.S_in.S_out/f32/B1.T9.I4.J1.H4.O8.K5.V7";
+    assert_int_equal(stage_open(&s, &d, shared, 1, NULL, why), STAGE_READY);
+    assert_true(!s.pick['h' - 'a'].count && !s.pick['o' - 'a'].count && s.pick['v' - 'a'].count == 4);
+    if (stage_check(&s, why)) fail_msg("%s", why);
+    stage_close(&s);
+    const char *const groups = "gated_linear_attention/fwd.gk.S_in.S_out/f32/B1.T9.I6.J1.H6.O6.K5.V3";
+    assert_int_equal(stage_open(&s, &d, groups, 1, NULL, why), STAGE_READY);
+    assert_true(s.pick['h' - 'a'].count == 4 && s.pick['o' - 'a'].count == 4 && s.pick['i' - 'a'].count == 4);
+    assert_true(!s.pick['j' - 'a'].count && !s.pick['v' - 'a'].count);
+    if (stage_check(&s, why)) fail_msg("%s", why);
+    stage_close(&s);
+    bench_device_close(&d);
+}
+
 static void names_and_globs(void **state)
 {
     char *const scans[] = { "selective_scan/*" }, *const two[] = { "causal_conv1d/1536", "*/decode/bf16" };
@@ -314,9 +375,9 @@ static void names_and_globs(void **state)
         some += bench_matches(c->name, scans, 1);
         few += bench_matches(c->name, two, 2);
     }
-    assert_int_equal(all, 10);
+    assert_int_equal(all, 20);
     assert_int_equal(some, 6);
-    assert_int_equal(few, 2);
+    assert_int_equal(few, 3);
     double values[] = { 5, 1, 4, 2, 3 };
     assert_true(median_of(values, 5) == 3 && median_of(values, 4) == 2.5 && values[0] == 1);
 }
@@ -325,7 +386,7 @@ static void names_and_globs(void **state)
 static void points(void **state)
 {
     struct odd_point p[ODD_POINTS];
-    int change[11] = { 0 }, dtype[3] = { 0 }, layout[3] = { 0 };
+    int change[19] = { 0 }, dtype[3] = { 0 }, layout[3] = { 0 };
     (void)state;
     odd_points(p);
     for (int i = 0; i < ODD_POINTS; i++) {
@@ -339,7 +400,7 @@ static void points(void **state)
         assert_int_equal(descriptor_parse(p[i].round, &d, why), 0);
         for (int k = 0; k < i; k++) assert_string_not_equal(p[k].odd, p[i].odd);
     }
-    for (int i = 0; i < 11; i++) assert_true(change[i] > 0);
+    for (int i = 0; i < 19; i++) assert_true(i < 11 ? change[i] > 0 : change[i] == 3);
     for (int i = 0; i < 3; i++) assert_true(dtype[i] > 8 && layout[i] > 8);
 }
 
@@ -371,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(work_of_a_scan),
         cmocka_unit_test(work_of_others),
+        cmocka_unit_test(work_of_matrix_states),
         cmocka_unit_test(counts_scale),
         cmocka_unit_test(limits),
         cmocka_unit_test(traffic_moves),
@@ -379,6 +441,7 @@ int main(void)
         cmocka_unit_test(loops_of_every_instruction_set),
         cmocka_unit_test(no_pass_is_too_short),
         cmocka_unit_test(a_stage_is_checked),
+        cmocka_unit_test(heads_are_picked),
         cmocka_unit_test(names_and_globs),
         cmocka_unit_test(points),
         cmocka_unit_test(odd_points_are_measured_anew),

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { GRID_COLUMNS = 16, GRID_CELL = 80 };
+enum { GRID_COLUMNS = 16, GRID_CELL = 112 };
 
 struct grid {
     const char *const *heads; /* [columns]; one that begins with '>' heads a column of numbers */

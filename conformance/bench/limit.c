@@ -6,8 +6,9 @@
 #include <stdlib.h>
 
 #include "../grammar/test_case.h"
+#include "axes.h"
 
-enum { FEW = 4 }; /* tokens and channels that are counted */
+enum { FEW = 4 }; /* tokens, and channels or heads, that are counted */
 
 int work_tally(const struct descriptor *d, struct tally *out, char *why)
 {
@@ -50,10 +51,10 @@ static int role_of(const segue_field_facts *f, enum traffic_role *role)
     return 1;
 }
 
-/* Cuts an axis; returns by what the work shrinks. */
-static double cut(struct descriptor *d, char letter)
+/* Returns by what the work shrinks. */
+static double cut_tokens(struct descriptor *d)
 {
-    int64_t *axis = &d->axis[letter - 'a'];
+    int64_t *axis = &d->axis['t' - 'a'];
     const int64_t whole = *axis;
     if (whole <= FEW) return 1;
     *axis = FEW;
@@ -64,7 +65,7 @@ int work_of(const struct descriptor *d, int layers, struct work *out, char *why)
 {
     struct descriptor small = *d;
     struct tally t;
-    const double scale = cut(&small, 't') * cut(&small, 'd') * layers;
+    const double scale = cut_tokens(&small) * axes_cut(&small, FEW) * layers;
     segue_op_header *op = descriptor_op(d, why);
     *out = (struct work){ 0 };
     if (!op || work_tally(&small, &t, why)) {

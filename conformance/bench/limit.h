@@ -15,12 +15,11 @@ struct work {                /* of one run, of all its layers */
         state; /* bytes: each operand once; state: of those that are updated in place, one way */
 };
 
-/* Counted on a small shape, multiplied up: every reference's work grows with tokens and channels. 0, or -1
- * with words. */
+/* Counted on few tokens and channels or heads, multiplied up: every reference's work grows with them. 0, or -1 with
+ * words. */
 int work_of(const struct descriptor *d, int layers, struct work *out, char *why);
 double work_bytes(const struct work *w);
-/* What a call asks for, counted over its tensors as they are: tokens and channels included. 0, or -1 with
- * words. */
+/* What a call asks for, counted over its tensors as they are. 0, or -1 with words. */
 int work_tally(const struct descriptor *d, struct tally *out, char *why);
 
 struct limit {

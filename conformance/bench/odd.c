@@ -12,23 +12,45 @@
 
 /* ---- points -------------------------------------------------------------------------------------- */
 
+enum { AXES = 4 };
+
 static const struct form {
-    const char *text; /* a descriptor: dtype, T, D, last axis, layout */
-    int64_t shape[3]; /* T, D, N or W */
-} scan = { "selective_scan/fwd.h_in.h_out/%s-A.f32/B1.T%d.D%d.N%d/%s", { 1024, 1536, 16 } },
-  conv = { "causal_conv1d/fwd.bias.h_in.h_out/%s/B1.T%d.D%d.W%d/%s", { 1024, 1536, 4 } };
+    const char *text; /* a descriptor: dtype, then axes, then layout */
+    const char *axes; /* their letters */
+    int64_t shape[AXES];
+} scan = { "selective_scan/fwd.h_in.h_out/%s-A.f32/B1.%s/%s", "TDN", { 1024, 1536, 16 } },
+  conv = { "causal_conv1d/fwd.bias.h_in.h_out/%s/B1.%s/%s", "TDW", { 1024, 1536, 4 } },
+  by_key = { "gated_recurrence/fwd.q.k.v.gk.S_in.S_out.y/%s-gk.f32/B1.I8.J8.O8.%s/%s",
+             "THKV",
+             { 1024, 8, 64, 64 } },
+  by_head = { "gated_recurrence/fwd.q.k.v.g.S_in.S_out.y/%s-g.f32/B1.I8.J8.O8.%s/%s",
+              "THKV",
+              { 1024, 8, 64, 64 } };
 
-enum { T, D, N };
-
-static const struct change {
+static const struct change { /* 0: as the form has it */
     const struct form *form;
-    int axis, odd, round;
+    int odd[AXES], round[AXES];
     double bound;
 } changes[] = {
-    { &scan, D, 7, 8, 0.40 },   { &scan, D, 123, 128, 0.75 },   { &scan, N, 17, 16, 0.75 },
-    { &scan, T, 63, 64, 0.75 }, { &scan, T, 65, 64, 0.75 },     { &scan, T, 1000, 1024, 0.75 },
-    { &conv, D, 7, 8, 0.40 },   { &conv, D, 123, 128, 0.75 },   { &conv, T, 63, 64, 0.75 },
-    { &conv, T, 65, 64, 0.75 }, { &conv, T, 1000, 1024, 0.75 },
+    { &scan, { 0, 7 }, { 0, 8 }, 0.40 },
+    { &scan, { 0, 123 }, { 0, 128 }, 0.75 },
+    { &scan, { 0, 0, 17 }, { 0, 0, 16 }, 0.75 },
+    { &scan, { 63 }, { 64 }, 0.75 },
+    { &scan, { 65 }, { 64 }, 0.75 },
+    { &scan, { 1000 }, { 1024 }, 0.75 },
+    { &conv, { 0, 7 }, { 0, 8 }, 0.40 },
+    { &conv, { 0, 123 }, { 0, 128 }, 0.75 },
+    { &conv, { 63 }, { 64 }, 0.75 },
+    { &conv, { 65 }, { 64 }, 0.75 },
+    { &conv, { 1000 }, { 1024 }, 0.75 },
+    { &by_key, { 1000, 0, 80, 48 }, { 1024, 0, 64, 64 }, 0.75 },
+    { &by_key, { 0, 0, 80 }, { 0, 0, 64 }, 0.75 },
+    { &by_key, { 0, 0, 0, 48 }, { 0, 0, 0, 64 }, 0.75 },
+    { &by_key, { 1000 }, { 1024 }, 0.75 },
+    { &by_head, { 1000, 0, 80, 48 }, { 1024, 0, 64, 64 }, 0.75 },
+    { &by_head, { 0, 0, 80 }, { 0, 0, 64 }, 0.75 },
+    { &by_head, { 0, 0, 0, 48 }, { 0, 0, 0, 64 }, 0.75 },
+    { &by_head, { 1000 }, { 1024 }, 0.75 },
 };
 static const char *const dtypes[] = { "f32", "bf16", "f16" };
 static const struct {
@@ -36,7 +58,13 @@ static const struct {
     double bound;
 } layouts[] = { { "btd", 0.75 }, { "bdt", 0.50 }, { "pad3", 0.75 } };
 
-enum { CHANGES = sizeof changes / sizeof *changes, KINDS = 3, ALL = CHANGES * KINDS * KINDS };
+enum {
+    DRAWN_CHANGES = 11,
+    CHANGES = sizeof changes / sizeof *changes,
+    KINDS = 3,
+    ALL = DRAWN_CHANGES * KINDS * KINDS
+};
+_Static_assert((CHANGES - DRAWN_CHANGES) * KINDS == ODD_MATRIX, "a point for each dtype");
 
 /* An order that is drawn once for all: a multiplier that shares no factor with ALL = 99 visits each point
  * once. */
@@ -45,33 +73,49 @@ static int shuffled(int i)
     return (i * 37 + 11) % ALL;
 }
 
-static double describe(const struct change *c, int value, const char *dtype, const char *layout, char *to)
+static double describe(const struct change *c, const int *values, const char *dtype, const char *layout,
+                       char *to)
 {
-    int64_t shape[3] = { c->form->shape[T], c->form->shape[D], c->form->shape[N] };
-    shape[c->axis] = value;
-    snprintf(to, DESCRIPTOR_TEXT, c->form->text, dtype, (int)shape[T], (int)shape[D], (int)shape[N], layout);
-    return (double)shape[T] * (double)shape[D] * (double)shape[N];
+    char axes[80] = "";
+    double elements = 1;
+    for (int i = 0; c->form->axes[i]; i++) {
+        const int64_t size = values[i] ? values[i] : c->form->shape[i];
+        snprintf(axes + strlen(axes), sizeof axes - strlen(axes), "%s%c%d", i ? "." : "", c->form->axes[i],
+                 (int)size);
+        elements *= (double)size;
+    }
+    snprintf(to, DESCRIPTOR_TEXT, c->form->text, dtype, axes, layout);
+    return elements;
 }
 
-static struct odd_point point_of(int number)
+/* "K 80 V 48 : 64 64" */
+static void say_change(const struct change *c, char *to, size_t room)
 {
-    struct odd_point p = { .change = number / KINDS / KINDS,
-                           .dtype = number / KINDS % KINDS,
-                           .layout = number % KINDS };
-    const struct change *c = &changes[p.change];
-    const char *const dtype = dtypes[p.dtype], *const layout = layouts[p.layout].name;
-    p.odd_elements = describe(c, c->odd, dtype, layout, p.odd);
-    p.round_elements = describe(c, c->round, dtype, layout, p.round);
-    p.bound = c->bound < layouts[p.layout].bound ? c->bound : layouts[p.layout].bound;
+    size_t used = 0;
+    for (int i = 0; i < AXES; i++)
+        if (c->odd[i]) used += (size_t)snprintf(to + used, room - used, "%c %d ", c->form->axes[i], c->odd[i]);
+    used += (size_t)snprintf(to + used, room - used, ":");
+    for (int i = 0; i < AXES; i++)
+        if (c->odd[i]) used += (size_t)snprintf(to + used, room - used, " %d", c->round[i]);
+}
+
+static struct odd_point point_of(int change, int dtype, int layout)
+{
+    struct odd_point p = { .change = change, .dtype = dtype, .layout = layout };
+    const struct change *c = &changes[change];
+    p.odd_elements = describe(c, c->odd, dtypes[dtype], layouts[layout].name, p.odd);
+    p.round_elements = describe(c, c->round, dtypes[dtype], layouts[layout].name, p.round);
+    p.bound = c->bound < layouts[layout].bound ? c->bound : layouts[layout].bound;
     return p;
 }
 
 void odd_points(struct odd_point out[ODD_POINTS])
 {
     int taken[ALL] = { 0 }, at = 0;
-    for (int i = 0; i < ODD_POINTS; i++) taken[shuffled(i)] = 1;
-    for (int i = 0; i < ALL && at < ODD_POINTS; i++)
-        if (taken[i]) out[at++] = point_of(i);
+    for (int i = 0; i < ODD_DRAWN; i++) taken[shuffled(i)] = 1;
+    for (int i = 0; i < ALL && at < ODD_DRAWN; i++)
+        if (taken[i]) out[at++] = point_of(i / KINDS / KINDS, i / KINDS % KINDS, i % KINDS);
+    for (int i = 0; i < ODD_MATRIX; i++) out[at++] = point_of(DRAWN_CHANGES + i / KINDS, i % KINDS, 0);
 }
 
 /* ---- measuring ----------------------------------------------------------------------------------- */
@@ -140,8 +184,8 @@ static int add(struct grid *g, const struct odd_point *p, const struct odd_outco
     char(*cell)[GRID_CELL] = grid_add(g);
     if (!cell) return -1;
     const struct change *c = &changes[p->change];
-    snprintf(cell[0], GRID_CELL, "%.79s", p->odd);
-    snprintf(cell[1], GRID_CELL, "%c %d : %d", "TDN"[c->axis], c -> odd, c -> round);
+    snprintf(cell[0], GRID_CELL, "%.110s", p->odd);
+    say_change(c, cell[1], GRID_CELL);
     snprintf(cell[2], GRID_CELL, "%s", o->row);
     snprintf(cell[3], GRID_CELL, "%.3f", 1e-9 * o->rate);
     snprintf(cell[4], GRID_CELL, "%.3f", 1e-9 * o->round_rate);
@@ -151,17 +195,20 @@ static int add(struct grid *g, const struct odd_point *p, const struct odd_outco
     return 0;
 }
 
-int odd_survey(const struct bench_device *device, const struct pace *pace, int list_only)
+int odd_survey(const struct bench_device *device, const struct pace *pace, int list_only, char *const *globs,
+               int glob_count)
 {
     static const char *const heads[] = { "point",      "odd : round", "row",    ">G/s",
                                          ">round G/s", ">ratio",      ">bound", "ok" };
     struct odd_point points[ODD_POINTS];
     struct grid g = { .heads = heads, .columns = sizeof heads / sizeof *heads };
     char why[DESCRIPTOR_WHY];
-    int under = 0, broken = 0, declined = 0;
+    int under = 0, broken = 0, declined = 0, matched = 0;
     odd_points(points);
     for (int i = 0; i < ODD_POINTS; i++) {
         struct odd_outcome o = { .row = "" };
+        if (!bench_matches(points[i].odd, globs, glob_count)) continue;
+        matched++;
         if (list_only) {
             puts(points[i].odd);
             continue;
@@ -178,10 +225,12 @@ int odd_survey(const struct bench_device *device, const struct pace *pace, int l
     if (!list_only) {
         grid_print_md(&g, stdout);
         fflush(stdout);
-        fprintf(stderr, "segue bench: %d points, %d under their bound, %d failed, %d declined\n", ODD_POINTS,
+        fprintf(stderr, "segue bench: %d points, %d under their bound, %d failed, %d declined\n", matched,
                 under, broken, declined);
     }
     const int nothing = !list_only && !g.rows;
     grid_free(&g);
+    if (!matched) fputs("segue bench: no point matches; segue bench --odd --list names them all\n", stderr);
+    if (!matched) return BENCH_USAGE;
     return under || broken || nothing ? BENCH_FAILED : BENCH_OK;
 }

@@ -6,13 +6,13 @@
 
 #include "../grammar/descriptor.h"
 
-enum { ODD_POINTS = 40 };
+enum { ODD_DRAWN = 40, ODD_MATRIX = 24, ODD_POINTS = ODD_DRAWN + ODD_MATRIX };
 
 struct odd_point {
     int change, dtype, layout;                         /* numbers in the survey's tables */
     char odd[DESCRIPTOR_TEXT], round[DESCRIPTOR_TEXT]; /* descriptors */
-    double odd_elements, round_elements;               /* B T D N, of a convolution B T D W */
-    double bound;                                      /* of rate over round rate, at least */
+    double odd_elements, round_elements; /* B T D N, of a convolution B T D W, of matrix states B T H K V */
+    double bound;                        /* of rate over round rate, at least */
 };
 
 struct odd_outcome {
@@ -29,7 +29,8 @@ struct pace;
 int odd_measure(const struct bench_device *device, const struct odd_point *p, const struct pace *pace,
                 struct odd_outcome *out, char *why);
 
-/* The same ones at every call; each change of an axis, each dtype and each layout among them. */
+/* The same ones at every call. Of scan and convolution ODD_DRAWN, with each change, each dtype and each layout among them;
+ * of matrix states every change in every dtype. */
 void odd_points(struct odd_point out[ODD_POINTS]);
 
 #endif

@@ -7,7 +7,9 @@
 #include <stdlib.h>
 
 #include "../grammar/dtype.h"
+#include "../checks/call.h"
 #include "../grammar/test_case.h"
+#include "axes.h"
 #include "crew.h"
 
 /* ---- values -------------------------------------------------------------------------------------- */
@@ -18,6 +20,13 @@ static const struct range { /* uniform; whatever is not here lies between -1 and
 } ranges[] = {
     { "selective_scan", "delta", -6.9, -2.26 }, /* softplus makes 0.001 to 0.1 of it */
     { "selective_scan", "A", -16, -1 },         /* as Mamba begins */
+    { "ssd", "dt", -6, -2 },                    /* softplus makes 0.0025 to 0.13 of it */
+    { "ssd", "A", -16, -1 },
+    { "gated_linear_attention", "gk", -0.105, -0.001 }, /* decays of 0.9 to 0.999 a token */
+    { "gated_recurrence", "gk", -0.105, -0.001 },
+    { "gated_recurrence", "g", -0.105, -0.001 },
+    { "retention", "g", -0.105, -0.001 },
+    { "linear_attention", "n_in", 0, 1 }, /* a sum of features, which are positive */
 };
 
 /* SplitMix64's finaliser. */
@@ -89,14 +98,11 @@ static void draw(const struct stage *s, int layer, uint32_t field, const segue_t
         memcpy(to + t->offset + (size_t)place(t, i) * size, palette[entry_of(layer, field, i)], size);
 }
 
-/* The state that a written state replaces: the one before it; -1 = it has none. */
+/* The state that a written state replaces; -1 = none. */
 static int replaces(const struct stage *s, uint32_t field)
 {
-    const segue_field_facts *f = s->d.primitive->fields;
-    return field && f[field].role == SEGUE_ROLE_STATE_OUT && f[field - 1].role == SEGUE_ROLE_STATE_IN &&
-                   s->d.present[field - 1]
-               ? (int)field - 1
-               : -1;
+    const uint32_t before = state_partner(s->d.primitive, field);
+    return before < s->d.primitive->field_count && s->d.present[before] ? (int)before : -1;
 }
 
 static segue_buffer *memory_of(const struct stage *s, int layer, uint32_t field)
@@ -138,7 +144,7 @@ static int place_operand(struct stage *s, int layer, uint32_t field, char *why)
     segue_buffer *b = memory_of(s, layer, field);
     segue_diag diag = { 0 };
     if (replaces(s, field) >= 0) {
-        *t = *tensor_of(s->op[layer], f - 1);
+        *t = *tensor_of(s->op[layer], &s->d.primitive->fields[replaces(s, field)]);
         return STAGE_READY;
     }
     if (segue_memory_alloc(s->device->handle, t->bytes, b, &diag)) return failed(why, f->name, &diag);
@@ -183,14 +189,17 @@ static int make_plan(struct stage *s, const segue_op_header *op, const char *row
     return STAGE_DECLINED;
 }
 
-/* All strides 0: the row has no wish. */
+/* All strides 0: the row has no wish. It is one for the first state, and for those that have its axes. */
 static void lay_states(struct stage *s, segue_op_header *op)
 {
+    const char *dims = NULL;
     int wishes = 0;
     for (int i = 0; i < SEGUE_MAX_RANK; i++) wishes |= s->facts.state_stride[i] != 0;
     for (uint32_t i = 0; wishes && i < s->d.primitive->field_count; i++) {
         const segue_field_facts *f = &s->d.primitive->fields[i];
         if (!s->d.present[i] || f->kind != SEGUE_KIND_STATE) continue;
+        if (!dims) dims = f->dims;
+        if (strcmp(f->dims, dims)) continue;
         memcpy(tensor_of(op, f)->stride, s->facts.state_stride, sizeof s->facts.state_stride);
         tensor_settle(tensor_of(op, f));
     }
@@ -216,17 +225,29 @@ static int fill(struct stage *s, const char *row, char *why)
     return STAGE_READY;
 }
 
-/* One of each eighth, so that no kernel can be right where it is looked at and nowhere else. */
-static void choose_channels(struct stage *s)
+/* One of each part, so that no kernel can be right where it is looked at and nowhere else. */
+static struct pick pick_from(int64_t all, int64_t count, uint64_t seed)
 {
-    const int64_t all = s->d.axis['d' - 'a'], last = all - 1;
-    const uint64_t seed = mixed((uint64_t)(1e9 * seconds_now()));
-    for (int64_t i = 0; i < STAGE_CHANNELS; i++) {
-        const int64_t from = all * i / STAGE_CHANNELS, room = all * (i + 1) / STAGE_CHANNELS - from;
-        s->channel[i] = !i ? 0 : i == STAGE_CHANNELS - 1 ? last : from;
-        if (all > STAGE_CHANNELS && i && i < STAGE_CHANNELS - 1)
-            s->channel[i] += (int64_t)(mixed(seed + (uint64_t)i) % (uint64_t)room);
+    struct pick p = { .count = all > count ? count : 0 };
+    for (int64_t i = 0; i < p.count; i++) {
+        const int64_t from = all * i / count, room = all * (i + 1) / count - from;
+        p.index[i] = !i              ? 0
+                     : i < count - 1 ? from + (int64_t)(mixed(seed + (uint64_t)i) % (uint64_t)room)
+                                     : all - 1;
     }
+    return p;
+}
+
+/* Of channels 8; of heads 4, each with 4 columns of its values: no column of a matrix state knows of another one. */
+static void choose_picks(struct stage *s)
+{
+    const uint64_t seed = mixed((uint64_t)(1e9 * seconds_now()));
+    const int64_t lead = descriptor_axis(&s->d, axes_lead(&s->d));
+    const int heads = axes_lead(&s->d) == 'h';
+    const struct pick p = pick_from(lead, heads ? 4 : STAGE_PICKS, seed);
+    for (char letter = 'a'; axes_can_pick(&s->d) && letter <= 'z'; letter++)
+        if (axes_go_together(&s->d, letter)) s->pick[letter - 'a'] = p;
+    if (heads) s->pick['v' - 'a'] = pick_from(descriptor_axis(&s->d, 'v'), 4, seed + STAGE_PICKS);
 }
 
 int stage_open(struct stage *s, const struct bench_device *device, const char *descriptor, int layers,
@@ -236,7 +257,7 @@ int stage_open(struct stage *s, const struct bench_device *device, const char *d
     s->device = device;
     s->layers = layers;
     if (descriptor_parse(descriptor, &s->d, why)) return STAGE_FAILED;
-    choose_channels(s);
+    choose_picks(s);
     s->op = calloc((size_t)layers, sizeof *s->op);
     s->memory = calloc((size_t)layers * s->d.primitive->field_count, sizeof *s->memory);
     snprintf(why, DESCRIPTOR_WHY, "no memory for %s", descriptor);

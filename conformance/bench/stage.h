@@ -17,11 +17,21 @@ struct bench_device {
 };
 
 /* Tried in a child first: a plugin that crashes or hangs does not take the command along. threads 0: the
- * device's default. 0, or the command's exit code with words in why[DESCRIPTOR_WHY]. */
+ * device's default. A test's stand-in is refused. 0, or the command's exit code with words in why[DESCRIPTOR_WHY]. */
 int bench_device_open(struct bench_device *out, const char *name, uint32_t threads, char *why);
+int bench_device_open_any(struct bench_device *out, const char *name, char *why); /* a stand-in, too */
 void bench_device_close(struct bench_device *d);
 
-enum { STAGE_CHANNELS = 8 };
+enum { BENCH_DEVICES = 32 };
+/* The devices that are ready, as a person calls them, the reference last; no stand-ins. Asked for in a child. 0, or an
+ * exit code with words. */
+int bench_device_names(char out[BENCH_DEVICES][32], int *count, char *why);
+
+enum { STAGE_PICKS = 8 };
+
+struct pick {                          /* of an axis along which nothing is mixed: what is checked of it */
+    int64_t count, index[STAGE_PICKS]; /* ascending, the first and the last; others every time. 0: all of it */
+};
 
 struct answer; /* of stage_check.c */
 
@@ -34,9 +44,8 @@ struct stage {
     segue_buffer workspace;
     segue_plan *plan;
     segue_plan_facts facts;
-    int64_t
-        channel[STAGE_CHANNELS]; /* that are checked: ascending, the first and the last; others every time */
-    struct answer *answer;       /* [layers][field_count]; NULL before the first check */
+    struct pick pick[26];  /* by letter: channels, or heads and columns of their values */
+    struct answer *answer; /* [layers][field_count]; NULL before the first check */
     int checks;
 };
 
@@ -56,8 +65,8 @@ enum { STAGE_NANS = 0xff, STAGE_HUGE = 0x7b };
 /* As before the first run: states as they were, such bytes in everything else that is written, the workspace
  * too. */
 int stage_rewind(struct stage *s, uint8_t bytes, char *why);
-/* Rewinds, with other bytes each time, and runs once: every element of every output must be finite, some
- * channels over all tokens within the gauge, all bits those of the check before where the row promises that.
+/* Rewinds, with other bytes each time, and runs once: every element of every output must be finite, what is
+ * picked over all tokens within the gauge, all bits those of the check before where the row promises that.
  * 0, or -1 with words. */
 int stage_check(struct stage *s, char *why);
 /* Whether all outputs are finite as they are now. 0, or -1 with words. */

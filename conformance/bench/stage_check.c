@@ -1,12 +1,13 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A figure counts only where the answer is right. All outputs must be finite; some channels, spread over all
- * of them, are answered by the reference over all tokens and judged by the gauge of the row's accuracy
+/* A figure counts only where the answer is right. All outputs must be finite; some channels, or heads and value columns,
+ * spread over all of them, are answered by the reference over all tokens and judged by the gauge of the row's accuracy
  * class, states included. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../checks/call.h"
 #include "../grammar/dtype.h"
 #include "../gauge/judge.h"
 #include "stage.h"
@@ -19,7 +20,7 @@ struct answer {
     int made, seen;
 };
 
-struct sample { /* the same call with few channels, for the reference */
+struct sample { /* the same call with few channels or heads, for the reference */
     struct stage *s;
     struct descriptor d;
     segue_op_header *op;
@@ -33,19 +34,29 @@ static int64_t elements(const segue_tensor *t)
     return count;
 }
 
-/* Where the sample's element number i of a field is in the whole operand: index[] by axis. Returns its
- * channel, or -1. */
-static int64_t locate(const struct sample *k, uint32_t field, int64_t i, int64_t index[SEGUE_MAX_RANK])
+/* Where the sample's element number i of a field is in the whole operand: index[] by axis. */
+static void locate(const struct sample *k, uint32_t field, int64_t i, int64_t index[SEGUE_MAX_RANK])
 {
     const segue_field_facts *f = &k->d.primitive->fields[field];
     const segue_tensor *t = tensor_of(k->op, f);
-    const int axis = axis_of(f, 'd');
     for (int a = t->rank - 1; a >= 0; a--) {
         index[a] = i % t->shape[a];
-        if (a == axis) index[a] = k->s->channel[index[a]];
         i /= t->shape[a];
     }
-    return axis < 0 ? -1 : index[axis];
+    for (char letter = 'a'; letter <= 'z'; letter++) {
+        const struct pick *p = &k->s->pick[letter - 'a'];
+        const int a = p->count ? plain_axis(f, letter) : -1;
+        if (a >= 0) index[a] = p->index[index[a]];
+    }
+}
+
+/* The same call with what is picked of its axes. NULL with words. */
+static segue_op_header *sample_op(struct sample *k, char *why)
+{
+    for (int i = 0; i < 26; i++)
+        if (k->s->pick[i].count) k->d.axis[i] = k->s->pick[i].count;
+    k->d.layout = LAYOUT_BTD;
+    return descriptor_op(&k->d, why);
 }
 
 static int prepare(struct sample *k, int layer)
@@ -133,9 +144,7 @@ static uint64_t digest(const segue_tensor *t, const char *bytes)
 static int make_answers(struct stage *s, int layer, struct answer *answer, char *why)
 {
     struct sample k = { .s = s, .d = s->d };
-    k.d.axis['d' - 'a'] = s->d.axis['d' - 'a'] < STAGE_CHANNELS ? s->d.axis['d' - 'a'] : STAGE_CHANNELS;
-    k.d.layout = LAYOUT_BTD;
-    k.op = descriptor_op(&k.d, why);
+    k.op = sample_op(&k, why);
     int bad = !k.op;
     if (k.op && (bad = prepare(&k, layer) || gauge_run(k.op, GAUGE_ROUNDINGS, s->facts.accuracy)))
         snprintf(why, DESCRIPTOR_WHY, "the reference cannot answer for %s: no memory, or there is none",
@@ -163,9 +172,7 @@ static int judge_sample(struct stage *s, int layer, uint32_t field, const struct
     int64_t at[SEGUE_MAX_RANK];
     struct verdict v = { 0 };
     double *values = calloc((size_t)bound->count + 1, sizeof *values);
-    k.d.axis['d' - 'a'] = s->d.axis['d' - 'a'] < STAGE_CHANNELS ? s->d.axis['d' - 'a'] : STAGE_CHANNELS;
-    k.d.layout = LAYOUT_BTD;
-    k.op = descriptor_op(&k.d, why);
+    k.op = sample_op(&k, why);
     int bad = !values || !k.op;
     if (!values) snprintf(why, DESCRIPTOR_WHY, "no memory to judge %s", f->name);
     for (int64_t e = 0; !bad && e < bound->count; e++) {
@@ -176,12 +183,16 @@ static int judge_sample(struct stage *s, int layer, uint32_t field, const struct
         judge(bound, values, &v);
         bad = !v.ok || bound_is_vacuous(bound);
         snprintf(why, DESCRIPTOR_WHY, "%s: the check proves nothing", f->name);
-        if (bad && v.at >= 0)
-            snprintf(
-                why, DESCRIPTOR_WHY,
-                "%s is wrong (%s): %g of its bound at element %lld of the sample, channel %lld, %g, wanted %g",
-                f->name, v.rule ? v.rule : "proves nothing", v.margin, (long long)v.at,
-                (long long)locate(&k, field, v.at, at), values[v.at], bound->value[v.at]);
+        if (bad && v.at >= 0) {
+            char place[SEGUE_MAX_RANK * 22] = "";
+            const int rank = tensor_of(k.op, f)->rank;
+            locate(&k, field, v.at, at);
+            for (int a = 0; a < rank; a++)
+                snprintf(place + strlen(place), sizeof place - strlen(place), " %lld", (long long)at[a]);
+            snprintf(why, DESCRIPTOR_WHY, "%s is wrong (%s): %g of its bound at%s (%s): %g, wanted %g", f->name,
+                     v.rule ? v.rule : "proves nothing", v.margin, place, f->dims, values[v.at],
+                     bound->value[v.at]);
+        }
     }
     free(values), free(k.op);
     return bad ? -1 : 0;

@@ -35,7 +35,7 @@ static int usage(FILE *to)
         "  --rows       every kernel that accepts a case, not only the one that is chosen\n"
         "  --list       only the names of the cases\n"
         "  --md, --csv, --json   a table (default), comma-separated lines, one object a line\n"
-        "  --odd        instead: 40 odd shapes, each beside a round one, with the least ratio that is wanted\n"
+        "  --odd        instead: 64 odd shapes, each beside a round one, with the least ratio that is wanted\n"
         "  --quick      short and few samples: to see that it works, not how fast\n"
         "  -q, --quiet  no progress\n"
         "Fields: ms_min, ms_median, ms_max of so many samples (runs); limit_ms is the least time by limited_by (exp+fma:\n"
@@ -152,7 +152,8 @@ static int run(const struct wishes *w)
     }
     s.is_cpu = s.device.facts.api == SEGUE_API_CPU && s.device.facts.flags & SEGUE_DEVICE_HOST_MEMORY;
     if (w->odd) {
-        const int answer = odd_survey(&s.device, w->quick ? &odd_quick : &odd_usual, 0);
+        const int answer =
+            odd_survey(&s.device, w->quick ? &odd_quick : &odd_usual, 0, w->globs, w->glob_count);
         bench_device_close(&s.device);
         return answer;
     }
@@ -236,12 +237,11 @@ int verb_bench(int argc, char **argv)
     struct wishes w = { .device = "cpu" };
     const int code = read_options(argc, argv, &w);
     if (code >= 0) return code;
-    if (w.odd && (w.glob_count || w.rows || w.form != FORM_MD)) {
-        fputs("segue bench: --odd has its own points and its own table: no GLOB, --rows, --json or --csv\n",
-              stderr);
+    if (w.odd && (w.rows || w.form != FORM_MD)) {
+        fputs("segue bench: --odd has its own points and its own table: no --rows, --json or --csv\n", stderr);
         return BENCH_USAGE;
     }
-    if (w.odd && w.list) return odd_survey(NULL, &odd_usual, 1);
+    if (w.odd && w.list) return odd_survey(NULL, &odd_usual, 1, w.globs, w.glob_count);
     if (!list(&w, w.list)) {
         fputs("segue bench: no case matches; segue bench --list names them all\n", stderr);
         return BENCH_USAGE;

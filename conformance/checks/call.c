@@ -33,15 +33,31 @@ static int copy(struct call *out, const segue_primitive_facts *p, const segue_op
     return 0;
 }
 
+/* Letters that a rule ties to t in this very call: keys, where they are as many as queries. */
+static uint32_t letters_as_long(const struct test_case *c)
+{
+    uint32_t letters = 0;
+    for (char letter = 'a'; letter <= 'z'; letter++) {
+        struct descriptor d = c->d;
+        if (!is_token_letter(c->primitive, letter)) continue;
+        d.axis[letter - 'a'] = AXIS_NOT_GIVEN;
+        if (letter == 't' || descriptor_axis(&d, letter) != AXIS_NOT_GIVEN) letters |= 1u << (letter - 'a');
+    }
+    return letters;
+}
+
 int call_of_case(struct call *out, const struct test_case *c)
 {
-    return copy(out, c->primitive, c->op, c->operands);
+    const int result = copy(out, c->primitive, c->op, c->operands);
+    out->as_long = letters_as_long(c);
+    return result;
 }
 
 int call_copy(struct call *out, const struct call *from)
 {
     const int result = copy(out, from->primitive, from->op, from->operands);
     memcpy(out->over, from->over, sizeof out->over);
+    out->as_long = from->as_long;
     return result;
 }
 
@@ -201,6 +217,22 @@ int call_slice(struct call *c, char letter, int64_t first, int64_t count)
         if (axis >= 0 && operand_slice(o, axis, first, count)) result = -1;
     }
     return result;
+}
+
+int call_slice_tokens(struct call *c, int64_t first, int64_t count)
+{
+    int result = 0;
+    for (char letter = 'a'; letter <= 'z'; letter++)
+        if (c->as_long >> (letter - 'a') & 1 && call_slice(c, letter, first, count)) result = -1;
+    return result;
+}
+
+int call_token_axis(const struct call *c, const struct operand *o)
+{
+    for (char letter = 'a'; o->facts && letter <= 'z'; letter++)
+        if (c->as_long >> (letter - 'a') & 1 && axis_of(o->facts, letter) >= 0)
+            return axis_of(o->facts, letter);
+    return -1;
 }
 
 void call_drop(struct call *c, uint32_t field)

@@ -11,6 +11,8 @@ struct call {
     const segue_primitive_facts *primitive;
     segue_op_header *op; /* parameters, and the operands' views without data */
     struct operand operands[DESCRIPTOR_FIELDS];
+    uint32_t
+        as_long; /* letters (bit 0: a) of axes that a rule makes as long as t in this call: their tokens are t's */
     uint8_t over
         [DESCRIPTOR_FIELDS]; /* of an outgoing state: 1 + field in whose place it lies; 0 = a place of its own */
     /* What the reference does, after call_look(): */
@@ -42,6 +44,10 @@ void call_numbers_free(struct call_numbers *n);
 int plain_axis(const segue_field_facts *f, char letter);
 /* Indices first .. first + count - 1 of every axis of that very letter. */
 int call_slice(struct call *c, char letter, int64_t first, int64_t count);
+/* The same of the tokens: of t, and of what is as long. */
+int call_slice_tokens(struct call *c, int64_t first, int64_t count);
+/* The axis of an operand along which the call's tokens lie; -1 = none. */
+int call_token_axis(const struct call *c, const struct operand *o);
 /* One operand only. */
 int operand_slice(struct operand *o, int axis, int64_t first, int64_t count);
 /* The other way round along an axis: the same memory, seen by a negative stride. */

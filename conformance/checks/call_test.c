@@ -99,6 +99,35 @@ static void fields(void **context)
     call_free(&c);
 }
 
+/* Keys are as many as queries where each token sees those before it only; else they stay whole. */
+static void keys_go_with_queries(void **context)
+{
+    static const struct {
+        const char *descriptor;
+        int64_t keys; /* of tokens 1 to 3 */
+    } cases[] = { { "linear_attention/fwd/f32/B1.T5.H1.K2.V2/btd/benign", 3 },
+                  { "linear_attention/fwd.cu_seqlens.causal=0/f32/T5.H1.K2.V2/btd/benign", 3 },
+                  { "linear_attention/fwd.causal=0/f32/B1.T5.C5.H1.K2.V2/btd/benign", 5 },
+                  { "linear_attention/fwd.causal=0/f32/B1.T5.C7.H1.K2.V2/btd/benign", 7 } };
+    (void)context;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct call c, copy;
+        make_call(cases[i].descriptor, &c);
+        const struct operand *q = &c.operands[call_field(&c, "q")], *k = &c.operands[call_field(&c, "k")];
+        const int tied = cases[i].keys == 3;
+        assert_int_equal(call_token_axis(&c, q), 1);
+        assert_int_equal(call_token_axis(&c, k), tied ? 1 : -1);
+        assert_int_equal(call_copy(&copy, &c), 0);
+        assert_int_equal(call_slice_tokens(&copy, 1, 3), 0);
+        assert_int_equal(call_axis(&copy, 't'), 3);
+        assert_int_equal(call_axis(&copy, 'c'), cases[i].keys);
+        const struct operand *sliced = &copy.operands[call_field(&copy, "k")];
+        assert_true(sliced->value[0] == k->value[tied ? 2 : 0]);
+        call_free(&copy);
+        call_free(&c);
+    }
+}
+
 /* What the reference reads and writes, and what depends on a mark. */
 static void looks(void **context)
 {
@@ -125,6 +154,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(reversed_is_the_same_memory),
                                         cmocka_unit_test(slices_and_orders), cmocka_unit_test(fields),
-                                        cmocka_unit_test(looks) };
+                                        cmocka_unit_test(keys_go_with_queries), cmocka_unit_test(looks) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

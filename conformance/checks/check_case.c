@@ -48,11 +48,20 @@ static const segue_op_header *op_of(const struct job *j)
     return j->study.call.op;
 }
 
+/* A row of the device's own: that a composite could be lowered there says nothing where one of its steps has no kernel. */
+static int has_own_row(const struct lab_rows *rows)
+{
+    for (uint32_t i = 0; i < rows->count; i++)
+        if (strcmp(rows->of[i].name, "lowered")) return 1;
+    return 0;
+}
+
 /* The plain form of a primitive, which a device that has any row of it must have. */
 static int is_floor(const struct job *j)
 {
     const struct call *c = &j->study.call;
     if (j->c->d.layout != LAYOUT_BTD || j->said->support.reasons & SEGUE_REASON_PRIMITIVE) return 0;
+    if (!has_own_row(&j->said->rows)) return 0;
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         const struct operand *o = &c->operands[i];
         if (!o->facts) continue;

@@ -60,7 +60,7 @@ static void attempt_shape(struct exam *e, struct image *m)
     const struct call *c = m->call;
     uint32_t i = 0;
     while (i < c->primitive->field_count &&
-           !(c->operands[i].facts && c->operands[i].facts->role == SEGUE_ROLE_OUT))
+           !(c->operands[i].facts && is_written_field(c->operands[i].facts) && !is_state(&c->operands[i])))
         i++;
     if (i == c->primitive->field_count || !c->operands[i].view.rank) return;
     segue_tensor *t = tensor_of(m->op, c->operands[i].facts);

@@ -16,7 +16,7 @@ static const double resembles = 0.1; /* how much nearer than the right answer a 
 /* ---- what all answers end with ------------------------------------------------------------------ */
 
 /* As a kernel would store them; what the reference leaves alone, and what is no number, stays right. 1: each is as near to
- * the right one as a rounding of the dtype could be, and so no other answer. */
+ * the right one as a rounding of the dtype could be, or as infinite, and so no other answer. */
 static int finished(const struct bound *right, double *out)
 {
     const double unit = dtype_unit(right->dtype), least = dtype_smallest(right->dtype) / 2;
@@ -24,8 +24,10 @@ static int finished(const struct bound *right, double *out)
     for (int64_t i = 0; i < right->count; i++) {
         const double value = right->value[i];
         if (right->written[i] && isfinite(value)) {
-            if (!(fabs(out[i] - value) <= unit * fabs(value) + least)) differs = 1;
+            const int far = !(fabs(out[i] - value) <= unit * fabs(value) + least);
             out[i] = dtype_round(right->dtype, out[i]);
+            differs |=
+                far && out[i] != dtype_round(right->dtype, value); /* beyond the dtype all are infinite */
         } else out[i] = value;
     }
     return differs ? 0 : 1;
@@ -77,11 +79,12 @@ static int last_chunk_zero(const struct test_case *c, uint32_t field, const stru
     return finished(right, out);
 }
 
-/* Heads, or channels where there are none. */
+/* Heads (of states, or those that are read), or channels where there are none. */
 static int heads_swapped(const struct test_case *c, uint32_t field, const struct bound *right, double *out)
 {
     struct axis d;
-    if (find_axis(&c->operands[field], 'h', &d) && find_axis(&c->operands[field], 'd', &d)) return 1;
+    const struct operand *o = &c->operands[field];
+    if (find_axis(o, 'h', &d) && find_axis(o, 'o', &d) && find_axis(o, 'd', &d)) return 1;
     if (d.size < 2) return 1;
     for (int64_t i = 0; i < right->count; i++) {
         const int64_t at = index_along(&d, i);
@@ -231,27 +234,39 @@ static int64_t next(int64_t k, int64_t old)
     return k + 1 < old ? k + 1 : k;
 }
 
-/* Every required input in time but the first; the first where there is no other. */
+static int has_required(const segue_primitive_facts *p)
+{
+    for (uint32_t i = 0; i < p->field_count; i++)
+        if (p->fields[i].role == SEGUE_ROLE_IN) return 1;
+    return 0;
+}
+
+/* Every required input in time but the first; the first where there is no other. Of a primitive that requires none, all that
+ * are there. */
 static int read_ahead(struct call *call, const char *name)
 {
-    uint32_t first = call->primitive->field_count;
+    const uint32_t count = call->primitive->field_count;
+    const uint32_t role = has_required(call->primitive) ? SEGUE_ROLE_IN : SEGUE_ROLE_OPT;
+    uint32_t first = count;
     int others = 0;
     (void)name;
-    for (uint32_t i = 0; i < call->primitive->field_count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         struct operand *o = &call->operands[i];
-        if (!o->facts || o->facts->role != SEGUE_ROLE_IN || axis_of(o->facts, 't') < 0) continue;
-        if (o->view.shape[axis_of(o->facts, 't')] < 2) return 1;
-        if (first == call->primitive->field_count) {
+        const int time = call_token_axis(call, o);
+        if (time < 0 || o->facts->role != role || o->facts->kind == SEGUE_KIND_I32) continue;
+        if (o->view.shape[time] < 2) return 1;
+        if (first == count) {
             first = i;
             continue;
         }
-        if (collect_by(o, axis_of(o->facts, 't'), o->view.shape[axis_of(o->facts, 't')], next)) return -1;
+        if (collect_by(o, time, o->view.shape[time], next)) return -1;
         others = 1;
     }
     if (others) return 0;
-    if (first == call->primitive->field_count) return 1;
+    if (first == count) return 1;
     struct operand *o = &call->operands[first];
-    return collect_by(o, axis_of(o->facts, 't'), o->view.shape[axis_of(o->facts, 't')], next);
+    const int time = call_token_axis(call, o);
+    return collect_by(o, time, o->view.shape[time], next);
 }
 
 static int64_t reversed(int64_t k, int64_t old)
@@ -316,7 +331,7 @@ static int pad_tail(struct call *call, const char *name)
     if (tokens < 1 || all == tokens || has_integers_but(call, "slot")) return 1;
     for (uint32_t i = 0; i < call->primitive->field_count; i++) {
         struct operand *o = &call->operands[i];
-        const int axis = o->facts ? axis_of(o->facts, 't') : -1;
+        const int axis = call_token_axis(call, o);
         if (axis >= 0 && collect_by(o, axis, all, or_zero)) return -1;
     }
     return 0;
@@ -331,7 +346,7 @@ static int answer_from(const struct test_case *c, uint32_t field, const struct b
     const int in_time = !find_axis(&c->operands[field], 't', &t);
     int result = call_of_case(&call, c);
     if (!result && first) clear_states(&call, NULL);
-    if (!result) result = call_slice(&call, 't', first, count);
+    if (!result) result = call_slice_tokens(&call, first, count);
     call_settle(&call);
     if (!result) result = call_look(&call) ? -1 : 0;
     for (int64_t i = 0, from = 0; !result && i < right->count; i++) {

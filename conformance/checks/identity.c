@@ -17,9 +17,9 @@ static const struct identity identities[] = {
     { "identity:separate", has_sequences, identity_separate }, /* each sequence alone */
     { "identity:reverse", has_sequences, identity_reverse },   /* the sequences in another order */
     { "identity:layout", always, identity_layout },            /* the same values lie elsewhere */
-    { "identity:in-place", can_be_in_place, identity_in_place }, /* h_out over h_in */
-    { "identity:bounds", always, identity_bounds },              /* a plan for more than what is run */
-    { "identity:replan", always, identity_replan },              /* other values and addresses under one plan */
+    { "identity:in-place", always, identity_in_place },        /* outgoing states over incoming ones */
+    { "identity:bounds", always, identity_bounds },            /* a plan for more than what is run */
+    { "identity:replan", always, identity_replan },            /* other values and addresses under one plan */
     { "identity:concurrent", can_be_concurrent, identity_concurrent }, /* one plan, two threads at once */
     { "identity:order", has_order, identity_order }, /* copied, run and read on two streams, behind events */
     { "identity:segue_run", is_chosen, identity_segue_run }, /* plan and workspace by the library */

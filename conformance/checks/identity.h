@@ -28,7 +28,6 @@ void identity_separate(struct exam *e, const char *check);
 void identity_reverse(struct exam *e, const char *check);
 /* place */
 int always(const struct exam *e);
-int can_be_in_place(const struct exam *e);
 void identity_layout(struct exam *e, const char *check);
 void identity_in_place(struct exam *e, const char *check);
 void identity_bounds(struct exam *e, const char *check);

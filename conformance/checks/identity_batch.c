@@ -25,7 +25,7 @@ static int alone(struct call *c, int64_t s, struct map *m)
     *m = map_all();
     if (is_packed(c)) {
         call_drop(c, field_named(c->primitive, "cu_seqlens"));
-        failed |= call_slice(c, 't', q.first, q.count);
+        failed |= call_slice_tokens(c, q.first, q.count);
         *map_axis(m, 't') = (struct window){ 0, q.count, q.first, 1 };
     } else {
         failed |= call_slice(c, 'b', s, 1);
@@ -106,7 +106,7 @@ static int reorder(struct call *c, int64_t *from, int64_t *start)
         for (int64_t i = 0; i < q.count; i++) from[at++] = q.first + i;
     }
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
-        const int axis = c->operands[i].facts ? axis_of(c->operands[i].facts, 't') : -1;
+        const int axis = call_token_axis(c, &c->operands[i]);
         if (axis >= 0) failed |= operand_permute(&c->operands[i], axis, from);
     }
     for (int64_t k = 0; k < count; k++) offsets->whole[k] = (int32_t)start[count - 1 - k];

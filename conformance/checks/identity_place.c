@@ -42,30 +42,28 @@ void identity_layout(struct exam *e, const char *check)
 
 /* ---- in place -------------------------------------------------------------------------------------- */
 
-/* The first outgoing state whose incoming one is there, of the same dtype; field_count = none. */
-static uint32_t paired_state(const struct call *c)
+/* Lays outgoing states over their incoming ones, where both are there, of the same dtype; how many. */
+static int lay_over(struct call *c)
 {
     const uint32_t count = c->primitive->field_count;
+    int found = 0;
     for (uint32_t i = 0; i < count; i++) {
         const uint32_t in = state_partner(c->primitive, i);
-        if (in < count && c->operands[i].facts && c->operands[in].facts && c->operands[i].count &&
-            segue_dtype_id(c->operands[i].view.dtype) == segue_dtype_id(c->operands[in].view.dtype))
-            return i;
+        if (in == count || !c->operands[i].facts || !c->operands[in].facts || !c->operands[i].count ||
+            segue_dtype_id(c->operands[i].view.dtype) != segue_dtype_id(c->operands[in].view.dtype))
+            continue;
+        c->operands[i].view = c->operands[in].view;
+        c->over[i] = (uint8_t)(in + 1);
+        found++;
     }
-    return count;
-}
-
-int can_be_in_place(const struct exam *e)
-{
-    return paired_state(&e->study->call) < e->study->call.primitive->field_count;
+    return found;
 }
 
 void identity_in_place(struct exam *e, const char *check)
 {
-    const uint32_t out = paired_state(&e->study->call), in = state_partner(e->study->call.primitive, out);
     const struct map all = map_all();
     const struct comparison how = {
-        .kind = CHECK_IDENTITY, .check = check, .words = "the state in place", .bounds = e->bounds
+        .kind = CHECK_IDENTITY, .check = check, .words = "the states in place", .bounds = e->bounds
     };
     struct call c;
     if (call_copy(&c, &e->study->call)) {
@@ -73,9 +71,8 @@ void identity_in_place(struct exam *e, const char *check)
         call_free(&c);
         return;
     }
-    c.operands[out].view = c.operands[in].view;
-    c.over[out] = (uint8_t)(in + 1);
-    run_and_compare(e, &c, &all, &how, NULL);
+    if (lay_over(&c)) run_and_compare(e, &c, &all, &how, NULL);
+    else call_free(&c);
 }
 
 /* ---- other plans ------------------------------------------------------------------------------------ */
@@ -84,7 +81,7 @@ static int64_t more_of(const struct call *c, char letter)
 {
     if (!strchr(c->primitive->dynamic, letter)) return 0;
     if (letter == 'b') return !is_packed(c); /* packed: b is 1 */
-    return letter == 't' ? 3 : 1;
+    return c->as_long >> (letter - 'a') & 1 ? 3 : 1;
 }
 
 /* The call's op with larger dynamic axes; no data. */

@@ -33,7 +33,7 @@ static int poison_tokens(struct call *c, const struct tokens *which)
 {
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         struct operand *o = &c->operands[i];
-        const int time = o->facts ? axis_of(o->facts, 't') : -1, batch = o->facts ? axis_of(o->facts, 'b') : -1;
+        const int time = call_token_axis(c, o), batch = o->facts ? axis_of(o->facts, 'b') : -1;
         if (!o->value || time < 0 || is_constant(o, time) || (batch >= 0 && is_constant(o, batch))) continue;
         if (!(c->marked[i] = calloc((size_t)o->count + 1, 1))) return -1;
         for (struct walk w = walk_from(&o->view); w.i < o->count; walk_on(&w)) {

@@ -47,10 +47,8 @@ int can_split(const struct exam *e)
 {
     const struct call *c = &e->study->call;
     struct call copy;
-    int states = 0, possible = 0;
-    for (uint32_t i = 0; i < c->primitive->field_count; i++)
-        states |= c->primitive->fields[i].role == SEGUE_ROLE_STATE_OUT;
-    if (!states || is_packed(c) || call_axis(c, 't') < 2) return 0;
+    int possible = 0;
+    if (is_packed(c) || call_axis(c, 't') < 2) return 0;
     if (state_dtype_is(c, SEGUE_F16) || state_dtype_is(c, SEGUE_BF16)) return 0;
     if (!call_copy(&copy, c)) possible = !go_on(&copy, 1);
     call_free(&copy);
@@ -84,7 +82,17 @@ static int place_slots(struct chain *chain)
     return 0;
 }
 
-/* Puts in the states that the case lacks, as wide as the row computes. */
+/* Whether core takes the call for a lawful one. */
+static int is_lawful(const struct exam *e, struct call *c)
+{
+    segue_support_facts facts = { .size = sizeof facts };
+    call_settle(c);
+    return !segue_support(e->lab->device.handle, c->op, &facts, NULL) &&
+           !(facts.reasons & SEGUE_REASON_INVALID);
+}
+
+/* Puts in the states that the case lacks, as wide as the row computes. A call may have no use for some (a sum that it does not
+ * divide by) or for any (all tokens see all others; tokens by themselves): then its pieces have nothing to hand over. */
 static int add_states(struct chain *chain)
 {
     const struct exam *e = chain->e;
@@ -101,10 +109,12 @@ static int add_states(struct chain *chain)
     }
     segue_op_header *op = descriptor_op(&d, why);
     if (!op) return -1;
-    for (uint32_t i = 0; i < p->field_count; i++)
-        if (d.present[i] && !chain->whole.operands[i].facts &&
-            call_add(&chain->whole, i, tensor_of(op, &p->fields[i])))
-            result = -1;
+    for (uint32_t i = 0; i < p->field_count; i++) {
+        if (!d.present[i] || chain->whole.operands[i].facts) continue;
+        if (call_add(&chain->whole, i, tensor_of(op, &p->fields[i]))) result = -1;
+        else if (!is_lawful(e, &chain->whole)) call_drop(&chain->whole, i);
+    }
+    call_settle(&chain->whole);
     free(op);
     return result;
 }
@@ -128,7 +138,7 @@ static void set_states(struct call *c, const struct chain *chain, int first, int
     const struct call *whole = &chain->e->study->call;
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         const uint32_t in = state_partner(c->primitive, i);
-        if (in == c->primitive->field_count) continue;
+        if (in == c->primitive->field_count || !c->operands[in].facts) continue;
         if (first && !whole->operands[in].facts) call_drop(c, in);
         if (last && !whole->operands[i].facts) call_drop(c, i);
         if (first || !chain->carry[i]) continue; /* without elements */
@@ -157,7 +167,7 @@ static int run_piece(struct chain *chain, int64_t low, int64_t high, int last, c
     const struct setting s = { .check = chain->check };
     int agrees = 0;
     *map_axis(&m, 't') = (struct window){ 0, high - low, low, 1 };
-    if (call_copy(&c, &chain->whole) || (low > 0 && go_on(&c, low)) || call_slice(&c, 't', low, high - low))
+    if (call_copy(&c, &chain->whole) || (low > 0 && go_on(&c, low)) || call_slice_tokens(&c, low, high - low))
         exam_break(e, "%s: no memory", chain->check);
     else {
         set_states(&c, chain, low == 0, last);

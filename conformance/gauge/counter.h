@@ -86,6 +86,11 @@ static inline real log_decay(real *, const real &g)
     return g;
 }
 
+static inline real weighed(const real &v, int64_t)
+{
+    return v;
+}
+
 static inline real spread(const real &y, const real &)
 {
     return y;
@@ -131,6 +136,33 @@ static inline real real_softplus(const real &a)
     return real();
 }
 
+static inline real real_log_sigmoid(const real &a)
+{
+    return real_softplus(a);
+}
+
+/* 1 - 2 / (1 + exp(2 x)) */
+static inline real real_tanh(const real &a)
+{
+    return real_sigmoid(a);
+}
+
+/* Each a range reduction and a polynomial, as a log. */
+static inline real real_erf(const real &a)
+{
+    return real_log(a);
+}
+
+static inline real real_sin(const real &a)
+{
+    return real_log(a);
+}
+
+static inline real real_cos(const real &a)
+{
+    return real_log(a);
+}
+
 /* Neither takes a slot of the FMA ports. */
 static inline real real_max(const real &, const real &)
 {
@@ -141,6 +173,12 @@ static inline real real_max(const real &, const real &)
 static inline real real_abs(const real &a)
 {
     return a;
+}
+
+static inline real real_select(const real &, const real &, const real &)
+{
+    now.steps++;
+    return real();
 }
 
 static inline real load(const segue_tensor *, int64_t, int64_t, int64_t, int64_t)

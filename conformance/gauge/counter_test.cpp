@@ -50,10 +50,15 @@ void functions(void **)
     const real a;
     gauge::begin(NULL);
     (void)real_sigmoid(a), (void)real_softplus(a * a), (void)real_log(a), (void)real_sqrt(a), (void)(a / a);
-    (void)real_max(a, a), (void)real_abs(a), (void)spread(a, a), (void)log_decay(NULL, a);
+    (void)real_max(a, a), (void)real_abs(a), (void)real_select(a, a, a), (void)spread(a, a),
+        (void)log_decay(NULL, a);
     assert_int_equal(gauge::now.tally.quotients, 2);
     assert_int_equal(gauge::now.tally.roots, 1);
     assert_int_equal(gauge::now.tally.logs, 2);
+    assert_counts(0, 2, 0, 2);
+    (void)real_log_sigmoid(a), (void)real_tanh(a), (void)real_erf(a), (void)real_sin(a), (void)real_cos(a);
+    assert_int_equal(gauge::now.tally.quotients, 1);
+    assert_int_equal(gauge::now.tally.logs, 4);
     assert_counts(0, 2, 0, 2);
 }
 } // namespace

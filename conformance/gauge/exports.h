@@ -10,14 +10,21 @@ using gauge::log_decay;
 using gauge::mac;
 using gauge::real;
 using gauge::real_abs;
+using gauge::real_cos;
+using gauge::real_erf;
 using gauge::real_exp;
 using gauge::real_log;
+using gauge::real_log_sigmoid;
 using gauge::real_max;
+using gauge::real_select;
 using gauge::real_sigmoid;
+using gauge::real_sin;
 using gauge::real_softplus;
 using gauge::real_sqrt;
+using gauge::real_tanh;
 using gauge::spread;
 using gauge::step;
 using gauge::store;
+using gauge::weighed;
 
 #endif

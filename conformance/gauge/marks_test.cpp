@@ -21,7 +21,7 @@ void every_operation_passes_marks_on(void **)
             const real a(x, 1), b(y, 2), c(0, 4);
             for (const real &r : { a + b, a - b, a * b, a / b, real_max(a, b), real_max(b, a) })
                 assert_true(r.from == 3);
-            assert_true(mac(c, a, b).from == 7 && mac(b, c, a).from == 7);
+            assert_true(mac(c, a, b).from == 7 && mac(b, c, a).from == 7 && real_select(c, a, b).from == 7);
             for (const real &r :
                  { -a, real_exp(a), real_log(a), real_sqrt(a), real_sigmoid(a), real_softplus(a), real_abs(a) })
                 assert_true(r.from == 1);
@@ -32,6 +32,7 @@ void hooks_add_none(void **)
 {
     real sum(0, 8);
     step();
+    assert_true(weighed(real(2, 1), 64).from == 1 && weighed(real(2, 1), 64).v == 2);
     assert_true(log_decay(&sum, real(-1, 1)).from == 1 && spread(real(1, 1), real(1, 2)).from == 1);
     assert_true(real(2.5).from == 0);
 }
@@ -43,6 +44,8 @@ void values_are_plain(void **)
                 (-a).v == -0.5);
     assert_true(mac(a, a, b).v == -0.5 && real_max(a, b).v == 0.5 && real_abs(b).v == 2 &&
                 real_sqrt(real(4)).v == 2);
+    assert_true(real_select(a, a, b).v == 0.5 && real_select(b, a, b).v == -2 &&
+                real_select(real(0), a, b).v == -2);
     assert_true(real_exp(a).v == exp(0.5) && real_log(a).v == log(0.5) &&
                 real_softplus(a).v == log1p(exp(0.5)));
     assert_true(real_softplus(real(21)).v == 21 && real_sigmoid(b).v == exp(-2) / (1 + exp(-2)));

@@ -66,6 +66,12 @@ void sizes_of_class(void **)
         assert_true(is_near(real_exp(y).sigma(), exp(-1.25) * c.exp * once));
         assert_true(is_near(real_log(x).sigma(), log(3) * c.other * once));
         assert_true(is_near(real_sqrt(x).sigma(), sqrt(3) * c.add * once));
+        const double fast = c.accuracy & SEGUE_ACCURACY_FAST ? 2 * u : 0;
+        assert_true(is_near(real_tanh(y).sigma(), (tanh(1.25) * c.other + fast) * once));
+        assert_true(is_near(real_erf(y).sigma(), (erf(1.25) * c.other + fast) * once));
+        assert_true(is_near(real_sin(y).sigma(), (sin(1.25) * c.other + fast) * once));
+        assert_true(is_near(real_cos(x).sigma(), (-cos(3) * c.other + fast) * once));
+        assert_true(real_tanh(real(0)).sigma() == 0 && real_erf(real(0)).sigma() == 0);
         const double of_mac = mac(real(0), x, y).sigma() / 3.75;
         if (c.product == 0x1p-8)
             assert_true(fabs(of_mac * 0x1p8 - 1) < 1e-4); // the sum's rounding is lost in it
@@ -81,6 +87,9 @@ void values_are_those_of_the_reference(void **)
         assert_true(real_exp(x).v == exp(x));
         assert_true(real_sigmoid(x).v == (x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))));
         assert_true(real_softplus(x).v == (x > 20 ? x : log1p(exp(x))));
+        assert_true(fabs(real_log_sigmoid(x).v - log(real_sigmoid(x).v)) <= 1e-15 * fabs(x) + 1e-15);
+        assert_true(real_tanh(x).v == tanh(x) && real_erf(x).v == erf(x));
+        assert_true(real_sin(x).v == sin(x) && real_cos(x).v == cos(x));
         assert_true((real(x) / real(7)).v == x / 7);
     }
 }
@@ -105,6 +114,11 @@ void derivatives(void **)
         { real_sqrt(x), 0.5 / sqrt(0.7) },
         { real_sigmoid(x), 0.2217128733 },
         { real_softplus(x), 0.6681877722 },
+        { real_log_sigmoid(x), 0.3318122278 },
+        { real_tanh(x), 0.6347395900 },
+        { real_erf(x), 0.6912748604 },
+        { real_sin(x), 0.7648421873 },
+        { real_cos(x), 0.6442176872 },
         { real_abs(-x), 1 },
         { mac(real(1), x, real(5)), 5 },
         { -x, 1 },
@@ -118,7 +132,9 @@ void chunks_and_transforms(void **)
     real sum(0);
     enter(SEGUE_ACCURACY_F32);
     assert_true(log_decay(&sum, real(-2)).sigma() == 0 && spread(real(1), real(100)).sigma() == 0);
+    assert_true(weighed(real(2), 48).sigma() == 0);
     enter(SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_CHUNK_LOG | SEGUE_ACCURACY_TRANSFORM);
+    assert_true(is_near(weighed(real(2), 48).sigma(), 2 * 4 * u * once)); // sqrt(48 / 3)
     for (int t = 0; t < 10000; t++) log_decay(&sum, real(-2));
     assert_true(
         is_near(log_decay(&sum, real(-2)).sigma(), 2 * 2 * GAUGE_CHUNK * u * once)); // a memory of two chunks
@@ -166,6 +182,19 @@ void undecidable_results(void **)
         assert_false(decided(r));
 }
 
+// What kernels may choose otherwise is not judged.
+void selections(void **)
+{
+    enter(SEGUE_ACCURACY_F32);
+    const real one(1), two = about(2, 1e-7), near = about(1e-7, 1e-7), lost = real(1) / about(1e-6, 1e-6);
+    assert_true(real_select(one, two, one).v == 2 && is_near(real_select(one, two, one).sigma(), 1e-7));
+    assert_true(real_select(-one, two, one).v == 1 && real_select(real(0), two, one).v == 1);
+    assert_true(decided(real_select(about(1e-5, 1e-6), two, one)));
+    assert_false(decided(real_select(near, two, one)) || decided(real_select(-near, two, one)));
+    assert_true(decided(real_select(near, two, two)));
+    assert_false(decided(real_select(lost, two, one)) || decided(real_select(one, lost, one)));
+}
+
 void maxima(void **)
 {
     enter(SEGUE_ACCURACY_F32);
@@ -192,6 +221,10 @@ void nan_and_infinity(void **)
     assert_false(decided(rough / unsure));
     for (const real &r : { real_exp(-inf), one / inf, real_softplus(-inf) })
         assert_true(r.v == 0 && r.sigma() == 0);
+    for (const real &r : { real_tanh(nan), real_erf(nan), real_sin(nan), real_cos(inf), real_log_sigmoid(nan) })
+        assert_true(__builtin_isnan(r.v) && decided(r));
+    assert_true(real_log_sigmoid(-inf).v == -INFINITY && decided(real_log_sigmoid(-inf)));
+    assert_true(real_log_sigmoid(inf).v == 0 && real_tanh(-inf).v == -1 && real_erf(inf).v == 1);
     assert_true(real_sigmoid(inf).v == 1 && decided(real_sigmoid(inf)));
 }
 
@@ -287,6 +320,7 @@ int main()
         cmocka_unit_test(steps),
         cmocka_unit_test(flushing),
         cmocka_unit_test(undecidable_results),
+        cmocka_unit_test(selections),
         cmocka_unit_test(maxima),
         cmocka_unit_test(nan_and_infinity),
         cmocka_unit_test(beyond_f32),

@@ -319,6 +319,17 @@ static inline real log_decay(real *sum, const real &g)
     return line(g.v, g, 1, rounding, 1);
 }
 
+/* A kernel that works on a chunk of tokens multiplies a value by query . key and has rounded each sum of that: sqrt(terms / 3) units
+ * where all terms are positive. A recurrence rounds sums over a state in which values have cancelled. */
+static inline real weighed(const real &v, int64_t terms)
+{
+    const gauge_class &of = now.of;
+    if (of.chunk == 0 || !(fabs(v.v) <= of.range)) return v;
+    real rounding(v.v);
+    rounding.round_off(of.log * sqrt((double)terms / 3), ADD);
+    return line(v.v, v, 1, rounding, 1);
+}
+
 static inline real spread(const real &y, const real &norm)
 {
     if (now.of.spread == 0 || !(fabs(norm.v) <= now.of.range)) return y;
@@ -367,6 +378,41 @@ static inline real real_softplus(const real &a)
     return function(a, f, slope, now.of.other + fast + (near ? 2.1e-9 / GAUGE_UNIT / f : 0));
 }
 
+static inline real real_log_sigmoid(const real &a)
+{
+    const double f = a.v < 0 ? a.v - log1p(exp(a.v)) : -log1p(exp(-a.v)), slope = logistic(-a.v);
+    const double fast = f < 0 ? now.of.exp_slope * fabs(a.v) * slope / -f : 0;
+    return function(a, f, slope, now.of.other + fast);
+}
+
+/* A bounded function: where it is fast it is wrong by 2 u of its largest value, 1. */
+static INLINE real bounded(const real &a, double f, double slope)
+{
+    const double fast = f != 0 && now.of.exp_slope > 0 ? 2 / fabs(f) : 0;
+    return function(a, f, slope, now.of.other + fast);
+}
+
+static inline real real_tanh(const real &a)
+{
+    const double f = tanh(a.v);
+    return bounded(a, f, (1 - f) * (1 + f));
+}
+
+static inline real real_erf(const real &a)
+{
+    return bounded(a, erf(a.v), 1.12837916709551257390 * exp(-a.v * a.v)); /* 2 / sqrt(pi) */
+}
+
+static inline real real_sin(const real &a)
+{
+    return bounded(a, sin(a.v), cos(a.v));
+}
+
+static inline real real_cos(const real &a)
+{
+    return bounded(a, cos(a.v), -sin(a.v));
+}
+
 /* Within 8 sigma of a tie either side may win: the wider one is kept. Kernels disagree about the maximum of NaN and
  * something. */
 static inline real real_max(const real &a, const real &b)
@@ -386,6 +432,13 @@ static inline real real_max(const real &a, const real &b)
 static inline real real_abs(const real &a)
 {
     return line(fabs(a.v), a, a.v < 0 ? -1 : 1, real(), 0);
+}
+
+/* Within 8 sigma of 0 kernels may differ in what they choose. */
+static inline real real_select(const real &test, const real &a, const real &b)
+{
+    const real &chosen = test.v > 0 ? a : b;
+    return is_decided(test) && (is_sure(test) || a.v == b.v) ? chosen : undecidable(chosen.v);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------- */

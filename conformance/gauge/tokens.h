@@ -63,6 +63,11 @@ static inline real log_decay(real *, const real &g)
     return g;
 }
 
+static inline real weighed(const real &v, int64_t)
+{
+    return v;
+}
+
 /* The norm sets how far y may be wrong, not what y depends on. */
 static inline real spread(const real &y, const real &)
 {
@@ -94,14 +99,45 @@ static inline real real_softplus(const real &a)
     return real(a.v > 20 ? a.v : log1p(exp(a.v)), a.from);
 }
 
+static inline real real_log_sigmoid(const real &a)
+{
+    return real(a.v < 0 ? a.v - log1p(exp(a.v)) : -log1p(exp(-a.v)), a.from);
+}
+
+static inline real real_tanh(const real &a)
+{
+    return real(tanh(a.v), a.from);
+}
+
+static inline real real_erf(const real &a)
+{
+    return real(erf(a.v), a.from);
+}
+
+static inline real real_sin(const real &a)
+{
+    return real(sin(a.v), a.from);
+}
+
+static inline real real_cos(const real &a)
+{
+    return real(cos(a.v), a.from);
+}
+
+/* With NaN the other one: whether a maximum passes NaN on is nobody's promise, so none is wanted where one came through here. */
 static inline real real_max(const real &a, const real &b)
 {
-    return real(a.v > b.v ? a.v : b.v, a.from | b.from);
+    return real(a.v > b.v || isnan(b.v) ? a.v : b.v, a.from | b.from);
 }
 
 static inline real real_abs(const real &a)
 {
     return real(fabs(a.v), a.from);
+}
+
+static inline real real_select(const real &test, const real &a, const real &b)
+{
+    return real(test.v > 0 ? a.v : b.v, test.from | a.from | b.from);
 }
 
 static inline real load(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)

@@ -43,12 +43,15 @@ struct case_facts {
     void (*integers)(const struct test_case *c, uint32_t field, int32_t *to, const struct dice *dice);
     /* Whether this case with distribution "exact" has only integers in every partial sum. */
     int (*exact)(const struct test_case *c);
+    size_t count,
+        smoke_count; /* cases that core and smoke shall hold, pairs and names permitting; 0: as the first two, 480 and 68 */
     const char *work;             /* axes whose product is the work of a case: "b t d n" */
     const struct factor *factors; /* ended by part NULL; pairwise over these */
     const char *const *mandatory; /* NULL-ended descriptors that core must hold */
-    const char *const *smoke;     /* those of them that smoke must hold, in canonical form; NULL = none */
+    const char *const *smoke;     /* those of them that smoke must hold; NULL = none */
     /* op describes tokens 0 .. t-1 with ordinary host memory behind its integer operands. Makes it able to go on behind
-     * the first `tokens` ones (a ring's counters); 0, or -1 where a split means something else (NULL: nothing to do). */
+     * the first `tokens` ones (a ring's counters, a position); 0, or -1 where a split means something else, as where every
+     * token sees all others (NULL: nothing to do). */
     int (*split)(segue_op_header *op, int64_t tokens);
 };
 

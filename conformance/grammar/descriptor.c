@@ -151,6 +151,11 @@ static int set_dtype(struct descriptor *d, uint32_t field, uint32_t dtype)
     return taken;
 }
 
+static int has_own_dtype(uint32_t kind)
+{
+    return kind == SEGUE_KIND_GATE || kind == SEGUE_KIND_WEIGHT || kind == SEGUE_KIND_MIXED;
+}
+
 uint32_t descriptor_dtype(const struct descriptor *d)
 {
     const segue_primitive_facts *p = d->primitive;
@@ -158,7 +163,7 @@ uint32_t descriptor_dtype(const struct descriptor *d)
     for (uint32_t i = 0; i < p->field_count; i++) {
         const uint32_t kind = p->fields[i].kind;
         if (kind == SEGUE_KIND_ACT) return d->dtype[i];
-        if (!first && (kind == SEGUE_KIND_GATE || kind == SEGUE_KIND_WEIGHT)) first = d->dtype[i];
+        if (!first && has_own_dtype(kind)) first = d->dtype[i];
     }
     return first ? first : SEGUE_F32;
 }
@@ -168,8 +173,7 @@ static void normal_dtypes(struct descriptor *d)
 {
     for (uint32_t i = 0; i < d->primitive->field_count; i++) {
         const uint32_t kind = d->primitive->fields[i].kind;
-        if (!d->present[i] && (kind == SEGUE_KIND_GATE || kind == SEGUE_KIND_WEIGHT))
-            d->dtype[i] = descriptor_dtype(d);
+        if (!d->present[i] && has_own_dtype(kind)) d->dtype[i] = descriptor_dtype(d);
     }
 }
 

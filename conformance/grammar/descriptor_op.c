@@ -11,58 +11,112 @@
 #include "layout.h"
 #include "test_case.h"
 
-enum { WORDS = 8, DEPTH = 4 };
+enum { DEPTH = 4 };
 
-static int split(const char *clause, size_t length, char words[WORDS][32])
+static const char *skip_spaces(const char *p)
 {
-    int count = 0;
-    for (size_t i = 0; i < length;) {
-        size_t n = 0;
-        while (i < length && clause[i] == ' ') i++;
-        if (i == length || count == WORDS) break;
-        while (i < length && clause[i] != ' ' && n + 1 < sizeof words[0]) words[count][n++] = clause[i++];
-        words[count++][n] = 0;
-    }
-    return count;
+    return p + strspn(p, " ");
 }
 
-static int is_present(const struct descriptor *d, const char *operand)
+/* The next name or number, cut where it is too long; returns what follows it and its spaces. */
+static const char *next_word(const char *p, char word[32])
 {
-    const uint32_t i = field_named(d->primitive, operand);
-    return i < d->primitive->field_count && d->present[i];
+    size_t n = 0, kept = 0;
+    for (p = skip_spaces(p); isalnum((unsigned char)p[n]) || p[n] == '_'; n++)
+        if (kept < 31) word[kept++] = p[n];
+    word[kept] = 0;
+    return skip_spaces(p + n);
 }
 
 static int64_t derive(const struct descriptor *d, char letter, int depth);
 
-/* "l >= w - 1", "s == b unless cu_seqlens", "d % g == 0": what the clause says of the letter. */
-static int64_t by_clause(const struct descriptor *d, const char *clause, size_t length, char letter, int depth)
+/* "cu_seqlens", "norm", "map == RFF | EXP": whether one of the names is present or not 0, or the value is among these. */
+static int is_met(const struct descriptor *d, const char *p)
 {
-    char w[WORDS][32];
-    int count = split(clause, length, w);
-    if (count >= 3 && !strcmp(w[1], "%") && w[2][0] == letter && !w[2][1]) return 1;
-    if (count < 3 || w[0][0] != letter || w[0][1] || (strcmp(w[1], "==") && strcmp(w[1], ">=")))
-        return AXIS_NOT_GIVEN;
-    if (count >= 5) {
-        const int condition = !strcmp(w[count - 2], "if"), negated = !strcmp(w[count - 2], "unless");
-        if ((condition || negated) && is_present(d, w[count - 1]) == negated) return AXIS_NOT_GIVEN;
-        if (condition || negated) count -= 2;
+    const segue_primitive_facts *facts = d->primitive;
+    char word[32];
+    uint32_t compared = facts->field_count;
+    for (;; p++) {
+        p = next_word(p, word);
+        const uint32_t i = field_named(facts, word);
+        if (compared < facts->field_count) {
+            double value = atof(word);
+            for (uint32_t e = 0; e < facts->enum_count; e++)
+                if (!strcmp(facts->enums[e].param, facts->fields[compared].name) &&
+                    !strcmp(facts->enums[e].name, word))
+                    value = (double)facts->enums[e].value;
+            if (d->value[compared] == value) return 1;
+        } else if (!strncmp(p, "==", 2)) {
+            compared = i;
+            p++; /* and one more: the values follow */
+            continue;
+        } else if (i < facts->field_count &&
+                   (is_tensor_field(&facts->fields[i]) ? d->present[i] : d->value[i] != 0)) {
+            return 1;
+        }
+        if (*p != '|') return 0;
     }
-    int64_t value = isdigit((unsigned char)w[2][0]) ? atoll(w[2]) : derive(d, w[2][0], depth + 1);
+}
+
+/* A number, an axis or an integer parameter. */
+static int64_t factor_of(const struct descriptor *d, const char *word, int depth)
+{
+    const uint32_t i = field_named(d->primitive, word);
+    if (isdigit((unsigned char)*word)) return atoll(word);
+    if (!word[1]) return derive(d, *word, depth + 1);
+    return i < d->primitive->field_count ? (int64_t)d->value[i] : AXIS_NOT_GIVEN;
+}
+
+/* "w - 1", "2*m", "k*k + k + 1", "1"; AXIS_NOT_GIVEN where an axis is unknown. */
+static int64_t sum_of(const struct descriptor *d, const char *p, int depth)
+{
+    int64_t sum = 0, sign = 1;
+    for (;;) {
+        int64_t product = sign;
+        for (;; p++) {
+            char word[32];
+            p = next_word(p, word);
+            const int64_t factor = factor_of(d, word, depth);
+            if (factor == AXIS_NOT_GIVEN || __builtin_mul_overflow(product, factor, &product))
+                return AXIS_NOT_GIVEN;
+            if (*p != '*') break;
+        }
+        if (__builtin_add_overflow(sum, product, &sum)) return AXIS_NOT_GIVEN;
+        if (*p != '+' && *p != '-') return sum;
+        sign = *p++ == '-' ? -1 : 1;
+    }
+}
+
+/* "l >= w - 1", "s == b unless cu_seqlens", "d % g == 0": what the clause says of the letter. */
+static int64_t by_clause(const struct descriptor *d, const char *clause, char letter, int depth)
+{
+    char left[32], right[32];
+    const char *operation = next_word(clause, left), *condition;
+    if (left[0] && !left[1] && *operation == '%') {
+        next_word(operation + 1, right);
+        return right[0] == letter && !right[1] ? 1 : AXIS_NOT_GIVEN;
+    }
+    if (left[0] != letter || left[1] || (strncmp(operation, "==", 2) && strncmp(operation, ">=", 2)))
+        return AXIS_NOT_GIVEN;
+    if ((condition = strstr(clause, " if ")) && !is_met(d, condition + 4)) return AXIS_NOT_GIVEN;
+    if ((condition = strstr(clause, " unless ")) && is_met(d, condition + 8)) return AXIS_NOT_GIVEN;
+    const int64_t value = sum_of(d, operation + 2, depth);
     if (value == AXIS_NOT_GIVEN) return AXIS_NOT_GIVEN;
-    if (count == 5) value += w[3][0] == '-' ? -atoll(w[4]) : atoll(w[4]);
     const int64_t least = strchr(d->primitive->dynamic, letter) ? 0 : 1;
     return value < least ? least : value;
 }
 
 static int64_t derive(const struct descriptor *d, char letter, int depth)
 {
+    char clause[256];
     if (letter < 'a' || letter > 'z' || depth > DEPTH) return AXIS_NOT_GIVEN;
     if (d->axis[letter - 'a'] != AXIS_NOT_GIVEN) return d->axis[letter - 'a'];
-    for (const char *clause = d->primitive->rules; *clause;) {
-        const size_t length = strcspn(clause, ";");
-        const int64_t value = by_clause(d, clause, length, letter, depth);
+    for (const char *rule = d->primitive->rules; *rule;) {
+        const size_t length = strcspn(rule, ";");
+        snprintf(clause, sizeof clause, "%.*s", (int)length, rule);
+        const int64_t value = by_clause(d, clause, letter, depth);
         if (value != AXIS_NOT_GIVEN) return value;
-        clause += length + (clause[length] == ';');
+        rule += length + (rule[length] == ';');
     }
     return letter == 's' || letter == 'p' ? 1 : AXIS_NOT_GIVEN; /* one packed sequence, one pool row */
 }

@@ -64,6 +64,34 @@ static void conv(void **state)
     free(c);
 }
 
+/* Axes that conditions on parameters and sums of products tell. */
+static void wanted_by_rules(void **state)
+{
+    segue_feature_map *f = build("feature_map/fwd.W.map=favor_pm/f32/B1.T3.H2.K4.M5");
+    (void)state;
+    IS(f->W, SEGUE_F32, 3, L(2, 5, 4), L(20, 4, 1));
+    IS(f->y, SEGUE_F32, 4, L(1, 3, 2, 10), L(60, 20, 10, 1));
+    free(f);
+    f = build("feature_map/fwd.map=taylor2/bf16/B1.T3.H2.K4");
+    IS(f->y, SEGUE_BF16, 4, L(1, 3, 2, 21), L(126, 42, 21, 1));
+    free(f);
+    f = build("feature_map/fwd.map=relu/bf16-y.f32/B1.T3.H2.K4");
+    IS(f->y, SEGUE_F32, 4, L(1, 3, 2, 4), L(24, 8, 4, 1));
+    free(f);
+    segue_linear_attention *a = build("linear_attention/fwd.S_out.map=cosrew/f32/B2.T3.H2.K4.V5");
+    IS(a->k, SEGUE_F32, 4, L(2, 3, 2, 4), L(24, 8, 4, 1)); /* c = t, since it is causal */
+    IS(a->S_out, SEGUE_F32, 4, L(2, 2, 8, 5), L(80, 40, 5, 1));
+    free(a);
+    a = build("linear_attention/fwd.causal=0/f32/B2.T3.C9.H2.K4.V5");
+    IS(a->v, SEGUE_F32, 4, L(2, 9, 2, 5), L(90, 10, 5, 1));
+    free(a);
+    segue_gated_recurrence *g = build("gated_recurrence/fwd.q.k.v.S_out.y/bf16/B2.T3.H4.K8.V5");
+    IS(g->q, SEGUE_BF16, 4, L(2, 3, 1, 8), L(24, 8, 8, 1)); /* as few heads as the rules allow */
+    IS(g->y, SEGUE_BF16, 4, L(2, 3, 4, 5), L(60, 20, 5, 1));
+    IS(g->S_out, SEGUE_F32, 4, L(2, 4, 8, 5), L(160, 40, 5, 1));
+    free(g);
+}
+
 static void layouts(void **state)
 {
     segue_selective_scan *s = build("selective_scan/fwd/f32/B2.T5.D7.N3/bdt");
@@ -94,7 +122,8 @@ static void refusals(void **state)
     } bad[] = {
         { "", "wanted primitive/variant/dtypes/shape" },
         { "selective_scan/fwd/f32", "wanted primitive/variant/dtypes/shape" },
-        { "scan/fwd/f32/B1", "primitive: wanted one of selective_scan causal_conv1d, given scan" },
+        { "linear_attention/fwd.causal=0/f32/B1.T1.H1.K1.V1", "shape: axis C is missing; k is [b c h k]" },
+        { "scan/fwd/f32/B1", "primitive: wanted one of selective_scan causal_conv1d gated_recurrence" },
         { "selective_scan/bwd/f32/B1.T1.D1.N1", "variant: wanted fwd, given bwd" },
         { "selective_scan//f32/B1.T1.D1.N1", "variant: wanted fwd, given nothing" },
         { "selective_scan/fwd.q/f32/B1.T1.D1.N1", "selective_scan has no operand or parameter q" },
@@ -352,10 +381,10 @@ static void round_trip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scan),       cmocka_unit_test(conv),  cmocka_unit_test(layouts),
-        cmocka_unit_test(refusals),   cmocka_unit_test(empty), cmocka_unit_test(backwards_and_far),
-        cmocka_unit_test(far_by_key), cmocka_unit_test(odd),   cmocka_unit_test(canonical),
-        cmocka_unit_test(round_trip),
+        cmocka_unit_test(wanted_by_rules),   cmocka_unit_test(scan),       cmocka_unit_test(conv),
+        cmocka_unit_test(layouts),           cmocka_unit_test(refusals),   cmocka_unit_test(empty),
+        cmocka_unit_test(backwards_and_far), cmocka_unit_test(far_by_key), cmocka_unit_test(odd),
+        cmocka_unit_test(canonical),         cmocka_unit_test(round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,12 +276,13 @@ static uint64_t element_of(const segue_tensor *t, const int64_t *index)
     return at;
 }
 
-/* The token from which on inputs are NaN; T = none is. */
+/* The token from which on inputs are NaN. */
 static int64_t first_nan(const struct test_case *c)
 {
     const struct dice dice = { { c->key[0], c->key[1] }, 0, 0 };
     const int64_t tokens = axis(c, 't');
-    return has_modifier(c, "nan-future") ? dice_integer(&dice, 0, 1, tokens - 1) : tokens;
+    return has_modifier(c, "nan-future") ? dice_integer(&dice, 0, 1, tokens - 1)
+                                         : INT64_MAX; /* there may be more keys than queries */
 }
 
 double inputs_value(const struct test_case *c, const struct case_facts *facts, uint32_t field,
@@ -304,7 +305,7 @@ static void draw_floats(struct test_case *c, const struct case_facts *facts, uin
 {
     struct operand *o = &c->operands[i];
     const segue_tensor *t = &o->view;
-    const int time = axis_of(o->facts, 't');
+    const int time = token_axis(c->primitive, o->facts);
     const int64_t last = time >= 0 && t->stride[time] ? first_nan(c) : INT64_MAX;
     int64_t index[SEGUE_MAX_RANK] = { 0 };
     for (int64_t e = 0; e < o->count; e++) {

@@ -22,6 +22,23 @@ int axis_of(const segue_field_facts *f, char letter)
     return -1;
 }
 
+int is_token_letter(const segue_primitive_facts *p, char letter)
+{
+    const char rule[] = { letter, ' ', '=', '=', ' ', 't', 0 };
+    return letter == 't' || (letter >= 'a' && letter <= 'z' && strstr(p->rules, rule));
+}
+
+int token_axis(const segue_primitive_facts *p, const segue_field_facts *f)
+{
+    int i = 0;
+    for (const char *at = f->dims; *at; i++) {
+        if (is_token_letter(p, *at)) return i;
+        at += strcspn(at, " ");
+        at += strspn(at, " ");
+    }
+    return -1;
+}
+
 void tensor_settle(segue_tensor *t)
 {
     int64_t low = 0, high = 0;
@@ -36,9 +53,9 @@ void tensor_settle(segue_tensor *t)
     t->bytes = empty ? 0 : (uint64_t)(high - low + 1) * t->dtype.bits / 8;
 }
 
-static int has_rows_of_tokens(const segue_field_facts *f)
+static int has_rows_of_tokens(const struct descriptor *d, const segue_field_facts *f)
 {
-    return axis_of(f, 'b') >= 0 && axis_of(f, 't') >= 0;
+    return axis_of(f, 'b') >= 0 && token_axis(d->primitive, f) >= 0;
 }
 
 /* y of a scan. */
@@ -46,7 +63,9 @@ static int is_far_output(const struct descriptor *d, uint32_t field)
 {
     uint32_t i = 0;
     const segue_field_facts *f = d->primitive->fields;
-    while (i < d->primitive->field_count && (f[i].role != SEGUE_ROLE_OUT || !has_rows_of_tokens(&f[i]))) i++;
+    while (i < d->primitive->field_count &&
+           !(d->present[i] && is_written_field(&f[i]) && has_rows_of_tokens(d, &f[i])))
+        i++;
     return i == field;
 }
 
@@ -58,7 +77,7 @@ static int is_far_input(const struct descriptor *d, uint32_t field)
     long number = 0;
     for (uint32_t i = 0; i < d->primitive->field_count; i++) {
         const segue_field_facts *f = &d->primitive->fields[i];
-        if (!d->present[i] || is_written_field(f) || f->kind == SEGUE_KIND_I32 || !has_rows_of_tokens(f))
+        if (!d->present[i] || is_written_field(f) || f->kind == SEGUE_KIND_I32 || !has_rows_of_tokens(d, f))
             continue;
         if (!number || number == wanted) chosen = i;
         number++;
@@ -66,17 +85,25 @@ static int is_far_input(const struct descriptor *d, uint32_t field)
     return chosen == field;
 }
 
-/* No stride is 1; channels of inputs backwards. */
-static void set_odd(segue_tensor *t, const segue_field_facts *f)
+static int has_channels(const segue_primitive_facts *p)
 {
-    const int channels = is_written_field(f) ? -1 : axis_of(f, 'd');
+    for (uint32_t i = 0; i < p->field_count; i++)
+        if (axis_of(&p->fields[i], 'd') >= 0) return 1;
+    return 0;
+}
+
+/* No stride is 1; channels of inputs backwards. */
+static void set_odd(segue_tensor *t, const segue_primitive_facts *p, const segue_field_facts *f)
+{
+    const int last = f->kind == SEGUE_KIND_I32 || has_channels(p) ? -1 : t->rank - 1;
+    const int channels = is_written_field(f) ? -1 : axis_of(f, 'd') >= 0 ? axis_of(f, 'd') : last;
     for (int k = 0; k < t->rank; k++) t->stride[k] *= k == channels ? -2 : 2;
 }
 
 segue_tensor laid_out(const struct descriptor *d, uint32_t i, int rank, const int64_t *shape)
 {
     const segue_field_facts *f = &d->primitive->fields[i];
-    const int batch = axis_of(f, 'b'), time = axis_of(f, 't');
+    const int batch = axis_of(f, 'b'), time = token_axis(d->primitive, f);
     const int64_t gap = d->layout == LAYOUT_PAD3 && rank > 1 && f->kind != SEGUE_KIND_I32 ? 3 : 0;
     int order[SEGUE_MAX_RANK];
     segue_tensor t = segue_tensor_of(NULL, d->dtype[i], rank, shape);
@@ -90,7 +117,7 @@ segue_tensor laid_out(const struct descriptor *d, uint32_t i, int rank, const in
         if (k == rank - 1) distance += gap;
     }
     if (d->layout == LAYOUT_FLIP && time >= 0 && f->kind != SEGUE_KIND_I32) t.stride[time] = -t.stride[time];
-    if (d->layout == LAYOUT_ODD) set_odd(&t, f);
+    if (d->layout == LAYOUT_ODD) set_odd(&t, d->primitive, f);
     if (d->layout == LAYOUT_FAR && (is_far_input(d, i) || is_far_output(d, i)))
         t.stride[batch] = far_bytes / (t.dtype.bits / 8);
     tensor_settle(&t);

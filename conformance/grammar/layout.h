@@ -6,7 +6,7 @@
  *       Of the floating inputs of the call that have batch rows of tokens (selective_scan: u delta B C z, as far as they are
  *       there) it is number `key`, from 0. No key, one that is no number or one behind the last: the first.
  * odd   Two elements lie at least two apart along every axis, in every operand, integers and states included; the
- *       channels (axis d) of what is only read run backwards. */
+ *       channels of what is only read (axis d; the last one where a primitive has no d) run backwards. */
 #ifndef SEGUE_CONFORMANCE_LAYOUT_H
 #define SEGUE_CONFORMANCE_LAYOUT_H
 

@@ -8,7 +8,7 @@
 
 #include "cover.h"
 
-enum { CORE_CASES = 480, SMOKE_CASES = 68 }; /* of each primitive */
+enum { CORE_CASES = 480, SMOKE_CASES = 68 }; /* of a primitive whose facts say nothing */
 
 /* The case facts of primitive number id; NULL = it has none. */
 static const struct case_facts *facts_at(uint32_t id)
@@ -75,7 +75,7 @@ static int core_of(const struct case_facts *facts, const struct oracle *oracle, 
     struct cover *c = cover_new(facts, oracle, "core", why);
     if (!c) return -1;
     count_all(c, out);
-    const int failed = cover_fill(c, out, before + CORE_CASES);
+    const int failed = cover_fill(c, out, before + (facts->count ? facts->count : CORE_CASES));
     if (failed) snprintf(why, DESCRIPTOR_WHY, "out of memory");
     free(c);
     return failed;
@@ -113,8 +113,11 @@ static size_t best_of(const struct cover *c, const struct list *core, const stru
 /* SIZE_MAX = core does not hold it */
 static size_t place_of(const struct list *core, const char *name)
 {
+    char canonical[DESCRIPTOR_TEXT], why[DESCRIPTOR_WHY];
+    struct descriptor d;
+    if (descriptor_parse(name, &d, why) || descriptor_print(&d, canonical, sizeof canonical)) return SIZE_MAX;
     for (size_t i = 0; i < core->count; i++)
-        if (!strcmp(core->names[i], name)) return i;
+        if (!strcmp(core->names[i], canonical)) return i;
     return SIZE_MAX;
 }
 
@@ -122,13 +125,15 @@ static size_t place_of(const struct list *core, const char *name)
 static int pick(struct cover *c, const struct list *core, struct choice *choices, char *state, struct list *out)
 {
     unsigned values[FACTORS] = { 0 };
-    int n = 0;
+    const size_t most = c->facts->smoke_count ? c->facts->smoke_count : SMOKE_CASES;
+    size_t n = 0;
     for (size_t i = 0; i < core->count; i++) state[i] = choice_of(c, core->names[i], &choices[i]) != 0;
     for (const char *const *name = c->facts->smoke; name && *name; name++, n++) {
-        state[place_of(core, *name)] = 1;
-        if (list_add(out, *name)) return -1;
+        const size_t i = place_of(core, *name);
+        state[i] = 1;
+        if (list_add(out, core->names[i])) return -1;
     }
-    for (; n < SMOKE_CASES; n++) {
+    for (; n < most; n++) {
         const size_t i = best_of(c, core, choices, state, values);
         if (i == SIZE_MAX) return 0;
         state[i] = 1;

@@ -40,8 +40,8 @@ static void sound(void **state)
     struct oracle *oracle = oracle_open(why);
     (void)state;
     assert_non_null(oracle);
-    assert_in_range(core.count, 800, 1000);
-    assert_in_range(smoke.count, 120, 150);
+    assert_in_range(core.count, 1500, 2000);
+    assert_in_range(smoke.count, 150, 220);
     for (size_t i = 0; i < core.count; i++) {
         struct test_case c;
         if (i) assert_true(strcmp(core.names[i - 1], core.names[i]) < 0);
@@ -57,21 +57,24 @@ static void sound(void **state)
     list_free(&smoke);
 }
 
+static void holds_all(const struct list *l, const char *const *names, const char *profile)
+{
+    for (const char *const *name = names; name && *name; name++) {
+        char canonical[DESCRIPTOR_TEXT], why[DESCRIPTOR_WHY];
+        struct descriptor d;
+        assert_int_equal(descriptor_parse(*name, &d, why), 0);
+        assert_int_equal(descriptor_print(&d, canonical, sizeof canonical), 0);
+        if (!holds(l, canonical)) fail_msg("%s is not in %s", *name, profile);
+    }
+}
+
 static void mandatory(void **state)
 {
     struct list core = committed("core"), smoke = committed("smoke");
     (void)state;
     for (uint32_t id = 1; segue_describe(id); id++) {
         const struct case_facts *facts = case_facts_of(segue_describe(id)->name);
-        for (const char *const *name = facts ? facts->smoke : NULL; name && *name; name++)
-            if (!holds(&smoke, *name)) fail_msg("%s is not in smoke", *name);
-        for (const char *const *name = facts ? facts->mandatory : NULL; name && *name; name++) {
-            char canonical[DESCRIPTOR_TEXT], why[DESCRIPTOR_WHY];
-            struct descriptor d;
-            assert_int_equal(descriptor_parse(*name, &d, why), 0);
-            assert_int_equal(descriptor_print(&d, canonical, sizeof canonical), 0);
-            if (!holds(&core, canonical)) fail_msg("%s is not in core", *name);
-        }
+        if (facts) holds_all(&smoke, facts->smoke, "smoke"), holds_all(&core, facts->mandatory, "core");
     }
     list_free(&core);
     list_free(&smoke);
@@ -109,7 +112,7 @@ static void covered(void **state)
         }
         for (int f = 0; f < c->factor_count; f++)
             for (int v = 0; v < c->factors[f].count; v++) {
-                if (!value[f * FACTOR_VALUES + v])
+                if (!facts->smoke_count && !value[f * FACTOR_VALUES + v]) /* a few cases cannot hold them all */
                     fail_msg("smoke: %s: no case has %s %s", facts->primitive, c->factors[f].part,
                              c->factors[f].values[v]);
                 for (int g = f + 1; g < c->factor_count; g++)

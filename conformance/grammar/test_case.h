@@ -51,6 +51,11 @@ static inline int is_written_field(const segue_field_facts *f)
 }
 /* The number of the axis with that letter in an operand's dims ("b t g n", "s+1"); -1 = none. */
 int axis_of(const segue_field_facts *f, char letter);
+/* The number of the axis along which an operand's tokens lie: t, or one that a rule makes as long, if only sometimes ("c == t if
+ * causal"); -1 = none. */
+int token_axis(const segue_primitive_facts *p, const segue_field_facts *f);
+/* Whether a rule makes that axis as long as t, if only sometimes. */
+int is_token_letter(const segue_primitive_facts *p, char letter);
 /* The field of that name, or field_count. */
 uint32_t field_named(const segue_primitive_facts *p, const char *name);
 

@@ -274,6 +274,28 @@ static void future(void **state)
     }
 }
 
+/* Keys lie along c: their tokens, too, run backwards, come first or are NaN; and never because they are more than queries. */
+static void keys(void **state)
+{
+    enum { QUERY, KEY };
+    struct test_case c = make("linear_attention/fwd.causal=0/f32/B2.T5.C9.H2.K3.V4/flip");
+    (void)state;
+    assert_true(c.operands[QUERY].view.stride[1] == -6 && c.operands[KEY].view.stride[1] == -6);
+    for (int64_t i = 0; i < c.operands[KEY].count; i++) assert_true(isfinite(c.operands[KEY].value[i]));
+    test_case_free(&c);
+    c = make("linear_attention/fwd.causal=0/f32/B2.T5.C9.H2.K3.V4/bdt");
+    assert_true(c.operands[KEY].view.stride[1] == 1 && c.operands[KEY].view.stride[3] == 9);
+    test_case_free(&c);
+    c = make("linear_attention/fwd.causal=0/f32/B2.T5.C9.H2.K3.V4/odd");
+    assert_true(c.operands[KEY].view.stride[3] == -2 && c.operands[KEY].view.stride[2] == 6);
+    test_case_free(&c);
+    c = make("linear_attention/fwd.map=identity.norm=0/f32/B1.T5.H1.K1.V1/btd/benign.nan-future");
+    assert_true(isfinite(c.operands[KEY].value[0]) && isnan(c.operands[KEY].value[4]));
+    for (int t = 0; t < 5; t++)
+        assert_int_equal(isnan(c.operands[KEY].value[t]), isnan(c.operands[QUERY].value[t]));
+    test_case_free(&c);
+}
+
 static void constant_views(void **state)
 {
     struct test_case c = make("selective_scan/fwd/f32/B2.T5.D6.N3.G6.J2/flip/constant-bc");
@@ -540,6 +562,7 @@ int main(void)
         cmocka_unit_test(integers_outside),
         cmocka_unit_test(hostile_tags),
         cmocka_unit_test(future),
+        cmocka_unit_test(keys),
         cmocka_unit_test(constant_views),
         cmocka_unit_test(scan_distributions),
         cmocka_unit_test(conv_distributions),

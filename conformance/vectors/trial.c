@@ -171,6 +171,20 @@ segue_tensor trial_integers(trial *t, const int32_t *values, int rank, const int
     return out;
 }
 
+segue_tensor trial_reals(trial *t, const double *values, int rank, const int64_t *shape)
+{
+    segue_tensor out = segue_tensor_of(NULL, t->device->dtype, rank, shape);
+    const uint64_t count = out.bytes / (out.dtype.bits / 8u);
+    float *narrow = malloc((count + 1) * sizeof *narrow);
+    if (!narrow) trial_fail(t, "no memory");
+    for (uint64_t i = 0; narrow && i < count; i++) narrow[i] = (float)values[i];
+    if (!stopped(t))
+        place(&out, upload(t, t->device->dtype == SEGUE_F64 ? (const void *)values : narrow, t->device->dtype,
+                           out.bytes));
+    free(narrow);
+    return out;
+}
+
 /* ---- parameters --------------------------------------------------------------------------------- */
 
 static json_t *param(trial *t, const char *name)
@@ -186,6 +200,14 @@ int64_t trial_param(trial *t, const char *name, int64_t fallback)
     if (!value) return fallback;
     if (!json_is_integer(value) && !json_is_boolean(value)) trial_fail(t, "params: `%s` is no integer", name);
     return json_is_boolean(value) ? json_is_true(value) : (int64_t)json_integer_value(value);
+}
+
+double trial_real(trial *t, const char *name, double fallback)
+{
+    const json_t *value = param(t, name);
+    if (json_is_string(value) && !strcmp(json_string_value(value), "inf")) return INFINITY; /* JSON has none */
+    if (value && !json_is_number(value)) trial_fail(t, "params: `%s` is no number", name);
+    return json_is_number(value) ? json_number_value(value) : fallback;
 }
 
 const char *trial_text(trial *t, const char *name, const char *fallback)

@@ -58,9 +58,12 @@ segue_tensor trial_input(trial *t, const char *names, const char *axes);
 /* A tensor shaped and laid out like the first of names, filled with NaN, for an operand that is written. */
 segue_tensor trial_output(trial *t, const char *names, const char *axes);
 segue_tensor trial_integers(trial *t, const int32_t *values, int rank, const int64_t *shape);
+/* Numbers that the case derives from the file, rounded to the device's dtype. */
+segue_tensor trial_reals(trial *t, const double *values, int rank, const int64_t *shape);
 
 /* A parameter of the file; fallback where it is absent. Booleans count as 0 and 1. */
 int64_t trial_param(trial *t, const char *name, int64_t fallback);
+double trial_real(trial *t, const char *name, double fallback); /* "inf" counts as a number */
 const char *trial_text(trial *t, const char *name, const char *fallback);
 /* Fails when the file has the parameter with another value: what it repeats must agree with its tensors. */
 void trial_expect(trial *t, const char *name, int64_t value);

@@ -19,7 +19,7 @@ EMITTED = {"api/include/segue/ops.h", "api/docs/abi-0.txt"}      # printed by se
 AS_GIVEN = {"tools/examples/first_hour.c"}                       # the design's own example, kept letter for letter
 
 C_FILES = (".c", ".h", ".cpp", ".hpp", ".cu", ".hip", ".cl")
-SOURCES = C_FILES + (".def", ".py", ".sh", ".cmake", "CMakeLists.txt")
+SOURCES = C_FILES + (".def", ".lower", ".py", ".sh", ".cmake", "CMakeLists.txt")
 
 
 def parser(doc):

@@ -51,6 +51,7 @@ ln -s "$segue" "$work/link"
 expect 0 '^reference ' "$work/link" devices
 
 expect 0 '^selective_scan/mamba-130m/prefill$' "$segue" bench --list
+expect 0 '^selective_scan/fwd.*h_in.h_out' "$segue" relay --list
 expect 0 '^cpu  .* onednn  .*ready' "$segue" devices
 after 'no colour where there is no terminal' no_escape
 expect 0 '^reference  .* built in  .*never chosen' "$segue" devices
@@ -75,6 +76,10 @@ expect 0 'chosen' "$segue" explain causal_conv1d/fwd.h_in.h_out.activation=1/bf1
 expect 0 'chosen +f64 class' "$segue" explain $scan/packed --device reference
 expect 0 '"verdict": "chosen"' "$segue" explain --json $scan
 after 'rows in JSON' json "d['device'] == 'cpu' and d['rows'][0]['workspace_bytes'] >= 0"
+expect 0 '^lowered +chosen +f32.* class, .*workspace [0-9]+.*: gate_prep by gate_prep_.*, gated_recurrence by gated_recurrence_' \
+  "$segue" explain ssd/fwd.h_in.h_out/bf16-dt.f32/B1.T64.H4.V16.N16
+expect 0 'retention_reference +chosen' "$segue" explain retention/fwd.norm=rms/f32/B1.T8.H2.K4.V4 --device reference
+expect 0 '"steps": "gated_recurrence by ' "$segue" explain --json gated_linear_attention/fwd.g/f32/B1.T8.H2.K4.V4 --device reference
 expect 2 'wanted one descriptor' "$segue" explain
 expect 2 'shape: axis N is missing' "$segue" explain selective_scan/fwd/f32/B1.T8.D4
 expect 2 'B: .*d % g == 0' "$segue" explain selective_scan/fwd/f32/B1.T8.D4.N2.G3

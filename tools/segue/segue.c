@@ -20,6 +20,7 @@ static const struct verb {
     { "describe", "operands, parameters and rules of the primitives" },
     { "conform", "judge a device against the reference" },
     { "bench", "how fast a device is, and what share that is of what the machine allows" },
+    { "relay", "hand states from device to device, each hand-over judged" },
     { "plugin", "start a plugin of your own, or probe one" },
 };
 

@@ -12,13 +12,14 @@
 
 static const char *const role_names[] = { "",    "in",           "optional in", "state in", "state out",
                                           "out", "optional out", "integer",     "real" };
-static const char *const kind_names[] = { "", "activation", "gate", "weight", "state", "i32" };
+static const char *const kind_names[] = { "", "activation", "gate", "weight", "state", "i32", "mixed" };
 static const char *const kind_dtypes[] = { "",
                                            "f32 f16 bf16 f64, the same for all activations",
                                            "f32 f16 bf16 f64",
                                            "f32 f16 bf16 f64",
                                            "f32 f16 bf16 f64, the same for all states",
-                                           "i32" };
+                                           "i32",
+                                           "f32 f16 bf16 f64" };
 
 static int is_param(const segue_field_facts *f)
 {

@@ -34,16 +34,18 @@ static const struct word determinisms[] = {
 
 static int usage(FILE *to)
 {
-    fputs("usage: segue explain DESCRIPTOR [--device D] [--json | --plain]\n"
-          "Prints every kernel that the device (cpu) has for a call: chosen, accepts, or why it declines.\n"
-          "  DESCRIPTOR  primitive/variant/dtypes/shape[/layout[/distribution]]\n"
-          "              variant: fwd, then .operand for each optional one, .parameter=value\n"
-          "              dtypes:  of the activations, then -operand.dtype where it differs\n"
-          "              shape:   axes in capitals; layout: btd, bdt, pad3, packed, flip or far\n"
-          "Exit: 0 a kernel was chosen, 1 all decline, 2 the descriptor is wrong, 3 no such device.\n"
-          "Examples: segue explain selective_scan/fwd/bf16/B1.T2048.D1536.N16 --device cpu\n"
-          "          segue explain causal_conv1d/fwd.h_in.h_out.activation=silu/f32/B2.T64.D8.W4\n",
-          to);
+    fputs(
+        "usage: segue explain DESCRIPTOR [--device D] [--json | --plain]\n"
+        "Prints every kernel that the device (cpu) has for a call: chosen, accepts, or why it declines. Composites\n"
+        "have one more, lowered: a few other primitives, each by the row that stands behind it.\n"
+        "  DESCRIPTOR  primitive/variant/dtypes/shape[/layout[/distribution]]\n"
+        "              variant: fwd, then .operand for each optional one, .parameter=value\n"
+        "              dtypes:  of the activations, then -operand.dtype where it differs\n"
+        "              shape:   axes in capitals; layout: btd, bdt, pad3, packed, flip or far\n"
+        "Exit: 0 a kernel was chosen, 1 all decline, 2 the descriptor is wrong, 3 no such device.\n"
+        "Examples: segue explain selective_scan/fwd/bf16/B1.T2048.D1536.N16 --device cpu\n"
+        "          segue explain causal_conv1d/fwd.h_in.h_out.activation=silu/f32/B2.T64.D8.W4\n",
+        to);
     return to == stdout ? EXIT_DONE : EXIT_USAGE;
 }
 
@@ -79,10 +81,10 @@ static json_t *row_json(const struct row *r)
 {
     const segue_row_facts *f = &r->facts;
     json_t *o =
-        json_pack("{s:s, s:s, s:b, s:i, s:o, s:o, s:b, s:s}", "row", f->name, "verdict", verdict(f),
+        json_pack("{s:s, s:s, s:b, s:i, s:o, s:o, s:b, s:s, s:s}", "row", f->name, "verdict", verdict(f),
                   "delegated", (f->flags & SEGUE_ROW_DELEGATED) != 0, "priority", (int)f->priority, "accuracy",
                   words_json(accuracies, f->accuracy), "determinism", words_json(determinisms, f->determinism),
-                  "capture", f->capture != SEGUE_CAPTURE_NONE, "reason", f->reason);
+                  "capture", f->capture != SEGUE_CAPTURE_NONE, "reason", f->reason, "steps", f->steps);
     json_object_set_new(o, "workspace_bytes", r->workspace < 0 ? json_null() : json_integer(r->workspace));
     return o;
 }
@@ -90,14 +92,15 @@ static json_t *row_json(const struct row *r)
 static void add_row(struct table *t, const struct row *r)
 {
     const segue_row_facts *f = &r->facts;
-    char text[512], accuracy[64], determinism[96];
+    char text[768], accuracy[64], determinism[96];
     const int accepts = (f->flags & (SEGUE_ROW_CHOSEN | SEGUE_ROW_ACCEPTS)) != 0;
     join(accuracy, sizeof accuracy, accuracies, f->accuracy, "+", "no");
     join(determinism, sizeof determinism, determinisms, f->determinism, ", ", "not deterministic");
     if (accepts)
-        snprintf(text, sizeof text, "%s%s class, %s, workspace %lld, %s",
+        snprintf(text, sizeof text, "%s%s class, %s, workspace %lld, %s%s%s",
                  f->flags & SEGUE_ROW_DELEGATED ? "delegated to the reference, " : "", accuracy, determinism,
-                 (long long)r->workspace, f->capture == SEGUE_CAPTURE_NONE ? "no capture" : "capture");
+                 (long long)r->workspace, f->capture == SEGUE_CAPTURE_NONE ? "no capture" : "capture",
+                 f->steps[0] ? ": " : "", f->steps);
     else snprintf(text, sizeof text, "%s", f->reason[0] ? f->reason : "it does not say why");
     const char *const cells[TABLE_COLUMNS] = { f->name, verdict(f), text };
     table_add(t, f->flags & SEGUE_ROW_CHOSEN ? TONE_GOOD : accepts ? TONE_PLAIN : TONE_WARNING, cells);

@@ -83,10 +83,433 @@ static inline segue_causal_conv1d segue_causal_conv1d_init(void)
     return op;
 }
 
+enum {
+    SEGUE_GATED_RECURRENCE = 3,
+    SEGUE_GATED_RECURRENCE_SIZE_1 = 3032,
+    SEGUE_GATED_RECURRENCE_ADD = 0, /* write: gain k v^T */
+    SEGUE_GATED_RECURRENCE_DELTA = 1, /* write: k (beta o (v - R^T p))^T */
+    SEGUE_GATED_RECURRENCE_DPLR = 2, /* write: b (a^T S_t-1) + k v^T */
+    SEGUE_GATED_RECURRENCE_DECAYED = 0, /* erase: S~ */
+    SEGUE_GATED_RECURRENCE_UNDECAYED = 1, /* erase: S_t-1 */
+    SEGUE_GATED_RECURRENCE_INCLUSIVE = 0, /* read: S_t */
+    SEGUE_GATED_RECURRENCE_EXCLUSIVE = 1, /* read: S_t-1, and the current token by the bonus u */
+    SEGUE_GATED_RECURRENCE_UNNORMALISED = 0, /* norm: 1 */
+    SEGUE_GATED_RECURRENCE_ADD_EPS = 1, /* norm: q.n + eps */
+    SEGUE_GATED_RECURRENCE_CLAMP_EPS = 2, /* norm: max(q.n, eps) */
+    SEGUE_GATED_RECURRENCE_ADD_EPS_PER_FEATURE = 3, /* norm: scale q . (n_t + eps) */
+    SEGUE_GATED_RECURRENCE_GUARD = 4, /* norm: q.n + 2 eps where |q.n| <= eps, else q.n */
+    SEGUE_GATED_RECURRENCE_PLAIN = 5, /* norm: q.n */
+    SEGUE_GATED_RECURRENCE_MAX1 = 6, /* norm: max(|q.n|, e^-m) + eps, in the frame of the stabiliser m */
+    SEGUE_GATED_RECURRENCE_LOG = 0, /* gain_domain: its natural log */
+    SEGUE_GATED_RECURRENCE_LINEAR = 1, /* gain_domain: the factor itself */
+    SEGUE_GATED_RECURRENCE_DIV = 0, /* head_map: consecutive heads share one */
+    SEGUE_GATED_RECURRENCE_MOD = 1 /* head_map: heads share one in turn */
+};
+
+/* Gated matrix-state recurrence; arXiv:2312.06635 eq. 3; arXiv:2405.21060; fla-org/flash-linear-attention fla/ops/common */
+typedef struct segue_gated_recurrence {
+    segue_op_header header;
+    segue_tensor q; /* [b t i k] mixed?: query; absent with y: states only */
+    segue_tensor k; /* [b t j k] mixed?: key; absent with v: nothing is written */
+    segue_tensor v; /* [b t h v] activation?: value */
+    segue_tensor g; /* [b t h] gate?: natural log of a head's decay, <= 0; absent = 0 */
+    segue_tensor gk; /* [b t h k] gate?: natural log of a key's decay, <= 0; absent = 0 */
+    segue_tensor gain; /* [b t h] gate?: input gain, or its natural log (gain_domain); log: -inf writes nothing */
+    segue_tensor D; /* [h v] weight?: skip: y += D v, after the normaliser and before the gate */
+    segue_tensor z; /* [b t o v] activation?: gate: y *= silu(z) */
+    segue_tensor cu_seqlens; /* [s+1] i32?: offsets of packed sequences, clamped to [0, t]; then b = 1 */
+    segue_tensor slot; /* [s 2] i32?: pool rows to read and to write; -1 = none; (-1, -1): padding, y = 0 */
+    segue_tensor S_in; /* [p h k v] state?: state before the first token; absent = 0 */
+    segue_tensor n_in; /* [p h k] state?: normaliser before the first token; absent = 0 */
+    segue_tensor S_out; /* [p h k v] state?: state after the last token; may be S_in itself */
+    segue_tensor n_out; /* [p h k] state?: normaliser after the last token; may be n_in itself */
+    segue_tensor y; /* [b t o v] mixed?: output, read from the unrounded state */
+    segue_tensor gv; /* [b t h v] gate?: natural log of a value column's decay, <= 0; absent = 0 */
+    segue_tensor beta; /* [b t h v] gate?: DELTA: step size */
+    segue_tensor p; /* [b t j k] mixed?: DELTA: erase key; absent = k */
+    segue_tensor a; /* [b t h k] mixed?: DPLR: what is read of the old state */
+    segue_tensor b; /* [b t h k] mixed?: DPLR: where that is written */
+    segue_tensor u; /* [h k] weight?: EXCLUSIVE: bonus of the current token; absent = 0 */
+    segue_tensor m_in; /* [p h] state?: MAX1: stabiliser before the first token; absent = 0 */
+    segue_tensor m_out; /* [p h] state?: MAX1: stabiliser after the last token; may be m_in itself */
+    int64_t write; /* default 0: what a token adds to the state */
+    int64_t erase; /* default 0: DELTA: the state that is erased from */
+    int64_t read; /* default 0: the state that y is read from */
+    int64_t norm; /* default 0: denominator of y; q.n stands for scale q . n_t */
+    int64_t gain_domain; /* default 0: what gain holds */
+    int64_t head_map; /* default 0: which of fewer heads a head reads */
+    double scale; /* default 1: multiplies q */
+    double eps; /* default 0: of norm */
+    int64_t max_seqlen; /* default 0: longest packed sequence; 0 = t */
+} segue_gated_recurrence;
+
+static inline segue_gated_recurrence segue_gated_recurrence_init(void)
+{
+    segue_gated_recurrence op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_GATED_RECURRENCE_SIZE_1;
+    op.header.primitive = SEGUE_GATED_RECURRENCE;
+    op.header.revision = 1;
+    op.scale = 1;
+    return op;
+}
+
+enum {
+    SEGUE_LINEAR_ATTENTION = 4,
+    SEGUE_LINEAR_ATTENTION_SIZE_1 = 1904,
+    SEGUE_LINEAR_ATTENTION_IDENTITY = 0, /* map: x */
+    SEGUE_LINEAR_ATTENTION_ELU1 = 1, /* map: elu(x) + 1 */
+    SEGUE_LINEAR_ATTENTION_RELU = 2, /* map: relu(x) + map_eps */
+    SEGUE_LINEAR_ATTENTION_FAVOR_PLUS = 3, /* map: Performer's positive random features */
+    SEGUE_LINEAR_ATTENTION_FAVOR_PM = 4, /* map: the same of W and -W */
+    SEGUE_LINEAR_ATTENTION_RFF = 5, /* map: random Fourier features */
+    SEGUE_LINEAR_ATTENTION_GELU = 6, /* map: gelu(W x) + map_eps */
+    SEGUE_LINEAR_ATTENTION_HEDGEHOG_A = 7, /* map: softmax(W x), softmax(-W x) */
+    SEGUE_LINEAR_ATTENTION_HEDGEHOG_B = 8, /* map: one softmax of 2 (W x + bias) and its negative */
+    SEGUE_LINEAR_ATTENTION_TAYLOR2 = 9, /* map: 1, x, x x^T / sqrt 2 */
+    SEGUE_LINEAR_ATTENTION_COSREW = 10, /* map: relu(x) sin and cos of the position */
+    SEGUE_LINEAR_ATTENTION_EXP = 11, /* map: exp(W x - max), exp(min - W x) */
+    SEGUE_LINEAR_ATTENTION_ROW = 0, /* key_shift: their largest of the token */
+    SEGUE_LINEAR_ATTENTION_GLOBAL = 1, /* key_shift: their largest of the sequence and head: sees the future */
+    SEGUE_LINEAR_ATTENTION_CONSTANT = 2, /* key_shift: shift */
+    SEGUE_LINEAR_ATTENTION_UNNORMALISED = 0, /* norm: 1 */
+    SEGUE_LINEAR_ATTENTION_ADD_EPS = 1, /* norm: q.n + eps */
+    SEGUE_LINEAR_ATTENTION_CLAMP_EPS = 2, /* norm: max(q.n, eps) */
+    SEGUE_LINEAR_ATTENTION_ADD_EPS_PER_FEATURE = 3, /* norm: q~ . (n_t + eps) */
+    SEGUE_LINEAR_ATTENTION_GUARD = 4, /* norm: q.n + 2 eps where |q.n| <= eps, else q.n */
+    SEGUE_LINEAR_ATTENTION_PLAIN = 5 /* norm: q.n */
+};
+
+/* Linear attention with a feature map; arXiv:2006.16236 eq. 9 to 20; arXiv:2009.14794; idiap/fast-transformers */
+typedef struct segue_linear_attention {
+    segue_op_header header;
+    segue_tensor q; /* [b t h k] activation: query, before the map */
+    segue_tensor k; /* [b c h k] activation: key, before the map */
+    segue_tensor v; /* [b c h v] activation: value */
+    segue_tensor W; /* [h m k] weight?: projection of the map; shared by all heads: stride 0 */
+    segue_tensor W_k; /* [h m k] weight?: that of the keys, where it is another; absent = W */
+    segue_tensor bias; /* [h m] weight?: added to the projections */
+    segue_tensor keep; /* [b c] i32?: 0 = padding: the key's features are 0 */
+    segue_tensor cu_seqlens; /* [s+1] i32?: offsets of packed sequences, clamped to [0, t]; then b = 1 */
+    segue_tensor slot; /* [s 2] i32?: pool rows to read and to write; -1 = none; (-1, -1): padding, y = 0 */
+    segue_tensor S_in; /* [p h f v] state?: sum of phi(k) v^T before the first token; absent = 0 */
+    segue_tensor n_in; /* [p h f] state?: sum of phi(k) before the first token; absent = 0 */
+    segue_tensor S_out; /* [p h f v] state?: after the last token; may be S_in itself */
+    segue_tensor n_out; /* [p h f] state?: after the last token; may be n_in itself */
+    segue_tensor y; /* [b t h v] activation: output, read from the unrounded state */
+    int64_t causal; /* default 1: 1: token t sees keys 0 to t; 0: all */
+    int64_t map; /* default 1: phi, as in feature_map */
+    double map_scale; /* default 1: multiplies q and k before the map */
+    double map_eps; /* default 0: of the map */
+    int64_t key_shift; /* default 1: what is subtracted from the keys' exponents; queries: ROW */
+    double shift; /* default 0: of key_shift CONSTANT */
+    int64_t position; /* default 0: COSREW: of the first token, from 0 */
+    int64_t length; /* default 0: COSREW: M, at least all positions */
+    int64_t norm; /* default 1: denominator of y; q.n stands for q~ . n_t */
+    double eps; /* default 9.9999999999999995e-07: of norm */
+    double scale; /* default 1: multiplies phi(q) */
+    int64_t max_seqlen; /* default 0: longest packed sequence; 0 = t */
+} segue_linear_attention;
+
+static inline segue_linear_attention segue_linear_attention_init(void)
+{
+    segue_linear_attention op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_LINEAR_ATTENTION_SIZE_1;
+    op.header.primitive = SEGUE_LINEAR_ATTENTION;
+    op.header.revision = 1;
+    op.causal = 1;
+    op.map = 1;
+    op.map_scale = 1;
+    op.key_shift = 1;
+    op.norm = 1;
+    op.eps = 9.9999999999999995e-07;
+    op.scale = 1;
+    return op;
+}
+
+enum {
+    SEGUE_RETENTION = 5,
+    SEGUE_RETENTION_SIZE_1 = 1328,
+    SEGUE_RETENTION_NONE = 0, /* norm: none */
+    SEGUE_RETENTION_RMS = 1 /* norm: y / sqrt(mean y^2 + eps) */
+};
+
+/* Retention; arXiv:2307.08621 eq. 6; microsoft/torchscale torchscale/component/multiscale_retention.py */
+typedef struct segue_retention {
+    segue_op_header header;
+    segue_tensor q; /* [b t h k] activation: query, rotated */
+    segue_tensor k; /* [b t h k] activation: key, rotated */
+    segue_tensor v; /* [b t h v] activation: value */
+    segue_tensor g; /* [h] weight: natural log of a head's decay: log1p(-2^(-5-h)) in RetNet */
+    segue_tensor z; /* [b t h v] activation?: gate: y *= silu(z) */
+    segue_tensor cu_seqlens; /* [s+1] i32?: offsets of packed sequences, clamped to [0, t]; then b = 1 */
+    segue_tensor slot; /* [s 2] i32?: pool rows to read and to write; -1 = none; (-1, -1): padding, y = 0 */
+    segue_tensor S_in; /* [p h k v] state?: state before the first token; absent = 0 */
+    segue_tensor S_out; /* [p h k v] state?: state after the last token; may be S_in itself */
+    segue_tensor y; /* [b t h v] activation: output, read from the unrounded state */
+    double scale; /* default 1: multiplies q */
+    int64_t norm; /* default 0: of each head of y, before the gate */
+    double eps; /* default 9.9999999999999995e-07: of norm */
+    int64_t max_seqlen; /* default 0: longest packed sequence; 0 = t */
+} segue_retention;
+
+static inline segue_retention segue_retention_init(void)
+{
+    segue_retention op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_RETENTION_SIZE_1;
+    op.header.primitive = SEGUE_RETENTION;
+    op.header.revision = 1;
+    op.scale = 1;
+    op.eps = 9.9999999999999995e-07;
+    return op;
+}
+
+enum {
+    SEGUE_SSD = 6,
+    SEGUE_SSD_SIZE_1 = 1712
+};
+
+/* State-space duality (Mamba-2); arXiv:2405.21060; state-spaces/mamba mamba_ssm/ops/triton/ssd_combined.py */
+typedef struct segue_ssd {
+    segue_op_header header;
+    segue_tensor x; /* [b t h v] activation: input sequence */
+    segue_tensor dt; /* [b t h] gate: step size before bias and softplus */
+    segue_tensor A; /* [h] weight: rate of a head, negative */
+    segue_tensor B; /* [b t g n] activation: input projection, one per h/g heads */
+    segue_tensor C; /* [b t g n] activation: output projection, one per h/g heads */
+    segue_tensor D; /* [h v] weight?: skip: y += D x, before the gate */
+    segue_tensor z; /* [b t h v] activation?: gate: y *= silu(z) */
+    segue_tensor dt_bias; /* [h] weight?: added to dt before softplus */
+    segue_tensor cu_seqlens; /* [s+1] i32?: offsets of packed sequences, clamped to [0, t]; then b = 1 */
+    segue_tensor slot; /* [s 2] i32?: pool rows to read and to write; -1 = none; (-1, -1): padding, y = 0 */
+    segue_tensor h_in; /* [p h v n] state?: state before the first token; absent = 0 */
+    segue_tensor h_out; /* [p h v n] state?: state after the last token; may be h_in itself */
+    segue_tensor y; /* [b t h v] activation: output, read from the unrounded state */
+    int64_t softplus; /* default 1: 1: delta = softplus(dt + dt_bias) */
+    double dt_min; /* default 0: delta is at least this */
+    double dt_max; /* default 1e+30: delta is at most this; the default is no limit */
+    int64_t max_seqlen; /* default 0: longest packed sequence; 0 = t */
+} segue_ssd;
+
+static inline segue_ssd segue_ssd_init(void)
+{
+    segue_ssd op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_SSD_SIZE_1;
+    op.header.primitive = SEGUE_SSD;
+    op.header.revision = 1;
+    op.softplus = 1;
+    op.dt_max = 1e+30;
+    return op;
+}
+
+enum {
+    SEGUE_GATED_LINEAR_ATTENTION = 7,
+    SEGUE_GATED_LINEAR_ATTENTION_SIZE_1 = 1320,
+    SEGUE_GATED_LINEAR_ATTENTION_DIV = 0, /* head_map: consecutive heads share one */
+    SEGUE_GATED_LINEAR_ATTENTION_MOD = 1 /* head_map: heads share one in turn */
+};
+
+/* Gated linear attention; arXiv:2312.06635 eq. 3; fla-org/flash-linear-attention fla/ops/gla, fla/ops/simple_gla */
+typedef struct segue_gated_linear_attention {
+    segue_op_header header;
+    segue_tensor q; /* [b t i k] activation: query */
+    segue_tensor k; /* [b t j k] activation: key */
+    segue_tensor v; /* [b t h v] activation: value */
+    segue_tensor g; /* [b t h] gate?: natural log of a head's decay, <= 0; absent = 0 */
+    segue_tensor gk; /* [b t h k] gate?: natural log of a key's decay, <= 0; absent = 0 */
+    segue_tensor cu_seqlens; /* [s+1] i32?: offsets of packed sequences, clamped to [0, t]; then b = 1 */
+    segue_tensor slot; /* [s 2] i32?: pool rows to read and to write; -1 = none; (-1, -1): padding, y = 0 */
+    segue_tensor S_in; /* [p h k v] state?: state before the first token; absent = 0 */
+    segue_tensor S_out; /* [p h k v] state?: state after the last token; may be S_in itself */
+    segue_tensor y; /* [b t o v] activation: output, read from the unrounded state */
+    int64_t head_map; /* default 0: which of fewer heads a head reads */
+    double scale; /* default 1: multiplies q; k^(-1/2) in the authors' code */
+    int64_t max_seqlen; /* default 0: longest packed sequence; 0 = t */
+} segue_gated_linear_attention;
+
+static inline segue_gated_linear_attention segue_gated_linear_attention_init(void)
+{
+    segue_gated_linear_attention op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_GATED_LINEAR_ATTENTION_SIZE_1;
+    op.header.primitive = SEGUE_GATED_LINEAR_ATTENTION;
+    op.header.revision = 1;
+    op.scale = 1;
+    return op;
+}
+
+enum {
+    SEGUE_FEATURE_MAP = 8,
+    SEGUE_FEATURE_MAP_SIZE_1 = 840,
+    SEGUE_FEATURE_MAP_IDENTITY = 0, /* map: c x */
+    SEGUE_FEATURE_MAP_ELU1 = 1, /* map: c x + 1 where c x > 0, else exp(c x) */
+    SEGUE_FEATURE_MAP_RELU = 2, /* map: relu(c x) + eps */
+    SEGUE_FEATURE_MAP_FAVOR_PLUS = 3, /* map: m^(-1/2) (exp(u - n2 - M) + eps) */
+    SEGUE_FEATURE_MAP_FAVOR_PM = 4, /* map: (2m)^(-1/2) exp(u - n2 - R), then the same of -u */
+    SEGUE_FEATURE_MAP_RFF = 5, /* map: m^(-1/2) cos u, then m^(-1/2) sin u */
+    SEGUE_FEATURE_MAP_GELU = 6, /* map: gelu(u) + eps, by the error function */
+    SEGUE_FEATURE_MAP_HEDGEHOG_A = 7, /* map: softmax(u), then softmax(-u), each at least eps */
+    SEGUE_FEATURE_MAP_HEDGEHOG_B = 8, /* map: one softmax over 2u, then -2u */
+    SEGUE_FEATURE_MAP_TAYLOR2 = 9, /* map: 1, c x, then all products c^2 x_i x_j / sqrt 2 */
+    SEGUE_FEATURE_MAP_COSREW = 10, /* map: relu(c x) sin a, then relu(c x) cos a, a = pi (position + t + 1) / (2 length) */
+    SEGUE_FEATURE_MAP_EXP = 11, /* map: exp(u - max u), then exp(min u - u), each at least eps */
+    SEGUE_FEATURE_MAP_ROW = 0, /* shift_mode: their largest of the token and head */
+    SEGUE_FEATURE_MAP_GLOBAL = 1, /* shift_mode: their largest of the sequence and head */
+    SEGUE_FEATURE_MAP_CONSTANT = 2 /* shift_mode: shift */
+};
+
+/* Kernel feature map; arXiv:2009.14794; arXiv:2402.04347; arXiv:2402.18668; OpenNLPLab/cosFormer; idiap/fast-transformers */
+typedef struct segue_feature_map {
+    segue_op_header header;
+    segue_tensor x; /* [b t h k] activation: queries or keys */
+    segue_tensor W; /* [h m k] weight?: projection; shared by all heads: stride 0 */
+    segue_tensor bias; /* [h m] weight?: added to the projections */
+    segue_tensor keep; /* [b t] i32?: 0 = padding: y = 0, and the token has no part in GLOBAL */
+    segue_tensor cu_seqlens; /* [s+1] i32?: offsets of packed sequences, clamped to [0, t]; then b = 1; other tokens are left alone */
+    segue_tensor y; /* [b t h f] mixed: features */
+    int64_t map; /* default 1: phi */
+    double scale; /* default 1: c; Performer and Based: k^(-1/4) */
+    double eps; /* default 0: of the map */
+    int64_t shift_mode; /* default 0: FAVOR_PLUS: M of the u; FAVOR_PM: R of the |c x|^2 */
+    double shift; /* default 0: of shift_mode CONSTANT */
+    int64_t position; /* default 0: COSREW: of each sequence's first token, from 0 */
+    int64_t length; /* default 0: COSREW: length; 0 = position + t */
+} segue_feature_map;
+
+static inline segue_feature_map segue_feature_map_init(void)
+{
+    segue_feature_map op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_FEATURE_MAP_SIZE_1;
+    op.header.primitive = SEGUE_FEATURE_MAP;
+    op.header.revision = 1;
+    op.map = 1;
+    op.scale = 1;
+    return op;
+}
+
+enum {
+    SEGUE_GATE_PREP = 9,
+    SEGUE_GATE_PREP_SIZE_1 = 1096,
+    SEGUE_GATE_PREP_DELTA = 0, /* gate: delta = clamp(softplus(x')), g = A delta: Mamba, Mamba-2, GDN, KDA */
+    SEGUE_GATE_PREP_LOG_SIGMOID = 1, /* gate: log sigmoid(x') / divisor: GLA */
+    SEGUE_GATE_PREP_HGRN2 = 2, /* gate: log(l + (1 - l) sigmoid(x')) */
+    SEGUE_GATE_PREP_BOUNDED = 3, /* gate: lower sigmoid(e^A_log x'): KDA with a lower bound */
+    SEGUE_GATE_PREP_RWKV7 = 4, /* gate: -e^(-1/2) sigmoid(x') */
+    SEGUE_GATE_PREP_RWKV = 5, /* gate: -e^x': RWKV-4 to 6 */
+    SEGUE_GATE_PREP_SOFT_CAP = 6 /* gate: cap tanh(x' / cap): xLSTM's pre-activations */
+};
+
+/* Gate preparation; state-spaces/mamba; fla-org/flash-linear-attention fla/layers; BlinkDL/RWKV-LM; NX-AI/xlstm */
+typedef struct segue_gate_prep {
+    segue_op_header header;
+    segue_tensor x; /* [b t h k] activation: raw gate */
+    segue_tensor bias; /* [h k] weight?: added to x; absent = 0 */
+    segue_tensor A; /* [h] weight?: DELTA: rate, negative; absent with A_log: -1 */
+    segue_tensor A_log; /* [h] weight?: log of -A (DELTA), or of the slope (BOUNDED) */
+    segue_tensor lower_bound; /* [h k] weight?: HGRN2: l, 0 to 1 */
+    segue_tensor delta; /* [b t h k] gate?: DELTA: step size, clamped to [dt_min, dt_max] */
+    segue_tensor g; /* [b t h k] gate?: natural log of the decay */
+    segue_tensor key; /* [b t h k] gate?: HGRN2: 1 - e^g, the key that goes with it */
+    int64_t gate; /* default 0: how g is made of x' */
+    int64_t softplus; /* default 1: DELTA: 0 = delta is x' itself, clamped */
+    double dt_min; /* default 0: DELTA: delta is at least this */
+    double dt_max; /* default 1e+30: DELTA: delta is at most this; the default is no limit */
+    double divisor; /* default 16: of LOG_SIGMOID */
+    double lower; /* default -5: of BOUNDED */
+    double cap; /* default 15: of SOFT_CAP */
+} segue_gate_prep;
+
+static inline segue_gate_prep segue_gate_prep_init(void)
+{
+    segue_gate_prep op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_GATE_PREP_SIZE_1;
+    op.header.primitive = SEGUE_GATE_PREP;
+    op.header.revision = 1;
+    op.softplus = 1;
+    op.dt_max = 1e+30;
+    op.divisor = 16;
+    op.lower = -5;
+    op.cap = 15;
+    return op;
+}
+
+enum {
+    SEGUE_L2_NORM = 10,
+    SEGUE_L2_NORM_SIZE_1 = 280
+};
+
+/* L2 normalisation; fla-org/flash-linear-attention fla/modules/l2norm.py */
+typedef struct segue_l2_norm {
+    segue_op_header header;
+    segue_tensor x; /* [b t h k] activation: queries or keys */
+    segue_tensor y; /* [b t h k] activation: the same at length 1 */
+    double eps; /* default 9.9999999999999995e-07: added to the sum of squares */
+} segue_l2_norm;
+
+static inline segue_l2_norm segue_l2_norm_init(void)
+{
+    segue_l2_norm op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_L2_NORM_SIZE_1;
+    op.header.primitive = SEGUE_L2_NORM;
+    op.header.revision = 1;
+    op.eps = 9.9999999999999995e-07;
+    return op;
+}
+
+enum {
+    SEGUE_GATED_NORM = 11,
+    SEGUE_GATED_NORM_SIZE_1 = 816,
+    SEGUE_GATED_NORM_RMS = 0, /* kind: x / sqrt(mean x^2 + eps) */
+    SEGUE_GATED_NORM_LAYER = 1, /* kind: (x - mean x) / sqrt(variance x + eps) */
+    SEGUE_GATED_NORM_SILU = 0, /* gate: z sigmoid(z) */
+    SEGUE_GATED_NORM_SIGMOID = 1 /* gate: sigmoid(z) */
+};
+
+/* Gated normalisation; state-spaces/mamba mamba_ssm/ops/triton/layernorm_gated.py */
+typedef struct segue_gated_norm {
+    segue_op_header header;
+    segue_tensor x; /* [b t h d] mixed: input */
+    segue_tensor z; /* [b t h d] activation?: gate; absent: none */
+    segue_tensor weight; /* [h d] weight?: multiplies what is normalised */
+    segue_tensor bias; /* [h d] weight?: added behind weight */
+    segue_tensor cu_seqlens; /* [s+1] i32?: offsets of packed sequences, clamped to [0, t]; then b = 1; other tokens are left alone */
+    segue_tensor y; /* [b t h d] activation: output */
+    int64_t kind; /* default 0: what is divided out, over d */
+    int64_t gate; /* default 0: act in act(z) */
+    int64_t norm_before_gate; /* default 0: 0: norm(x act(z)); 1: norm(x) act(z) */
+    double eps; /* default 1.0000000000000001e-05: added to the mean of squares, or the variance */
+} segue_gated_norm;
+
+static inline segue_gated_norm segue_gated_norm_init(void)
+{
+    segue_gated_norm op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_GATED_NORM_SIZE_1;
+    op.header.primitive = SEGUE_GATED_NORM;
+    op.header.revision = 1;
+    op.eps = 1.0000000000000001e-05;
+    return op;
+}
+
 /* One ROW(name, level, size) a primitive and level. */
 #define SEGUE_EACH_SIZE(ROW) \
     ROW(SEGUE_SELECTIVE_SCAN, 1, SEGUE_SELECTIVE_SCAN_SIZE_1) \
-    ROW(SEGUE_CAUSAL_CONV1D, 1, SEGUE_CAUSAL_CONV1D_SIZE_1)
+    ROW(SEGUE_CAUSAL_CONV1D, 1, SEGUE_CAUSAL_CONV1D_SIZE_1) \
+    ROW(SEGUE_GATED_RECURRENCE, 1, SEGUE_GATED_RECURRENCE_SIZE_1) \
+    ROW(SEGUE_LINEAR_ATTENTION, 1, SEGUE_LINEAR_ATTENTION_SIZE_1) \
+    ROW(SEGUE_RETENTION, 1, SEGUE_RETENTION_SIZE_1) \
+    ROW(SEGUE_SSD, 1, SEGUE_SSD_SIZE_1) \
+    ROW(SEGUE_GATED_LINEAR_ATTENTION, 1, SEGUE_GATED_LINEAR_ATTENTION_SIZE_1) \
+    ROW(SEGUE_FEATURE_MAP, 1, SEGUE_FEATURE_MAP_SIZE_1) \
+    ROW(SEGUE_GATE_PREP, 1, SEGUE_GATE_PREP_SIZE_1) \
+    ROW(SEGUE_L2_NORM, 1, SEGUE_L2_NORM_SIZE_1) \
+    ROW(SEGUE_GATED_NORM, 1, SEGUE_GATED_NORM_SIZE_1)
 
 #ifdef __cplusplus
 }

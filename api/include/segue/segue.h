@@ -238,7 +238,8 @@ enum { /* segue_field_facts.kind: which dtypes a tensor may have */
        SEGUE_KIND_GATE = 2,   /* f32, f16, bf16, f64; its own */
        SEGUE_KIND_WEIGHT = 3, /* f32, f16, bf16, f64; its own; constant over time */
        SEGUE_KIND_STATE = 4,  /* f32, f16, bf16, f64; the same for all of this kind; f32 by default */
-       SEGUE_KIND_I32 = 5
+       SEGUE_KIND_I32 = 5,
+       SEGUE_KIND_MIXED = 6 /* as GATE, for activations: what lowerings pass on in f32 */
 };
 
 typedef struct segue_field_facts { /* one operand or parameter of a primitive */
@@ -461,10 +462,12 @@ typedef struct segue_row_facts { /* one kernel */
     uint32_t accuracy, capture, determinism;
     char name[64];
     char reason[240]; /* why it declines; "" = it accepts */
+    char steps[256];  /* of the row "lowered": the rows that compute, in order; else "" */
 } segue_row_facts;
 
-/* Every kernel of the device for this op, best first: chosen, or the one-line reason why not. *count: capacity
- * in, number out. Each out[i].size must be set. */
+/* Every kernel of the device for this op, best first: chosen, or the one-line reason why not. A composite has one more
+ * row behind the device's, "lowered": a few other primitives, called one after the other with f32 in between; it is
+ * chosen where the device has no kernel of its own. *count: capacity in, number out. Each out[i].size must be set. */
 SEGUE_API segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_row_facts *out,
                                      uint32_t *count, segue_diag *diag);
 
@@ -523,6 +526,14 @@ SEGUE_API segue_status segue_state_fork(segue_device *dev, segue_stream stream, 
 SEGUE_API segue_status segue_state_gather(segue_device *dev, segue_stream stream, const segue_tensor *to,
                                           const segue_tensor *from, const int32_t *rows, uint32_t count,
                                           segue_diag *diag);
+/* The states that op writes, as bytes in host memory that any device loads. *bytes: room at to, in; size, out; to NULL asks
+ * for the size. Other operands of op are not looked at; a row of a pool: a slice in h_out's place. Waits for the stream. */
+SEGUE_API segue_status segue_state_save(segue_device *dev, segue_stream stream, const segue_op_header *op,
+                                        void *to, uint64_t *bytes, segue_diag *diag);
+/* Those bytes into the states that op reads, of any strides and dtype. Refused where a byte has changed, or where primitive,
+ * revision or shapes are others. Waits for the stream. */
+SEGUE_API segue_status segue_state_load(segue_device *dev, segue_stream stream, const segue_op_header *op,
+                                        const void *from, uint64_t bytes, segue_diag *diag);
 
 #ifdef __cplusplus
 }

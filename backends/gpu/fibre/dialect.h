@@ -37,6 +37,7 @@ __attribute__((visibility("protected"))) char *fibre_edges[4] = { __start_fibre_
 #define LOCAL static __attribute__((section("fibre_local"), aligned(16)))
 #define LOCAL_ARG
 #define UNROLL
+#define ROLLED
 
 #define FIBRE_TEXT_(x) #x
 #define FIBRE_TEXT(x) FIBRE_TEXT_(x)

@@ -416,6 +416,19 @@ INLINE lanes lanes_dot_across(const lanes *h, const lanes *turned_c)
     for (int i = 1; i < LANES / 4; i++) sum = lanes_fma(p[i], turned_c[i], sum);
     return sum;
 }
+/* The sums of four vectors, in each quarter of the result. */
+INLINE lanes lanes_four_sums(const lanes v[4])
+{
+    lanes a = lanes_lo(v[0], v[1]) + lanes_hi(v[0], v[1]), b = lanes_lo(v[2], v[3]) + lanes_hi(v[2], v[3]);
+    lanes sum = lanes_front(a, b) + lanes_back(a, b);
+#if SEGUE_LANES == 16
+    sum += (lanes)_mm512_shuffle_f32x4((__m512)sum, (__m512)sum, 0x4e);
+    sum += (lanes)_mm512_shuffle_f32x4((__m512)sum, (__m512)sum, 0xb1);
+#elif SEGUE_LANES == 8
+    sum += (lanes)_mm256_permute2f128_ps((__m256)sum, (__m256)sum, 1);
+#endif
+    return sum;
+}
 /* w[k] holds LANES / 4 of them, as lanes_dot_across made them of vectors LANES / 4 k and on. */
 INLINE lanes lanes_dot_quarters(const lanes w[4])
 {

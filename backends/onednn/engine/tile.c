@@ -43,16 +43,25 @@ struct segue_sequence segue_sequence_at(const struct segue_sequences *all, int64
     return q;
 }
 
+void segue_strip_zero(const struct segue_strip *s)
+{
+    int64_t size = s->element_bytes;
+    for (int64_t i = 0; i < s->rows; i++) {
+        char *row = s->data + i * s->row_stride * size;
+        if (s->column_stride == 1) memset(row, 0, (size_t)(s->columns * size));
+        for (int64_t k = 0; s->column_stride != 1 && k < s->columns; k++)
+            memset(row + k * s->column_stride * size, 0, (size_t)size);
+    }
+}
+
 static void zero(const struct segue_tile *t)
 {
-    struct segue_strip s = tile_strip(t, t->job->y);
-    int64_t size = s.element_bytes;
-    for (int64_t i = 0; i < s.rows; i++) {
-        char *row = s.data + i * s.row_stride * size;
-        if (s.column_stride == 1) memset(row, 0, (size_t)(s.columns * size));
-        for (int64_t k = 0; s.column_stride != 1 && k < s.columns; k++)
-            memset(row + k * s.column_stride * size, 0, (size_t)size);
+    if (t->job->padding) {
+        t->job->padding(t);
+        return;
     }
+    struct segue_strip s = tile_strip(t, t->job->y);
+    segue_strip_zero(&s);
 }
 
 /* One panel of one sequence. */

@@ -61,7 +61,9 @@ struct segue_tile_job { /* first member of a row's own job */
     const struct segue_tile_kernel *kernel;
     struct segue_sequences sequences;
     const segue_tensor *y; /* [b t d]; zeroed here for padding */
-    int64_t channels;
+    void (*padding)(
+        const struct segue_tile *tile); /* NULL, or who zeroes the panel's y; y is then any [b ...] */
+    int64_t channels;     /* or whatever blocks of lanes are shared out: a matrix state's heads, of one lane */
     int64_t panel_blocks; /* at most, in one panel */
     int64_t tile_tokens;  /* at most, in one tile */
     int64_t by_time;      /* 1 = threads share out tiles, not channels, see below */
@@ -83,6 +85,9 @@ static inline int64_t blocks_of(int64_t channels, int lanes)
 /* Which tokens and states belong to sequence s; offsets are clamped, so that nothing outside is ever touched.
  */
 struct segue_sequence segue_sequence_at(const struct segue_sequences *all, int64_t s);
+
+/* Its elements to 0. */
+void segue_strip_zero(const struct segue_strip *s);
 
 /* Workspace of a job whose scratch_floats is set; the same for every thread count of a run. */
 static inline uint64_t tile_workspace(const struct segue_cpu *cpu, const struct segue_tile_job *job)

@@ -4,8 +4,28 @@
  * causal_conv1d_gather. */
 #include "wrong.h"
 
+#define FLAWS(FLAW)          \
+    FLAW(last_unwritten)     \
+    FLAW(past_end)           \
+    FLAW(holes_written)      \
+    FLAW(workspace_read)     \
+    FLAW(workspace_over)     \
+    FLAW(output_read)        \
+    FLAW(larger_kept)        \
+    FLAW(offset_wraps)       \
+    FLAW(step_taps_reversed) \
+    FLAW(tags_ignored)       \
+    FLAW(ring_off_by_one)    \
+    FLAW(history_leaks)      \
+    FLAW(silu_approximated)  \
+    FLAW(long_skipped)       \
+    FLAW(refused_late)       \
+    FLAW(plan_caches_w)      \
+    FLAW(static_scratch)     \
+    FLAW(slot_clamp_high)
+
 #define NAMED(name) CONV_##name,
-enum flaw { CONV_FLAWS(NAMED) };
+enum flaw { FLAWS(NAMED) };
 #undef NAMED
 
 enum { LONG = 128, SHORT = 16, TILE = 8 };
@@ -209,25 +229,5 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     return kept_make(op->weight.shape[0] * op->weight.shape[1], plan, why);
 }
 
-#define RUN(flaw)                                                                         \
-    static segue_status run_##flaw(const segue_op_header *op, const segue_kit_call *call) \
-    {                                                                                     \
-        return conv(op, call, CONV_##flaw);                                               \
-    }
-CONV_FLAWS(RUN)
-
-#define ROW(flaw)                                                                         \
-    extern const segue_row segue_row_causal_conv1d_##flaw;                                \
-    const segue_row segue_row_causal_conv1d_##flaw = {                                    \
-        .name = "causal_conv1d_" #flaw,                                                   \
-        .primitive = SEGUE_CAUSAL_CONV1D,                                                 \
-        .since = 1,                                                                       \
-        .priority = 100,                                                                  \
-        .accuracy = SEGUE_ACCURACY_F32,                                                   \
-        .capture = SEGUE_CAPTURE_NONE,                                                    \
-        .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT, \
-        .accepts = accepts,                                                               \
-        .prepare = prepare,                                                               \
-        .run = run_##flaw,                                                                \
-    };
-CONV_FLAWS(ROW)
+#define ROW(flaw) WRONG_ROW(causal_conv1d, SEGUE_CAUSAL_CONV1D, flaw, conv, CONV_##flaw)
+FLAWS(ROW)

@@ -3,12 +3,10 @@
 /* The plugin of wrong kernels: one device, wrong:0, in ordinary host memory. Never installed. */
 #include "wrong.h"
 
-#define SCAN(flaw) extern const segue_row segue_row_selective_scan_##flaw;
-#define CONV(flaw) extern const segue_row segue_row_causal_conv1d_##flaw;
-SCAN_FLAWS(SCAN)
-CONV_FLAWS(CONV)
-#undef SCAN
-#undef CONV
+/* rows.h is made by the build: one ROW(name) for each flaw of this folder. */
+#define ROW(name) extern const segue_row name;
+#include "rows.h"
+#undef ROW
 
 static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
 {
@@ -51,9 +49,10 @@ static const segue_kit_adapter adapter = {
 };
 
 static const segue_row *const rows[] = {
-#define SCAN(flaw) &segue_row_selective_scan_##flaw,
-#define CONV(flaw) &segue_row_causal_conv1d_##flaw,
-    SCAN_FLAWS(SCAN) CONV_FLAWS(CONV) NULL
+#define ROW(name) &name,
+#include "rows.h"
+#undef ROW
+    NULL
 };
 
 SEGUE_KIT_PLUGIN(wrong, .vendor = "The Segue authors", .version = SEGUE_VERSION_STRING,

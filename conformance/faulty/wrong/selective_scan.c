@@ -4,8 +4,34 @@
  * selective_scan_sequential. */
 #include "wrong.h"
 
+#define FLAWS(FLAW)              \
+    FLAW(state_ignored_alone)    \
+    FLAW(state_of_padded_tail)   \
+    FLAW(bf16_state)             \
+    FLAW(carry_lost)             \
+    FLAW(group_modulo)           \
+    FLAW(exp_biased)             \
+    FLAW(z_packed)               \
+    FLAW(token_ahead)            \
+    FLAW(tail_skipped)           \
+    FLAW(scaled)                 \
+    FLAW(slot_not_cleared)       \
+    FLAW(slots_start_at_zero)    \
+    FLAW(input_modified)         \
+    FLAW(tf32_inputs)            \
+    FLAW(f16_sums)               \
+    FLAW(run_differs)            \
+    FLAW(threads_differ)         \
+    FLAW(batch_dependent)        \
+    FLAW(nan_masked)             \
+    FLAW(empty_sequence_cleared) \
+    FLAW(plan_caches_a)          \
+    FLAW(static_scratch)         \
+    FLAW(slot_clamp_high)        \
+    FLAW(dtype_D)
+
 #define NAMED(name) SCAN_##name,
-enum flaw { SCAN_FLAWS(NAMED) };
+enum flaw { FLAWS(NAMED) };
 #undef NAMED
 
 struct scan {
@@ -231,25 +257,5 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     return kept_make(op->A.shape[0] * op->A.shape[1], plan, why);
 }
 
-#define RUN(flaw)                                                                         \
-    static segue_status run_##flaw(const segue_op_header *op, const segue_kit_call *call) \
-    {                                                                                     \
-        return scan(op, call, SCAN_##flaw);                                               \
-    }
-SCAN_FLAWS(RUN)
-
-#define ROW(flaw)                                                                         \
-    extern const segue_row segue_row_selective_scan_##flaw;                               \
-    const segue_row segue_row_selective_scan_##flaw = {                                   \
-        .name = "selective_scan_" #flaw,                                                  \
-        .primitive = SEGUE_SELECTIVE_SCAN,                                                \
-        .since = 1,                                                                       \
-        .priority = 100,                                                                  \
-        .accuracy = SEGUE_ACCURACY_F32,                                                   \
-        .capture = SEGUE_CAPTURE_NONE,                                                    \
-        .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT, \
-        .accepts = accepts,                                                               \
-        .prepare = prepare,                                                               \
-        .run = run_##flaw,                                                                \
-    };
-SCAN_FLAWS(ROW)
+#define ROW(flaw) WRONG_ROW(selective_scan, SEGUE_SELECTIVE_SCAN, flaw, scan, SCAN_##flaw)
+FLAWS(ROW)

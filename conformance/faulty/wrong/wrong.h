@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The flaws, one a row, and what both kernels do alike. README.md says which real bug each stands for. */
+/* What wrong kernels do alike. README.md says which real bug each flaw stands for. */
 #ifndef SEGUE_FAULTY_WRONG_H
 #define SEGUE_FAULTY_WRONG_H
 
@@ -9,52 +9,6 @@
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-#define SCAN_FLAWS(FLAW)         \
-    FLAW(state_ignored_alone)    \
-    FLAW(state_of_padded_tail)   \
-    FLAW(bf16_state)             \
-    FLAW(carry_lost)             \
-    FLAW(group_modulo)           \
-    FLAW(exp_biased)             \
-    FLAW(z_packed)               \
-    FLAW(token_ahead)            \
-    FLAW(tail_skipped)           \
-    FLAW(scaled)                 \
-    FLAW(slot_not_cleared)       \
-    FLAW(slots_start_at_zero)    \
-    FLAW(input_modified)         \
-    FLAW(tf32_inputs)            \
-    FLAW(f16_sums)               \
-    FLAW(run_differs)            \
-    FLAW(threads_differ)         \
-    FLAW(batch_dependent)        \
-    FLAW(nan_masked)             \
-    FLAW(empty_sequence_cleared) \
-    FLAW(plan_caches_a)          \
-    FLAW(static_scratch)         \
-    FLAW(slot_clamp_high)        \
-    FLAW(dtype_D)
-
-#define CONV_FLAWS(FLAW)     \
-    FLAW(last_unwritten)     \
-    FLAW(past_end)           \
-    FLAW(holes_written)      \
-    FLAW(workspace_read)     \
-    FLAW(workspace_over)     \
-    FLAW(output_read)        \
-    FLAW(larger_kept)        \
-    FLAW(offset_wraps)       \
-    FLAW(step_taps_reversed) \
-    FLAW(tags_ignored)       \
-    FLAW(ring_off_by_one)    \
-    FLAW(history_leaks)      \
-    FLAW(silu_approximated)  \
-    FLAW(long_skipped)       \
-    FLAW(refused_late)       \
-    FLAW(plan_caches_w)      \
-    FLAW(static_scratch)     \
-    FLAW(slot_clamp_high)
 
 enum { SHARED = 1 << 16 }; /* floats of a static scratch; larger calls keep to their workspace */
 
@@ -253,5 +207,26 @@ static inline int has_f64(const segue_op_header *op, size_t first, size_t last)
         if (((const segue_tensor *)(const void *)((const char *)op + at))->dtype.bits == 64) return 1;
     return 0;
 }
+
+/* The row of a flaw, of the plugin's one row a flaw: its run hands `number` to the file's kernel. The build finds rows by the
+ * lines FLAW(name) of <primitive>.c. */
+#define WRONG_ROW(primitive_name, id, flaw, kernel, number)                               \
+    static segue_status run_##flaw(const segue_op_header *op, const segue_kit_call *call) \
+    {                                                                                     \
+        return kernel(op, call, number);                                                  \
+    }                                                                                     \
+    extern const segue_row segue_row_##primitive_name##_##flaw;                           \
+    const segue_row segue_row_##primitive_name##_##flaw = {                               \
+        .name = #primitive_name "_" #flaw,                                                \
+        .primitive = id,                                                                  \
+        .since = 1,                                                                       \
+        .priority = 100,                                                                  \
+        .accuracy = SEGUE_ACCURACY_F32,                                                   \
+        .capture = SEGUE_CAPTURE_NONE,                                                    \
+        .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT, \
+        .accepts = accepts,                                                               \
+        .prepare = prepare,                                                               \
+        .run = run_##flaw,                                                                \
+    };
 
 #endif

@@ -1,0 +1,20 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef SEGUE_GPU_GATED_NORM_ARGS_H
+#define SEGUE_GPU_GATED_NORM_ARGS_H
+#ifndef KERNEL
+#include "kernel_types.h"
+#endif
+
+struct gated_norm_args { /* behind one pointer for each operand, in the same order */
+    VIEW x, z, weight, bias, cu_seqlens, y;
+    i64 rows, tokens, heads;       /* rows: of all batch rows, tokens and heads */
+    i64 sequences;                 /* packed ones; 0 = not packed */
+    i32 count;                     /* elements of a row */
+    i32 width, each;               /* items that share a row, a power of two; rows of a group */
+    i32 groups;                    /* along axis 1 */
+    i32 layer, sigmoid, gate_last; /* 0 or 1: RMS or layer; act(z); where the gate is */
+    float eps;
+};
+
+#endif
