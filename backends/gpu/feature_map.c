@@ -28,10 +28,16 @@ static int64_t rows_of(const segue_feature_map *op, const struct gpu *gpu)
     return rows;
 }
 
-static int needs_peaks(const segue_feature_map *op)
+/* The mode of the maps that have one; the others must not look for peaks that nobody found. */
+static int64_t shift_mode_of(const segue_feature_map *op)
 {
     const int shifted = op->map == SEGUE_FEATURE_MAP_FAVOR_PLUS || op->map == SEGUE_FEATURE_MAP_FAVOR_PM;
-    return shifted && op->shift_mode == SEGUE_FEATURE_MAP_GLOBAL;
+    return shifted ? op->shift_mode : SEGUE_FEATURE_MAP_ROW;
+}
+
+static int needs_peaks(const segue_feature_map *op)
+{
+    return shift_mode_of(op) == SEGUE_FEATURE_MAP_GLOBAL;
 }
 
 /* Parts by the tokens of the longest sequence; groups of the grid. */
@@ -91,7 +97,7 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
                                      .heads = (int32_t)op->x.shape[2],
                                      .parts = grid_of(op, kernel->gpu, groups),
                                      .map = (int32_t)op->map,
-                                     .shift_mode = (int32_t)op->shift_mode,
+                                     .shift_mode = (int32_t)shift_mode_of(op),
                                      .finds_peaks = needs_peaks(op),
                                      .scale = (float)op->scale,
                                      .eps = (float)op->eps,
