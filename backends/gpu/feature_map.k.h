@@ -10,6 +10,7 @@
 #define CHUNK 32
 #define STRIDE (CHUNK + 1) /* of the tile: tokens in different banks */
 #define PITCH (ROWS * GROUP) /* of u, from token to token */
+#define ROW(r) ((r) * GROUP + LOCAL_ID) /* of W: an item's r-th */
 #define HELPERS (GROUP >= TOKENS ? GROUP / TOKENS : 1) /* items that look through one token's rows */
 
 /* sin x, or with turn = 1 cos x. Quarter turns are taken off with pi / 2 in three parts, of which the first two are so short
@@ -120,7 +121,7 @@ KERNEL(feature_map)(GLOBAL const ACT *x, GLOBAL const void *W, GLOBAL const void
             for (int t = LOCAL_ID; t < TOKENS; t += GROUP)
                 for (int k = 0; k < depth; k++) square[t] = FMA(tile[t * STRIDE + k], tile[t * STRIDE + k], square[t]);
             UNROLL for (int r = 0; r < ROWS; r++) {
-                int j = r * GROUP + LOCAL_ID;
+                int j = ROW(r);
                 i64 at = AT3(a.W, h, j, k0);
                 for (int k = 0; j < a.rows && k < depth; k++) {
                     float w = LOAD_ANY(W, at + k * a.W.stride[2], a.W.dtype);
@@ -131,7 +132,7 @@ KERNEL(feature_map)(GLOBAL const ACT *x, GLOBAL const void *W, GLOBAL const void
             BARRIER();
         }
         UNROLL for (int r = 0; r < ROWS; r++) {
-            int j = r * GROUP + LOCAL_ID;
+            int j = ROW(r);
             float add = a.bias.present && j < a.rows ? LOAD_ANY(bias, AT2(a.bias, h, j), a.bias.dtype) : 0.0f;
             UNROLL for (int t = 0; t < TOKENS; t++) u[t * PITCH + j] = sum[r * TOKENS + t] + add;
         }
@@ -171,7 +172,6 @@ KERNEL(feature_map)(GLOBAL const ACT *x, GLOBAL const void *W, GLOBAL const void
                 STORE_ANY(y, AT4(a.y, b, from + t, h, i), a.y.dtype, kept ? v : 0.0f);
             }
         }
-        BARRIER();
-    }
+    } /* what the next tile writes before its first barrier nobody reads any more */
     if (a.finds_peaks && LOCAL_ID == 0) peaks[peak_at + GROUP_ID(0) / heads] = most;
 }
