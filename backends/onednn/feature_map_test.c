@@ -33,8 +33,7 @@ struct scene {
 
 static void place(struct scene *c)
 {
-    segue_tensor *first = &c->op.x;
-    for (int i = 0; i < OPERANDS; i++) first[i] = c->w[i].t;
+    put_tensors(&c->op.header, c->w, OPERANDS);
 }
 
 static void make_scene(struct scene *c)

@@ -34,8 +34,7 @@ static void make_scene(struct scene *c)
     const int other = gate == SEGUE_GATE_PREP_DELTA ? DELTA : gate == SEGUE_GATE_PREP_HGRN2 ? KEY : G;
     if (outputs & 1 || other == G) MAKE(&c->w[G], draw_dtype(), 0, -1, 1, c->b, c->t, c->h, c->k);
     if (outputs & 2 && other != G) MAKE(&c->w[other], draw_dtype(), 0, -1, 1, c->b, c->t, c->h, c->k);
-    segue_tensor *first = &c->op.x;
-    for (int i = 0; i < OPERANDS; i++) first[i] = c->w[i].t;
+    put_tensors(&c->op.header, c->w, OPERANDS);
 }
 
 static int has(const segue_tensor *t)

@@ -22,8 +22,7 @@ static int has(const struct scene *c, int operand)
 
 static void place(struct scene *c)
 {
-    segue_tensor *first = &c->op.q;
-    for (int i = 0; i < OPERANDS; i++) first[i] = c->w[i].t;
+    put_tensors(&c->op.header, c->w, OPERANDS);
     if (c->in_place && has(c, S_IN)) c->op.S_out = c->op.S_in;
     if (c->in_place && has(c, N_IN)) c->op.n_out = c->op.n_in;
 }

@@ -241,6 +241,13 @@ static inline void drop(struct watched *w)
     *w = (struct watched){ 0 };
 }
 
+/* The tensors behind op's header, one by one: &op.first_tensor is one tensor, and no array of them. */
+static inline void put_tensors(segue_op_header *op, const struct watched *w, int count)
+{
+    char *at = (char *)(op + 1);
+    for (int i = 0; i < count; i++, at += sizeof w->t) memcpy(at, &w[i].t, sizeof w->t);
+}
+
 static inline uint32_t draw_dtype(void)
 {
     static const uint32_t list[] = { SEGUE_F32, SEGUE_F16, SEGUE_BF16 };

@@ -16,8 +16,7 @@ struct scene {
 
 static void place(struct scene *c)
 {
-    segue_tensor *first = &c->op.u;
-    for (int i = 0; i < OPERANDS; i++) first[i] = c->w[i].t;
+    put_tensors(&c->op.header, c->w, OPERANDS);
     if (c->in_place) c->op.h_out = c->op.h_in;
 }
 
