@@ -49,7 +49,7 @@ static void plan_job(const segue_causal_conv1d *op, const struct segue_cpu *cpu,
                               .bf16_fast = has_bf16(),
                               .width = w };
     job->tile.sequences = sequences_of(&op->cu_seqlens, &op->slot, &op->x, &op->h_in, &op->h_out);
-    job->tile.stream = streams(cpu, &op->y, 1);
+    job->tile.stream = streams(cpu, 2 * bytes_of(&op->y)); /* x, y */
     job->tile.by_time = by_time(op, cpu, job);
     job->columns = state->dtype.bits ? state->shape[2] : 0;
     /* The full tile, whatever t is: a shorter call must not get wider panels, which would need more. */

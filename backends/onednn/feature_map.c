@@ -15,14 +15,6 @@ static int64_t rounded_up(int64_t floats)
     return (floats + FEATURE_LINE - 1) / FEATURE_LINE * FEATURE_LINE;
 }
 
-/* Whether x and y fill more than half the last-level cache: streams() of row.h, for rank 4. */
-static int64_t past_caches(const segue_feature_map *op, const struct segue_cpu *cpu)
-{
-    const double tokens = (double)op->x.shape[0] * (double)op->x.shape[1] * (double)op->x.shape[2];
-    const double bits = (double)op->x.shape[3] * op->x.dtype.bits + (double)op->y.shape[3] * op->y.dtype.bits;
-    return tokens * bits / 8 > (double)(cpu->cache_bytes / 2);
-}
-
 /* Tokens are shared out where there are enough of them, so that each thread walks through whole rows of memory; whole
  * sequences of some heads where M or R is needed first. */
 static void share_out(struct feature_job *job, const struct segue_cpu *cpu)
@@ -69,7 +61,7 @@ static struct feature_job plan_job(const segue_feature_map *op, const struct seg
                                .shift = (float)op->shift };
     job.tile.sequences = sequences_of(&op->cu_seqlens, &absent, &op->x, &absent, &absent);
     job.tile.channel_work = WORK * op->y.shape[3] + 2 * m * op->x.shape[3];
-    job.tile.stream = past_caches(op, cpu);
+    job.tile.stream = streams(cpu, bytes_of(&op->x) + bytes_of(&op->y));
     share_out(&job, cpu);
     place(&job);
     return job;

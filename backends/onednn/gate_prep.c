@@ -8,15 +8,6 @@ enum { BAND = 16, WORK = 24 }; /* tokens of a tile at most; operations a gate, r
 static const struct segue_tile_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_gates);
 static const segue_tensor absent;
 
-/* Whether what is read and written fills more than half the last-level cache: streams() of row.h, for rank 4. */
-static int64_t past_caches(const segue_gate_prep *op, const struct segue_cpu *cpu)
-{
-    const int64_t *n = op->x.shape;
-    const double gates = (double)n[0] * (double)n[1] * (double)n[2] * (double)n[3];
-    const int bits = op->x.dtype.bits + op->delta.dtype.bits + op->g.dtype.bits + op->key.dtype.bits;
-    return gates * bits / 8 > (double)(cpu->cache_bytes / 2);
-}
-
 static int64_t is_flat(const segue_gate_prep *op)
 {
     const segue_tensor *const all[] = { &op->x, &op->delta, &op->g, &op->key };
@@ -53,7 +44,8 @@ static struct gate_job plan_job(const segue_gate_prep *op, const struct segue_cp
     job.tile.sequences = (struct segue_sequences){
         .cu_seqlens = &absent, .slot = &absent, .count = op->x.shape[0], .tokens = op->x.shape[1]
     };
-    job.tile.stream = past_caches(op, cpu);
+    job.tile.stream =
+        streams(cpu, bytes_of(&op->x) + bytes_of(&op->delta) + bytes_of(&op->g) + bytes_of(&op->key));
     share_out(&job, cpu);
     job.x = place_scratch(&end, GATE_FLOATS), job.delta = place_scratch(&end, GATE_FLOATS);
     job.g = place_scratch(&end, GATE_FLOATS), job.key = place_scratch(&end, GATE_FLOATS);

@@ -45,19 +45,6 @@ static struct segue_sequences sequences(const segue_gated_recurrence *op)
     return q;
 }
 
-/* Whether y is written past the caches: what comes in with it would only push it out, or be pushed out. */
-static int64_t too_large(const segue_gated_recurrence *op, const struct segue_cpu *cpu)
-{
-    const segue_tensor *const all[] = { &op->q, &op->k, &op->v, &op->gk, &op->z, &op->y };
-    double bytes = 0;
-    for (int i = 0; i < 6; i++) {
-        double elements = all[i]->dtype.bits / 8;
-        for (int k = 0; k < all[i]->rank && elements > 0; k++) elements *= (double)all[i]->shape[k];
-        bytes += elements;
-    }
-    return bytes > (double)(cpu->cache_bytes / 2);
-}
-
 /* How lanes can follow the states where they are; see gated_recurrence_step.h. */
 static int64_t step_layout(const segue_gated_recurrence *op)
 {
@@ -133,7 +120,8 @@ static void plan_job(const segue_gated_recurrence *op, const struct segue_cpu *c
     job->tile.operands = op;
     job->tile.operand_bytes = sizeof *op;
     job->tile.sequences = sequences(op);
-    job->tile.stream = too_large(op, cpu);
+    job->tile.stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->gk) +
+                                        bytes_of(&op->z) + bytes_of(&op->y));
     job->tile.channels = job->heads * job->parts;
     job->tile.channel_work = job->keys * job->values / job->parts;
     job->tile.panel_blocks =

@@ -10,16 +10,6 @@ enum { ROW_FLOATS = 2048, BAND = 16, WORK = 4, WORK_GATED = 24, LINE_FLOATS = 16
 static const struct segue_tile_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_norm);
 static const segue_tensor absent;
 
-/* Whether y and the inputs of its size fill more than half the last-level cache: streams() of row.h, for
- * rank 4. */
-static int64_t past_caches(const struct norm_job *job, const struct segue_cpu *cpu)
-{
-    const int64_t *n = job->y->shape;
-    const double elements = (double)n[0] * (double)n[1] * (double)n[2] * (double)n[3];
-    const int bits = job->x->dtype.bits + job->z->dtype.bits + job->y->dtype.bits;
-    return elements * bits / 8 > (double)(cpu->cache_bytes / 2);
-}
-
 /* Tokens are shared out where there are enough of them, so that each thread walks through whole rows of
  * memory. */
 static void share_out(struct norm_job *job, const struct segue_cpu *cpu)
@@ -43,7 +33,7 @@ void segue_norm_plan(struct norm_job *job, const struct segue_cpu *cpu)
     job->tile.y = job->y;
     job->tile.channels = h;
     job->tile.channel_work = d * (gated ? WORK_GATED : WORK);
-    job->tile.stream = past_caches(job, cpu);
+    job->tile.stream = streams(cpu, bytes_of(job->x) + bytes_of(job->z) + bytes_of(job->y));
     share_out(job, cpu);
     job->by_heads = h > 1 && job->y->stride[1] != 1; /* tokens that lie side by side are turned in registers */
     job->pitch = (d + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;

@@ -28,12 +28,19 @@ static inline int64_t from_one_to(int64_t x, int64_t most)
     return x < 1 ? 1 : x;
 }
 
-/* Whether a [b t d] output and inputs of its size fill more than half the last-level cache: a cached copy of y
- * would then only push out what is still to be read. Smaller ones stay for whoever reads y next. */
-static inline int64_t streams(const struct segue_cpu *cpu, const segue_tensor *y, int inputs)
+/* Bytes of a tensor's elements; 0 of an absent one. */
+static inline double bytes_of(const segue_tensor *t)
 {
-    double elements = (double)y->shape[0] * (double)y->shape[1] * (double)y->shape[2];
-    return elements * y->dtype.bits / 8 * (inputs + 1) > (double)(cpu->cache_bytes / 2);
+    double bytes = t->dtype.bits / 8;
+    for (int i = 0; i < t->rank; i++) bytes *= (double)t->shape[i];
+    return bytes;
+}
+
+/* Whether a call reads and writes more than half the last-level cache: a cached copy of y would then only push
+ * out what is still to be read. Smaller ones stay for whoever reads y next. */
+static inline int64_t streams(const struct segue_cpu *cpu, double bytes)
+{
+    return bytes > (double)(cpu->cache_bytes / 2);
 }
 
 /* Whether the CPU has AVX512_BF16. */

@@ -42,7 +42,7 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
     job->tile.operands = op;
     job->tile.operand_bytes = sizeof *op;
     job->tile.sequences = sequences_of(&op->cu_seqlens, &op->slot, &op->u, &op->h_in, &op->h_out);
-    job->tile.stream = streams(cpu, &op->y, 2);
+    job->tile.stream = streams(cpu, 3 * bytes_of(&op->y)); /* u, delta, y */
     job->direct = is_direct(op, lanes);
     job->row_pitch = blocks_of(n, kernel->lanes) * lanes;
     pitch = !splits(op, lanes) ? job->row_pitch : job->direct ? job->row_pitch * lanes : n * lanes;
