@@ -497,6 +497,213 @@ static inline segue_gated_norm segue_gated_norm_init(void)
     return op;
 }
 
+enum {
+    SEGUE_ATTENTION = 12,
+    SEGUE_ATTENTION_SIZE_1 = 2704,
+    SEGUE_ATTENTION_BOTTOM_RIGHT = 0, /* align: the last query stands at the last key */
+    SEGUE_ATTENTION_TOP_LEFT = 1, /* align: q_offset, else 0 */
+    SEGUE_ATTENTION_RAW = 0, /* key_norm: nothing */
+    SEGUE_ATTENTION_UNIT = 1, /* key_norm: k / sqrt(sum k^2 + key_eps * its width); a zero key stays zero */
+    SEGUE_ATTENTION_NORMAL = 0, /* self_rule: as any other */
+    SEGUE_ATTENTION_CONSTANT = 1 /* self_rule: self_value */
+};
+
+/* Softmax attention; arXiv:1706.03762 eq. 1; arXiv:2205.14135; Dao-AILab/flash-attention; arXiv:2001.04451 */
+typedef struct segue_attention {
+    segue_op_header header;
+    segue_tensor q; /* [b n h k] activation: query */
+    segue_tensor k; /* [b m j k] mixed: key */
+    segue_tensor v; /* [b m j v] mixed: value */
+    segue_tensor cu_seqlens; /* [s+1] i32?: offsets of packed sequences of queries, clamped to [0, t]; then b = 1 */
+    segue_tensor cu_seqlens_k; /* [s+1] i32?: those of their keys, clamped to [0, c]; may be cu_seqlens itself */
+    segue_tensor k_len; /* [b] i32?: key rows of a batch row, clamped to [0, m]; the others are never read */
+    segue_tensor keep; /* [b m] i32?: 0 = this key row is masked */
+    segue_tensor keep_q; /* [b n] i32?: 0 = this query row sees nothing */
+    segue_tensor q_offset; /* [b] i32?: TOP_LEFT: position of the first query; absent = 0 */
+    segue_tensor q_pos; /* [b n] i32?: position of a query row */
+    segue_tensor k_pos; /* [b m] i32?: position of a key row */
+    segue_tensor q_index; /* [b h t] i32?: item of a query slot; its row is this modulo n; < 0: none */
+    segue_tensor k_index; /* [b j c] i32?: item of a key slot; its row is this modulo m; < 0: none */
+    segue_tensor o_index; /* [b h t] i32?: row of y and lse that a slot writes; outside [0, e): none; no row twice */
+    segue_tensor label; /* [b h e] i32?: label of an item (a slot without an index); items outside [0, e) have none and see no other */
+    segue_tensor bias; /* [b h t c] weight?: added to the score; -inf masks */
+    segue_tensor slopes; /* [h] weight?: ALiBi */
+    segue_tensor sink; /* [h] weight?: one more logit in the denominator; no key, no value */
+    segue_tensor y; /* [b e h v] mixed: output */
+    segue_tensor lse; /* [b e h] state?: natural log of the denominator */
+    int64_t causal; /* default 1: 1: keys up to the query's position; 0: all */
+    int64_t align; /* default 0: position of the first query, where nothing else says it */
+    int64_t window_left; /* default -1: positions before the query's; -1 = all */
+    int64_t window_right; /* default -1: positions behind the query's; -1 = all */
+    int64_t chunk; /* default 0: slots of a chunk; the last may be shorter; 0 = none */
+    int64_t chunks_before; /* default 1: chunks seen before a query's own */
+    int64_t chunks_after; /* default 0: chunks seen behind it */
+    int64_t wrap; /* default 1: 1: chunk numbers modulo their number; 0: chunks beyond the ends do not exist */
+    int64_t key_norm; /* default 0: what is done to a key before the product */
+    int64_t self_rule; /* default 0: score between equal positions */
+    int64_t max_seqlen; /* default 0: longest packed sequence of queries; 0 = t */
+    int64_t max_seqlen_k; /* default 0: that of keys; 0 = c */
+    double scale; /* default 0: multiplies q . k; 0 = 1 / sqrt(width of a key) */
+    double softcap; /* default 0: bounds the scaled product; 0 = none */
+    double key_eps; /* default 0: of key_norm UNIT */
+    double self_value; /* default -100000: of self_rule CONSTANT */
+} segue_attention;
+
+static inline segue_attention segue_attention_init(void)
+{
+    segue_attention op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_ATTENTION_SIZE_1;
+    op.header.primitive = SEGUE_ATTENTION;
+    op.header.revision = 1;
+    op.causal = 1;
+    op.window_left = -1;
+    op.window_right = -1;
+    op.chunks_before = 1;
+    op.wrap = 1;
+    op.self_value = -100000;
+    return op;
+}
+
+enum {
+    SEGUE_ATTENTION_MERGE = 13,
+    SEGUE_ATTENTION_MERGE_SIZE_1 = 664
+};
+
+/* Merge of attention parts; arXiv:2501.01005; arXiv:2310.01889; arXiv:2408.04093 */
+typedef struct segue_attention_merge {
+    segue_op_header header;
+    segue_tensor o; /* [p b t h v] mixed: output of each part */
+    segue_tensor lse; /* [p b t h] state: natural log of each part's denominator; -inf = empty */
+    segue_tensor log_weight; /* [p b t h] gate?: natural log of a factor on each part's denominator and numerator */
+    segue_tensor y; /* [b t h v] activation: output over all keys */
+    segue_tensor lse_out; /* [b t h] state?: natural log of the denominator over all keys */
+    int64_t plus_inf_empty; /* default 0: 1: an lse of +inf means an empty part, too (FlashAttention-2) */
+} segue_attention_merge;
+
+static inline segue_attention_merge segue_attention_merge_init(void)
+{
+    segue_attention_merge op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_ATTENTION_MERGE_SIZE_1;
+    op.header.primitive = SEGUE_ATTENTION_MERGE;
+    op.header.revision = 1;
+    return op;
+}
+
+enum {
+    SEGUE_ROTARY = 14,
+    SEGUE_ROTARY_SIZE_1 = 720,
+    SEGUE_ROTARY_HALF = 0, /* pairing: i and i + r/2 */
+    SEGUE_ROTARY_INTERLEAVED = 1, /* pairing: 2i and 2i + 1 */
+    SEGUE_ROTARY_STANDARD = 0, /* frequencies: -2i / r */
+    SEGUE_ROTARY_RETNET = 1 /* frequencies: -i / (r/2 - 1) */
+};
+
+/* Rotary position embedding; arXiv:2104.09864 eq. 34; arXiv:2212.10554 eq. 12; arXiv:2307.08621 */
+typedef struct segue_rotary {
+    segue_op_header header;
+    segue_tensor x; /* [b t h d] activation: input */
+    segue_tensor pos; /* [b t] i32?: position of a token; absent: position + t */
+    segue_tensor cos; /* [b t r] weight?: cosine of each pair's angle; stride 0 over b where rows share them */
+    segue_tensor sin; /* [b t r] weight?: sine of each pair's angle */
+    segue_tensor y; /* [b t h d] activation: output */
+    int64_t pairing; /* default 0: the two channels of pair i */
+    int64_t rotary_dim; /* default 0: channels that turn, even, at most d; 0 = d */
+    int64_t frequencies; /* default 0: exponent of base for pair i */
+    int64_t position; /* default 0: of the first token, without pos */
+    int64_t xpos_shift; /* default 0: added to the position in the exponent of xPos */
+    int64_t xpos_inverse; /* default 0: 1: divide by the scale of xPos, as for keys */
+    double base; /* default 10000: of the angles */
+    double xpos_base; /* default 0: of the scale of xPos (512 in the paper); 0 = no scale */
+} segue_rotary;
+
+static inline segue_rotary segue_rotary_init(void)
+{
+    segue_rotary op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_ROTARY_SIZE_1;
+    op.header.primitive = SEGUE_ROTARY;
+    op.header.revision = 1;
+    op.base = 10000;
+    return op;
+}
+
+enum {
+    SEGUE_LSH_BUCKETS = 15,
+    SEGUE_LSH_BUCKETS_SIZE_1 = 1056
+};
+
+/* LSH buckets and their sort; arXiv:2001.04451 section 2; google/trax efficient_attention.py; huggingface/transformers modeling_reformer.py */
+typedef struct segue_lsh_buckets {
+    segue_op_header header;
+    segue_tensor x; /* [b t h k] activation?: shared query and key, neither normalised nor rotated */
+    segue_tensor R; /* [h k r f] weight?: rotations of the first factor; shared by heads: stride 0 */
+    segue_tensor R_2; /* [h k r g] weight?: those of the second factor; absent: one factor */
+    segue_tensor keep; /* [b t] i32?: 0 = padding; matters with pad_bucket only */
+    segue_tensor bucket_in; /* [b h r t] i32?: buckets given instead, offset of the round included; clamped to the round's stride */
+    segue_tensor bucket; /* [b h r t] i32?: bucket of an item, offset of the round included */
+    segue_tensor perm; /* [b h r t] i32: item in a slot of the sorted order */
+    segue_tensor inverse; /* [b h r t] i32?: slot of an item */
+    int64_t pad_bucket; /* default 0: 1: masked tokens go to a bucket of their own behind all others */
+    int64_t bucket_stride; /* default 0: between rounds; 0 = number of buckets and pad_bucket; smaller is refused */
+} segue_lsh_buckets;
+
+static inline segue_lsh_buckets segue_lsh_buckets_init(void)
+{
+    segue_lsh_buckets op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_LSH_BUCKETS_SIZE_1;
+    op.header.primitive = SEGUE_LSH_BUCKETS;
+    op.header.revision = 1;
+    return op;
+}
+
+enum {
+    SEGUE_LSH_ATTENTION = 16,
+    SEGUE_LSH_ATTENTION_SIZE_1 = 1376
+};
+
+/* LSH attention; arXiv:2001.04451; google/trax efficient_attention.py; huggingface/transformers modeling_reformer.py; lucidrains/reformer-pytorch */
+typedef struct segue_lsh_attention {
+    segue_op_header header;
+    segue_tensor x; /* [b t h k] activation: shared query and key, neither normalised nor rotated */
+    segue_tensor v; /* [b t h v] activation: value */
+    segue_tensor R; /* [h k r f] weight?: rotations of the first factor; shared by heads: stride 0 */
+    segue_tensor R_2; /* [h k r g] weight?: those of the second factor; absent: one factor */
+    segue_tensor bucket_in; /* [b h r t] i32?: buckets given instead, offset of the round included */
+    segue_tensor keep; /* [b t] i32?: 0 = padding: masked as a key, and in a bucket of its own with pad_bucket */
+    segue_tensor y; /* [b t h v] activation: output */
+    segue_tensor lse; /* [b t h] state?: natural log of the denominator over all rounds */
+    segue_tensor round_y; /* [b r t h v] mixed?: output of each round */
+    segue_tensor round_lse; /* [b r t h] state?: natural log of each round's denominator */
+    int64_t chunk; /* default 64: slots of a chunk of the sorted order */
+    int64_t chunks_before; /* default 1: chunks seen before a query's own */
+    int64_t chunks_after; /* default 0: chunks seen behind it */
+    int64_t causal; /* default 1: 1: keys up to the query's token; 0: all */
+    int64_t same_bucket; /* default 0: 1: only keys of the query's bucket and round */
+    int64_t pad_bucket; /* default 0: 1: masked tokens go to a bucket of their own */
+    int64_t bucket_stride; /* default 0: between rounds; 0 = number of buckets and pad_bucket */
+    double scale; /* default 0: multiplies x . key; required: 1 (Trax, transformers), 1 / sqrt(width) (lucidrains) */
+    double key_eps; /* default 9.9999999999999995e-07: added to the mean square of a key */
+    double self_value; /* default -100000: score of a token with itself */
+} segue_lsh_attention;
+
+static inline segue_lsh_attention segue_lsh_attention_init(void)
+{
+    segue_lsh_attention op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_LSH_ATTENTION_SIZE_1;
+    op.header.primitive = SEGUE_LSH_ATTENTION;
+    op.header.revision = 1;
+    op.chunk = 64;
+    op.chunks_before = 1;
+    op.causal = 1;
+    op.key_eps = 9.9999999999999995e-07;
+    op.self_value = -100000;
+    return op;
+}
+
 /* One ROW(name, level, size) a primitive and level. */
 #define SEGUE_EACH_SIZE(ROW) \
     ROW(SEGUE_SELECTIVE_SCAN, 1, SEGUE_SELECTIVE_SCAN_SIZE_1) \
@@ -509,7 +716,12 @@ static inline segue_gated_norm segue_gated_norm_init(void)
     ROW(SEGUE_FEATURE_MAP, 1, SEGUE_FEATURE_MAP_SIZE_1) \
     ROW(SEGUE_GATE_PREP, 1, SEGUE_GATE_PREP_SIZE_1) \
     ROW(SEGUE_L2_NORM, 1, SEGUE_L2_NORM_SIZE_1) \
-    ROW(SEGUE_GATED_NORM, 1, SEGUE_GATED_NORM_SIZE_1)
+    ROW(SEGUE_GATED_NORM, 1, SEGUE_GATED_NORM_SIZE_1) \
+    ROW(SEGUE_ATTENTION, 1, SEGUE_ATTENTION_SIZE_1) \
+    ROW(SEGUE_ATTENTION_MERGE, 1, SEGUE_ATTENTION_MERGE_SIZE_1) \
+    ROW(SEGUE_ROTARY, 1, SEGUE_ROTARY_SIZE_1) \
+    ROW(SEGUE_LSH_BUCKETS, 1, SEGUE_LSH_BUCKETS_SIZE_1) \
+    ROW(SEGUE_LSH_ATTENTION, 1, SEGUE_LSH_ATTENTION_SIZE_1)
 
 #ifdef __cplusplus
 }
