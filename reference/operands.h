@@ -23,11 +23,16 @@ static inline void *element(const segue_tensor *t, int64_t i, int64_t j, int64_t
     return (char *)t->data + t->offset + index * (t->dtype.bits / 8);
 }
 
-static inline int32_t load_int(const segue_tensor *t, int64_t i, int64_t j)
+static inline int32_t load_int_at(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)
 {
     int32_t value;
-    memcpy(&value, element(t, i, j, 0, 0), sizeof value);
+    memcpy(&value, element(t, i, j, k, l), sizeof value);
     return value;
+}
+
+static inline int32_t load_int(const segue_tensor *t, int64_t i, int64_t j)
+{
+    return load_int_at(t, i, j, 0, 0);
 }
 
 #ifndef SEGUE_GAUGE
@@ -160,6 +165,15 @@ static inline real load(const segue_tensor *t, int64_t i, int64_t j, int64_t k, 
 static inline void store(const segue_tensor *t, real value, int64_t i, int64_t j, int64_t k, int64_t l)
 {
     format_of(t)->store(element(t, i, j, k, l), value);
+}
+
+/* An integer as a result. cause: something made of all that it was decided by. */
+static inline void store_int(const segue_tensor *t, int64_t value, real cause, int64_t i, int64_t j, int64_t k,
+                             int64_t l)
+{
+    const int32_t narrow = (int32_t)value;
+    (void)cause;
+    memcpy(element(t, i, j, k, l), &narrow, sizeof narrow);
 }
 
 #endif

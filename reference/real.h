@@ -4,7 +4,7 @@
  * files as C++ with -DSEGUE_GAUGE='"header"'; that header defines a class `real` that carries more than a value
  * (what roundings it has met, which tokens it depends on), all functions below up to real_select, and load() and
  * store() of operands.h. A reference therefore never turns a real into a double, and uses + - * / and these
- * functions only. Five are hooks, which do nothing in C:
+ * functions only; masks() and real_above() alone decide anything by a value. Five are hooks, which do nothing in C:
  *
  *   step()              at each token of a recurrence: roundings may repeat from token to token
  *   mac(s, a, b)        s + a b inside a contraction that a matrix unit may do
@@ -46,6 +46,12 @@ static inline real spread(real y, real norm)
 {
     (void)norm;
     return y;
+}
+
+/* A bias of -infinity: what it would be added to is as good as not there, whatever that is. */
+static inline int masks(real bias)
+{
+    return bias == -INFINITY;
 }
 
 static inline real real_exp(real x)
@@ -114,6 +120,12 @@ static inline real real_abs(real a)
 static inline real real_select(real test, real a, real b)
 {
     return test > 0 ? a : b;
+}
+
+/* Whether a > b, by their values alone: for integers as results, whose cases have no other roundings than none. */
+static inline int real_above(real a, real b)
+{
+    return a > b;
 }
 #endif
 

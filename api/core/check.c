@@ -85,10 +85,12 @@ static void compile_rules(const struct shapes *shapes, const struct form *form, 
         if ((left != CONSTANT && form->dims[left] == UNBOUND) ||
             (right != CONSTANT && form->dims[right] == UNBOUND))
             continue;
-        out->relations[out->relation_count++] = (struct check_relation){ .kind = (uint8_t)rule->kind,
-                                                                         .left = (uint8_t)left,
-                                                                         .right = (uint8_t)right,
-                                                                         .plus = right_plus - left_plus };
+        struct check_relation *c = &out->relations[out->relation_count++];
+        *c = (struct check_relation){ .kind = (uint8_t)rule->kind,
+                                      .left = (uint8_t)left,
+                                      .right = (uint8_t)right,
+                                      .plus = right_plus - left_plus };
+        if (rule->kind == RULE_DIVIDES) c->plus = right_plus, c->left_plus = left_plus;
     }
 }
 
@@ -210,9 +212,14 @@ static inline int quick_tensor(const struct check *check, const struct check_ten
 static inline int quick_relation(const struct check_relation *r, int64_t *dims)
 {
     const int64_t left = dims[r->left], right = dims[r->right] + r->plus;
-    if (left < 0) return dims[r->left] = right, 1;
-    if (r->kind == RULE_EQUAL) return left == right;
-    return r->kind == RULE_AT_LEAST ? left >= right : right > 0 && left % right == 0;
+    if (r->kind == RULE_EQUAL) {
+        if (left < 0) dims[r->left] = right; /* an axis that no operand of this call has */
+        else if (dims[r->right] < 0) dims[r->right] = left - r->plus;
+        else return left == right;
+        return 1;
+    }
+    if (left < 0 || dims[r->right] < 0) return 0;
+    return r->kind == RULE_AT_LEAST ? left >= right : segue_divides(right, left + r->left_plus);
 }
 
 /* The outgoing state t lies exactly where the incoming one does. */

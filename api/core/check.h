@@ -29,9 +29,9 @@ struct check_tensor {
     struct geometry geometry; /* as planned */
 };
 
-struct check_relation { /* dims[left] (== or >= or %) dims[right] + plus */
+struct check_relation { /* dims[left] (== or >=) dims[right] + plus; dims[left] + left_plus % dims[right] + plus */
     uint8_t kind, left, right, reserved[5];
-    int64_t plus;
+    int64_t plus, left_plus;
 };
 
 struct check_parameter {

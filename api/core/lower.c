@@ -46,6 +46,7 @@ struct resolver {
     struct lowered_step *step;             /* NULL: one that does not run */
     struct shapes of_step;                 /* its primitive's */
     int8_t renamed[LETTERS][ALTERNATIVES]; /* the composite's letters, CONSTANT = length 1, NONE */
+    int8_t inner[LETTERS];                 /* the one that is merged with it, NONE */
 };
 
 static segue_status fail_table(const struct resolver *r, const struct lowering_row *row, const char *what)
@@ -99,19 +100,22 @@ static segue_status read_temp(struct resolver *r, const struct lowering_row *row
     return SEGUE_OK;
 }
 
-/* "k=n t=t|c o=1" over letters that keep their name; 0 = does not parse. */
+/* "k=n t=t|c o=1 e=r*t" over letters that keep their name; 0 = does not parse. */
 static int read_renames(struct resolver *r, const char *p)
 {
+    memset(r->inner, NONE, sizeof r->inner);
     for (int i = 0; i < LETTERS; i++) r->renamed[i][0] = (int8_t)i, r->renamed[i][1] = NONE;
     for (p += strspn(p, " "); *p; p += strspn(p, " ")) {
         if (!islower((unsigned char)p[0]) || p[1] != '=') return 0;
-        int8_t *to = r->renamed[*p - 'a'];
+        int8_t *to = r->renamed[*p - 'a'], *inner = &r->inner[*p - 'a'];
         p++;
         for (int i = 0; i < ALTERNATIVES; i++) to[i] = NONE;
         for (int i = 0; i < ALTERNATIVES && (*p == '=' || *p == '|'); i++, p += 2) {
             if (p[1] != '1' && !islower((unsigned char)p[1])) return 0;
             to[i] = p[1] == '1' ? CONSTANT : (int8_t)(p[1] - 'a');
         }
+        if (*p == '*' && to[0] != CONSTANT && to[1] == NONE && islower((unsigned char)p[1]) && p[1] - 'a' != to[0])
+            *inner = (int8_t)(p[1] - 'a'), p += 2;
         if (*p && *p != ' ') return 0;
     }
     return 1;
@@ -188,6 +192,35 @@ static int find_axis(const struct resolver *r, struct axis axis, const struct so
     return NONE;
 }
 
+/* The source's place of one of the composite's letters; NONE. */
+static int find_letter(const struct source *source, int letter)
+{
+    for (int d = 0; d < source->rank; d++)
+        if (source->axes[d].letter == letter && !source->axes[d].plus) return d;
+    return NONE;
+}
+
+/* The step's axis is two of the source's: both or none of them are there. */
+static const char *bind_merged(const struct resolver *r, struct axis axis, const struct source *source,
+                               int written, struct lowered_axis *out, uint32_t *used)
+{
+    const int letter = r->renamed[axis.letter][0], inner = r->inner[axis.letter];
+    *out = (struct lowered_axis){ (int8_t)find_letter(source, letter), (int8_t)find_letter(source, inner),
+                                  (uint8_t)letter, (uint8_t)inner };
+    if (axis.plus) return "a merged axis that is counted from another number";
+    if ((out->from == NONE) != (out->inner == NONE)) return "one of two merged axes that the source lacks";
+    if (out->from != NONE) {
+        if (*used & (1u << out->from | 1u << out->inner)) return "an axis of the source that is used twice";
+        *used |= 1u << out->from | 1u << out->inner;
+        if (source->temp != NONE && out->inner != out->from + 1)
+            return "two merged axes that are not neighbours in the intermediate";
+        return NULL;
+    }
+    if (written) return "an output has an axis that its place lacks";
+    if (r->form->dims[letter] == UNBOUND || r->form->dims[inner] == UNBOUND) return "an axis of unknown size";
+    return NULL;
+}
+
 /* Every axis of the source stands for one of the step's; what the source lacks is broadcast, which no output can be. */
 static const char *bind_axes(const struct resolver *r, const struct source *source, int written,
                              struct lowered_use *use)
@@ -197,8 +230,15 @@ static const char *bind_axes(const struct resolver *r, const struct source *sour
     use->plain = use->rank == source->rank;
     for (int d = 0; d < use->rank; d++) {
         const struct axis axis = r->of_step.axes[use->field][d];
+        if (axis.letter != CONSTANT && r->inner[axis.letter] != NONE) {
+            const char *wrong = bind_merged(r, axis, source, written, &use->axes[d], &used);
+            if (wrong) return wrong;
+            use->merged |= use->axes[d].from != NONE;
+            use->plain = 0;
+            continue;
+        }
         const int from = find_axis(r, axis, source, used);
-        use->axes[d] = (struct lowered_axis){ (int8_t)from, CONSTANT };
+        use->axes[d] = (struct lowered_axis){ (int8_t)from, NONE, CONSTANT, CONSTANT };
         use->plain &= from == d;
         if (from != NONE) {
             used |= 1u << from;
@@ -208,10 +248,31 @@ static const char *bind_axes(const struct resolver *r, const struct source *sour
         const int letter = r->renamed[axis.letter][0];
         if (letter == CONSTANT) continue;
         if (written) return "an output has an axis that its place lacks";
+        if (find_letter(source, letter) != NONE) return "an axis of the source that is used twice";
         if (r->form->dims[letter] == UNBOUND) return "an axis of unknown size";
         use->axes[d].letter = (uint8_t)letter;
     }
     return used == (1u << source->rank) - 1 ? NULL : "the source has an axis that the step lacks";
+}
+
+/* An intermediate has the dtype that its steps want; an output of the caller's, which stands for one, must not round it. */
+static segue_status suit_dtype(struct resolver *r, const struct lowering_row *row, const struct source *source,
+                               const segue_field_facts *theirs)
+{
+    const uint32_t wanted = theirs->kind == SEGUE_KIND_I32 ? SEGUE_I32 : SEGUE_F32;
+    if (source->temp != NONE) {
+        uint32_t *dtype = &r->out->temps[source->temp].dtype;
+        if (*dtype && *dtype != wanted) return fail_table(r, row, "i32 in one step, floating in another");
+        *dtype = wanted;
+        return SEGUE_OK;
+    }
+    const segue_field_facts *ours = &r->shapes->facts->fields[source->field];
+    const segue_dtype dtype = tensor_at(r->op, ours)->dtype;
+    char text[32];
+    if (!is_written(ours) || is_written(theirs) || dtype.bits >= 32) return SEGUE_OK;
+    return segue_fail(r->diag, SEGUE_ERROR_UNSUPPORTED, PHASE, (uint32_t)source->field + 1,
+                      "%s: %s, wanted f32 or f64: step %u, %s, reads it", ours->name,
+                      segue_dtype_text(dtype, text), r->step->number, r->step->facts->name);
 }
 
 static segue_status read_use(struct resolver *r, const struct lowering_row *row)
@@ -234,7 +295,8 @@ static segue_status read_use(struct resolver *r, const struct lowering_row *row)
     const char *wrong = bind_axes(r, &source, is_written(&r->step->facts->fields[field]), use);
     if (wrong) return fail_table(r, row, wrong);
     r->step->use_count++;
-    return SEGUE_OK;
+    r->out->merged += use->merged && !use->temp;
+    return suit_dtype(r, row, &source, &r->step->facts->fields[field]);
 }
 
 /* A parameter's value in 8 bytes: the composite's parameter of that name, an enumerator, or a number; 0 = none of them. */
@@ -309,14 +371,15 @@ static int size_by_operand(const struct resolver *r, uint8_t letter, struct lowe
 static int size_by_rule(const struct resolver *r, uint8_t letter, uint32_t known, struct lowered_size *out)
 {
     const struct shapes *s = r->shapes;
-    for (uint32_t i = 0; i < s->rule_count; i++) {
-        const struct rule *rule = &s->rules[i];
-        if (rule->kind != RULE_EQUAL || rule->left.letter != letter || rule->right.letter < 0 ||
-            rule->right.product_count || !(known >> rule->right.letter & 1) ||
+    for (uint32_t i = 0; i < 2 * s->rule_count; i++) {
+        const struct rule *rule = &s->rules[i / 2];
+        const struct term *us = i % 2 ? &rule->right : &rule->left, *other = i % 2 ? &rule->left : &rule->right;
+        if (rule->kind != RULE_EQUAL || us->letter != letter || other->letter < 0 || rule->right.product_count ||
+            !(known >> other->letter & 1) ||
             !segue_condition_holds(s->facts, &rule->condition, r->op, r->form->present))
             continue;
-        out->other = (uint8_t)rule->right.letter;
-        out->plus = rule->right.plus - rule->left.plus;
+        out->other = (uint8_t)other->letter;
+        out->plus = other->plus - us->plus;
         return 1;
     }
     return 0;
@@ -357,7 +420,9 @@ segue_status segue_lower(const struct lowering *table, const struct shapes *shap
     for (uint32_t i = 0; i < table->count && !status; i++) status = read_row(&r, &table->rows[i]);
     for (uint32_t i = 0; i < out->step_count && !status; i++) find_absent(&out->steps[i]);
     if (!status) find_sizes(&r);
-    return status;
+    if (status || !segue_lower_merges(out, shapes->facts, op, diag)) return status;
+    if (diag) diag->code = SEGUE_ERROR_UNSUPPORTED; /* here it is no wrong op, but one that the steps cannot see */
+    return SEGUE_ERROR_UNSUPPORTED;
 }
 
 /* ---- one call ------------------------------------------------------------------------------------------- */
@@ -373,6 +438,41 @@ static inline void copy(segue_tensor *to, const segue_tensor *from)
 {
     for (size_t i = 0; i < sizeof *to; i += sizeof(pair))
         memcpy((char *)to + i, (const char *)from + i, sizeof(pair));
+}
+
+static inline int can_merge(const segue_tensor *t, struct lowered_axis axis)
+{
+    const int64_t outer = t->shape[axis.from], inner = t->shape[axis.inner];
+    int64_t step;
+    return outer <= 1 || inner <= 1 ||
+           (!__builtin_mul_overflow(inner, t->stride[axis.inner], &step) && step == t->stride[axis.from]);
+}
+
+static segue_status fail_merge(const struct lowered_step *step, const struct lowered_use *use,
+                               struct lowered_axis axis, const segue_primitive_facts *facts,
+                               const segue_tensor *t, segue_diag *diag)
+{
+    return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, (uint32_t)use->source + 1,
+                      "%s: strides of axes %c and %c are %" PRId64 " and %" PRId64
+                      ", wanted the first %" PRId64 " times the second: step %u, %s, sees them as one axis",
+                      facts->fields[use->source].name, 'a' + axis.letter, 'a' + axis.inner_letter,
+                      t->stride[axis.from], t->stride[axis.inner], t->shape[axis.inner], step->number,
+                      step->facts->name);
+}
+
+segue_status segue_lower_merges(const struct lowered *l, const segue_primitive_facts *facts,
+                                const segue_op_header *op, segue_diag *diag)
+{
+    if (!l->merged) return SEGUE_OK;
+    for (uint32_t i = 0; i < l->step_count; i++)
+        for (uint32_t k = 0; k < l->steps[i].use_count; k++) {
+            const struct lowered_use *use = &l->steps[i].uses[k];
+            const segue_tensor *t = (const segue_tensor *)((const char *)op + use->from);
+            for (int d = 0; use->merged && !use->temp && d < use->rank; d++)
+                if (use->axes[d].inner >= 0 && !can_merge(t, use->axes[d]))
+                    return fail_merge(&l->steps[i], use, use->axes[d], facts, t, diag);
+        }
+    return SEGUE_OK;
 }
 
 void segue_lower_temps(const struct lowered *l, const segue_op_header *op, segue_buffer workspace,
@@ -393,7 +493,7 @@ void segue_lower_temps(const struct lowered *l, const segue_op_header *op, segue
         clear(t);
         t->data = workspace.data;
         t->offset = workspace.offset + temp->offset;
-        t->dtype = segue_dtype_of(SEGUE_F32);
+        t->dtype = segue_dtype_of(temp->dtype ? temp->dtype : SEGUE_F32);
         t->rank = (uint16_t)temp->rank;
         for (int d = temp->rank - 1; d >= 0; d--) {
             t->shape[d] = sizes[temp->axes[d].letter] + temp->axes[d].plus;
@@ -402,6 +502,14 @@ void segue_lower_temps(const struct lowered *l, const segue_op_header *op, segue
         }
         t->bytes = t->offset + (uint64_t)count * sizeof(float);
     }
+}
+
+/* Axis d of a view that is two of the source's. */
+static inline void merge(const segue_tensor *from, struct lowered_axis axis, segue_tensor *to, int d)
+{
+    const int64_t outer = from->shape[axis.from], inner = from->shape[axis.inner];
+    to->shape[d] = outer * inner;
+    to->stride[d] = from->stride[inner == 1 && outer != 1 ? axis.from : axis.inner];
 }
 
 static inline void view(const segue_tensor *from, const struct lowered_use *use,
@@ -415,7 +523,12 @@ static inline void view(const segue_tensor *from, const struct lowered_use *use,
     to->rank = use->rank;
     for (int d = 0; d < use->rank; d++) {
         const struct lowered_axis axis = use->axes[d];
-        to->shape[d] = axis.from >= 0 ? from->shape[axis.from] : sizes[axis.letter];
+        if (axis.inner >= 0 && axis.from >= 0) {
+            merge(from, axis, to, d);
+            continue;
+        }
+        to->shape[d] =
+            axis.from >= 0 ? from->shape[axis.from] : sizes[axis.letter] * sizes[axis.inner_letter];
         to->stride[d] = axis.from >= 0 ? from->stride[axis.from] : axis.letter == CONSTANT;
     }
 }

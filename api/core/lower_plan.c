@@ -154,7 +154,7 @@ static void take_state_stride(const struct lowered_step *step, const segue_primi
         if (use->field && step->facts->fields[use->field - 1].role == role) continue; /* its second state */
         if (use->source && composite->fields[use->source - 1].role == role) continue;
         for (int d = 0; d < use->rank; d++)
-            if (use->axes[d].from >= 0) out->state_stride[use->axes[d].from] = step_facts->state_stride[d];
+            if (use->axes[d].from >= 0 && use->axes[d].inner < 0) out->state_stride[use->axes[d].from] = step_facts->state_stride[d];
     }
 }
 
@@ -276,6 +276,8 @@ segue_status segue_lowered_run(const void *plan, const segue_op_header *op, segu
     struct op_storage storage;
     segue_op_header *step_op = (segue_op_header *)storage.bytes;
     segue_status status = p->capturing ? refuse_capture(p, stream, diag) : SEGUE_OK;
+    if (!status && p->lowered.merged)
+        status = segue_lower_merges(&p->lowered, segue_describe(op->primitive), op, diag);
     rest.offset += p->lowered.bytes;
     if (!status) segue_lower_temps(&p->lowered, op, workspace, sizes, temps);
     for (uint32_t i = 0; i < p->lowered.step_count && !status; i++) {

@@ -106,6 +106,7 @@ static int make_op(uint32_t id, uint64_t set, int64_t value, struct tried *t)
     for (uint32_t i = 0; i < facts->field_count; i++) {
         const segue_field_facts *f = &facts->fields[i];
         int64_t shape[SEGUE_MAX_RANK] = { 0 };
+        if (f->role == SEGUE_ROLE_REAL && must_be_set(f)) memcpy((char *)op + f->offset, &f->min, 8);
         if (f->role == SEGUE_ROLE_INT && value >= 0 && value <= (int64_t)f->max && set >> i & 1)
             memcpy((char *)op + f->offset, &value, 8);
         if (!is_tensor(f) || !(is_required(f) || set >> i & 1)) continue;
@@ -173,6 +174,20 @@ static void nonsense_tables(void **state)
         { { { LOWERING_STEP, "no_primitive", "", "" } }, "no such primitive" },
         { { { LOWERING_STEP, "gate_prep", "k:1", "" } }, "renames" },
         { { { LOWERING_STEP, "gate_prep", "k=v|w|x", "" } }, "renames" },
+        { { { LOWERING_STEP, "gate_prep", "t=h*h", "" } }, "renames" },
+        { { { LOWERING_STEP, "gate_prep", "t=1*h", "" } }, "renames" },
+        { { { LOWERING_STEP, "gate_prep", "t=t*1", "" } }, "renames" },
+        { { { LOWERING_STEP, "gate_prep", "t=t|h*v", "" } }, "renames" },
+        { { { LOWERING_STEP, "gate_prep", "t=t*h|v", "" } }, "renames" },
+        { { { LOWERING_TEMP, "t1", "t b h v", "" },
+            { LOWERING_STEP, "gate_prep", "b=1 t=t*h h=b k=v", "" },
+            { LOWERING_USE, "x", "t1", "" } },
+          "not neighbours" },
+        { { { LOWERING_STEP, "gate_prep", "t=t*v k=1", "" }, { LOWERING_USE, "x", "dt", "" } }, "one of two" },
+        { { { LOWERING_STEP, "gate_prep", "t=t*h k=v", "" }, { LOWERING_USE, "x", "x", "" } }, "used twice" },
+        { { { LOWERING_STEP, "gate_prep", "h=n*v k=1", "" }, { LOWERING_USE, "g", "dt", "" } },
+          "its place lacks" },
+        { { { LOWERING_STEP, "gate_prep", "h=k*v", "" }, { LOWERING_USE, "x", "dt", "" } }, "unknown size" },
         { { { LOWERING_STEP, "gate_prep", "k=1", "" }, { LOWERING_USE, "nobody", "dt", "" } },
           "no such operand" },
         { { { LOWERING_STEP, "gate_prep", "k=1", "" }, { LOWERING_USE, "gate", "dt", "" } },
@@ -248,9 +263,91 @@ static void views(void **state)
     assert_int_equal(r->gain.offset, temps[0].offset);
 }
 
+static const segue_attention *attention_step(const struct lowered *l, const struct tried *t,
+                                            struct op_storage *storage)
+{
+    segue_tensor temps[LOWER_TEMPS];
+    int64_t sizes[LETTERS + 1];
+    const segue_op_header *op = (const segue_op_header *)t->storage.bytes;
+    segue_lower_temps(l, op, (segue_buffer){ NULL, 0, 0 }, sizes, temps);
+    segue_lower_step(&l->steps[1], op, sizes, temps, sizeof(segue_attention), (void *)storage);
+    return (const void *)storage;
+}
+
+/* The items of LSH attention are rounds and tokens in one: of intermediates always, of an operand if its strides allow it. */
+static void merged_axes(void **state)
+{
+    struct tried t;
+    struct lowered l;
+    struct op_storage storage;
+    const segue_primitive_facts *facts = segue_describe(SEGUE_LSH_ATTENTION);
+    segue_lsh_attention *op = (segue_lsh_attention *)t.storage.bytes;
+    (void)state;
+    const uint64_t set = 1u << segue_field_index(facts, "R", 1) | 1u << segue_field_index(facts, "round_lse", 9) |
+                         1u << segue_field_index(facts, "chunk", 5);
+    assert_true(make_op(SEGUE_LSH_ATTENTION, set, 2, &t));
+    assert_ok(segue_lower(segue_lowering(SEGUE_LSH_ATTENTION), &t.shapes, &t.form, &op->header, &l, why));
+    assert_int_equal(l.step_count, 3);
+    assert_int_equal(l.merged, 1); /* round_lse [1 4 4 2] */
+    const segue_attention *a = attention_step(&l, &t, &storage);
+    assert_int_equal(a->q_index.dtype.code, segue_dtype_of(SEGUE_I32).code);
+    assert_int_equal(a->q_index.shape[2], 16);
+    assert_int_equal(a->y.shape[1], 16);
+    assert_int_equal(a->lse.shape[1], 16);
+    assert_int_equal(a->lse.stride[1], 2);
+    assert_int_equal(a->chunk, 2);
+    /* a run of fewer tokens: intermediates follow, the operand is the caller's part of a longer one, or one of its own */
+    op->x.shape[1] = op->v.shape[1] = op->y.shape[1] = op->round_lse.shape[2] = 3;
+    assert_refused(SEGUE_ERROR_OPERAND, "round_lse: strides of axes r and t are 8 and 2", "3 times",
+                   segue_lower_merges(&l, facts, &op->header, why));
+    op->round_lse.stride[1] = 6;
+    assert_ok(segue_lower_merges(&l, facts, &op->header, why));
+    a = attention_step(&l, &t, &storage);
+    assert_int_equal(a->k_index.shape[2], 12);
+    assert_int_equal(a->k_index.stride[2], 1);
+    assert_int_equal(a->y.shape[1], 12);
+    assert_int_equal(a->y.stride[1], 2 * 4);
+    assert_int_equal(a->lse.shape[1], 12);
+    /* one token, one round: strides of axes of length 1 say nothing */
+    op->round_lse.shape[2] = 1, op->round_lse.stride[1] = 9, op->round_lse.stride[2] = 1000;
+    assert_ok(segue_lower_merges(&l, facts, &op->header, why));
+    assert_int_equal(attention_step(&l, &t, &storage)->lse.stride[1], 9);
+    op->round_lse.shape[1] = 1, op->round_lse.shape[2] = 3, op->round_lse.stride[2] = 5;
+    assert_ok(segue_lower_merges(&l, facts, &op->header, why));
+    assert_int_equal(attention_step(&l, &t, &storage)->lse.stride[1], 5);
+}
+
+/* What a plan of such an op is told at once. */
+static void unmergeable(void **state)
+{
+    struct tried t;
+    struct lowered l;
+    const segue_primitive_facts *facts = segue_describe(SEGUE_LSH_ATTENTION);
+    const struct lowering *table = segue_lowering(SEGUE_LSH_ATTENTION);
+    segue_lsh_attention *op = (segue_lsh_attention *)t.storage.bytes;
+    (void)state;
+    const uint64_t set = 1u << segue_field_index(facts, "R", 1) | 1u << segue_field_index(facts, "round_lse", 9) |
+                         1u << segue_field_index(facts, "chunk", 5) |
+                         1u << segue_field_index(facts, "round_y", 7);
+    assert_true(make_op(SEGUE_LSH_ATTENTION, set, 2, &t));
+    assert_ok(segue_lower(table, &t.shapes, &t.form, &op->header, &l, why));
+    assert_int_equal(l.step_count, 4); /* and a copy of round_y */
+    op->round_y.stride[1]++;
+    assert_refused(SEGUE_ERROR_UNSUPPORTED, "round_y: strides of axes r and t are 33 and 8",
+                   "step 4, attention_merge",
+                   segue_lower(table, &t.shapes, &t.form, &op->header, &l, why));
+    op->round_y.stride[1]--;
+    op->round_y.dtype = segue_dtype_of(SEGUE_BF16);
+    assert_ok(segue_lower(table, &t.shapes, &t.form, &op->header, &l, why));
+    op->round_lse.dtype = segue_dtype_of(SEGUE_F16);
+    assert_refused(SEGUE_ERROR_UNSUPPORTED, "round_lse: f16, wanted f32 or f64", "step 3, attention_merge, reads it",
+                   segue_lower(table, &t.shapes, &t.form, &op->header, &l, why));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(names), cmocka_unit_test(random_ops),
-                                        cmocka_unit_test(nonsense_tables), cmocka_unit_test(views) };
+                                        cmocka_unit_test(nonsense_tables), cmocka_unit_test(views),
+                                        cmocka_unit_test(merged_axes), cmocka_unit_test(unmergeable) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

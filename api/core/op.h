@@ -25,6 +25,12 @@ static inline int is_required(const segue_field_facts *f)
     return f->role == SEGUE_ROLE_IN || f->role == SEGUE_ROLE_OUT;
 }
 
+/* A parameter without a default: the one that init gives is outside its range. */
+static inline int must_be_set(const segue_field_facts *f)
+{
+    return !is_tensor(f) && !(f->initial >= f->min && f->initial <= f->max);
+}
+
 static inline const segue_tensor *tensor_at(const segue_op_header *op, const segue_field_facts *f)
 {
     return (const segue_tensor *)((const char *)op + f->offset);

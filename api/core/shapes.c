@@ -99,7 +99,7 @@ static const char *parse_operands(const segue_primitive_facts *facts, const char
     for (*set = 0;; p++) {
         const size_t n = word_length(p = skip_spaces(p));
         const int field = segue_field_index(facts, p, n);
-        if (field < 0) return NULL;
+        if (field < 0 || facts->fields[field].role == SEGUE_ROLE_REAL) return NULL;
         *set |= (uint64_t)1 << field;
         p = skip_spaces(p + n);
         if (*p != '|') return p;
@@ -121,6 +121,17 @@ static int has_frozen_products(const struct term *term, uint32_t dynamic)
     return !term->product_count || term->letter < 0 || !(dynamic >> term->letter & 1);
 }
 
+/* What follows the % of "t % chunk == 0". */
+static const char *parse_divisor(const segue_primitive_facts *facts, const char *p, struct rule *rule)
+{
+    const struct term *const left = &rule->left, *const right = &rule->right;
+    rule->right = (struct term){ .letter = -1, .field = -1 };
+    p = parse_product(facts, p, 1, &rule->right);
+    if (!p || right->product_count || (right->letter < 0 && right->field < 0 && right->plus < 1)) return NULL;
+    if ((left->letter < 0 && left->field < 0) || left->plus || left->product_count) return NULL;
+    return !strncmp(p, "== 0", 4) ? skip_spaces(p + 4) : NULL;
+}
+
 static const char *parse_relation(const struct shapes *shapes, const char *p, struct rule *rule)
 {
     const segue_primitive_facts *facts = shapes->facts;
@@ -135,12 +146,10 @@ static const char *parse_relation(const struct shapes *shapes, const char *p, st
         return parse_operands(facts, p, &rule->operands);
     }
     rule->kind = *after == '%' ? RULE_DIVIDES : *after == '>' ? RULE_AT_LEAST : RULE_EQUAL;
-    after = parse_term(facts, after + (rule->kind == RULE_DIVIDES ? 1 : 2), &rule->right);
+    if (rule->kind == RULE_DIVIDES) return parse_divisor(facts, after + 1, rule);
+    after = parse_term(facts, after + 2, &rule->right);
     if (!after || rule->left.product_count || !has_frozen_products(&rule->right, shapes->dynamic)) return NULL;
-    if (rule->kind != RULE_DIVIDES) return after;
-    if (rule->left.letter < 0 || rule->left.plus || rule->right.plus || rule->right.product_count)
-        return NULL; /* plain letters only */
-    return !strncmp(after, "== 0", 4) ? skip_spaces(after + 4) : NULL;
+    return after;
 }
 
 /* One of the parameter's enumerators, or a number. */

@@ -1,10 +1,13 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A description's axes and rules in parsed form. Axes are letters a-z; a rule is
- *     X == Y | X >= Y | X % Y == 0 | operand [| operand] | no operand [| operand]      [if C | unless C]
+ *     X == Y | X >= Y | A % B == 0 | operand [| operand] | no operand [| operand]      [if C | unless C]
  * X is a letter, an integer parameter or a number, with an optional + or - number; Y is the same, or a sum of products of
- * frozen axes and numbers ("k*k + k + 1"). C is names joined by |, of which the last may be compared: an operand (is
- * present), an integer parameter (is not 0), parameter == VALUE [| VALUE] (an enumerator, or a number below 64). */
+ * frozen axes and numbers ("k*k + k + 1"). "n == t" tells either axis where operands tell only the other. A is a letter or an
+ * integer parameter, B the same or a number from 1; of 0, which a parameter may be, only 0 is a multiple. An operand may be an
+ * integer parameter: there if not 0. C is names joined by |, of which the last may be compared: an operand (is present), an
+ * integer parameter (is not 0), parameter == VALUE [| VALUE] (an enumerator, or a number below 64).
+ */
 #ifndef SEGUE_CORE_SHAPES_H
 #define SEGUE_CORE_SHAPES_H
 
@@ -41,7 +44,7 @@ enum rule_kind { RULE_EQUAL, RULE_AT_LEAST, RULE_DIVIDES, RULE_NEEDS, RULE_FORBI
 struct rule {
     enum rule_kind kind;
     struct term left, right;
-    uint64_t operands; /* NEEDS: any of these fields; FORBIDS: none of them (bit = index) */
+    uint64_t operands; /* NEEDS: any of these fields; FORBIDS: none of them (bit = index); parameters: not 0 */
     struct condition condition;
     const char *text; /* in the description */
     int text_length;
@@ -62,6 +65,13 @@ int segue_parse_axes(const char *dims, struct axis axes[SEGUE_MAX_RANK]);
 
 /* SEGUE_ERROR_INTERNAL with words when the description itself does not parse. */
 segue_status segue_parse_shapes(const segue_primitive_facts *facts, struct shapes *out, segue_diag *diag);
+
+/* Whether value is a multiple of divisor, whatever both are. */
+static inline int segue_divides(int64_t divisor, int64_t value)
+{
+    if (divisor == 0) return value == 0;
+    return divisor == -1 || value % divisor == 0; /* INT64_MIN / -1 is no number */
+}
 
 int segue_field_index(const segue_primitive_facts *facts, const char *name,
                       size_t length); /* -1 = no such field */

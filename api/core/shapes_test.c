@@ -90,6 +90,29 @@ static void relations(void **state)
     assert_int_equal(strncmp(s.rules[3].text, "b==1 if ids", (size_t)s.rules[3].text_length), 0);
 }
 
+/* "A % B == 0" of letters, parameters and numbers. */
+static void multiples(void **state)
+{
+    const segue_primitive_facts facts =
+        facts_with("d % g == 0; size % 2 == 0 unless ids; t % size == 0; size % map == 0; size % d == 0; b % 2*3 == 0");
+    struct shapes s;
+    (void)state;
+    assert_ok(segue_parse_shapes(&facts, &s, why));
+    assert_int_equal(s.rule_count, 6);
+    for (uint32_t i = 0; i < s.rule_count; i++) assert_int_equal(s.rules[i].kind, RULE_DIVIDES);
+    assert_int_equal(s.rules[1].left.field, 3);
+    assert_int_equal(s.rules[1].right.plus, 2);
+    assert_int_equal(s.rules[1].condition.unless, 1);
+    assert_int_equal(s.rules[2].left.letter, 't' - 'a');
+    assert_int_equal(s.rules[2].right.field, 3);
+    assert_int_equal(s.rules[3].right.field, 6);
+    assert_int_equal(s.rules[4].right.letter, 'd' - 'a');
+    assert_int_equal(s.rules[5].right.plus, 6);
+    assert_true(segue_divides(3, 9) && segue_divides(3, 0) && segue_divides(-3, 9) && segue_divides(0, 0));
+    assert_false(segue_divides(3, 8) || segue_divides(0, 8) || segue_divides(0, -1));
+    assert_true(segue_divides(-1, INT64_MIN));
+}
+
 /* Right sides that are sums of products, and what they come to. */
 static void sums(void **state)
 {
@@ -208,6 +231,16 @@ static void nonsense(void **state)
                                          "d == k*k + m*m + g*g",
                                          "d*2 == k",
                                          "d % 2*k == 0",
+                                         "d % 0 == 0",
+                                         "d % 2 + 1 == 0",
+                                         "d + 1 % 2 == 0",
+                                         "6 % d == 0",
+                                         "eps % 2 == 0",
+                                         "d % eps == 0",
+                                         "d % ids == 0",
+                                         "d % 2 == 1",
+                                         "d % size * 2 == 0",
+                                         "no eps if ids",
                                          "d == k if map ==",
                                          "d == k if map == BIG",
                                          "d == k if map == RFF |",
@@ -262,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(axes),          cmocka_unit_test(relations),  cmocka_unit_test(presence),
+        cmocka_unit_test(multiples),
         cmocka_unit_test(sums),          cmocka_unit_test(conditions), cmocka_unit_test(nonsense),
         cmocka_unit_test(nonsense_axes), cmocka_unit_test(too_many),
     };

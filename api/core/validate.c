@@ -196,6 +196,15 @@ static segue_status check_tensor(struct job *job, int i, int first_of_kind[8])
     return check_memory(job, i, t);
 }
 
+/* The default of a parameter that has none. */
+static segue_status fail_unset(struct job *job, int i)
+{
+    const segue_field_facts *f = field(job, i);
+    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1,
+                      "%s: required: wanted %.15g to %.15g, given %.15g: %s", f->name, f->min, f->max,
+                      f->initial, f->doc);
+}
+
 static segue_status check_parameter(struct job *job, int i)
 {
     const segue_primitive_facts *facts = job->shapes->facts;
@@ -206,11 +215,13 @@ static segue_status check_parameter(struct job *job, int i)
     if (f->role == SEGUE_ROLE_REAL) {
         memcpy(&value, at, 8);
         if (value >= f->min && value <= f->max) return SEGUE_OK; /* false for NaN */
+        if (must_be_set(f) && value == f->initial) return fail_unset(job, i);
         return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: %.17g, wanted %.17g to %.17g",
                           f->name, value, f->min, f->max);
     }
     memcpy(&whole, at, 8);
     if (whole >= (int64_t)f->min && whole <= (int64_t)f->max) return SEGUE_OK;
+    if (must_be_set(f) && whole == (int64_t)f->initial) return fail_unset(job, i);
     char names[200] = "";
     for (uint32_t k = 0, n = 0; k < facts->enum_count && n < sizeof names; k++)
         if (!strcmp(facts->enums[k].param, f->name))
@@ -238,14 +249,16 @@ static int term_field(const struct job *job, const struct term *term)
 static segue_status fail_relation(struct job *job, const struct rule *rule, int64_t left, int64_t right)
 {
     static const char *const wants[] = {
-        [RULE_EQUAL] = "wanted", [RULE_AT_LEAST] = "wanted at least", [RULE_DIVIDES] = "which should divide"
+        [RULE_EQUAL] = "wanted", [RULE_AT_LEAST] = "wanted at least", [RULE_DIVIDES] = "wanted a multiple of"
     };
+    const char *wants_text = wants[rule->kind];
     int blame = term_field(job, &rule->left), from = term_field(job, &rule->right);
     int64_t given = left, wanted = right;
     const struct term *term = &rule->left;
     char letter[4] = "", origin[80] = "";
-    if (rule->kind == RULE_DIVIDES) { /* "d % g == 0": g is to blame */
-        const int swap = blame;
+    if (rule->kind == RULE_DIVIDES && rule->left.letter >= 0 && rule->right.letter >= 0) {
+        const int swap = blame; /* "d % g == 0": g is to blame */
+        wants_text = "which should divide";
         blame = from, from = swap;
         given = right, wanted = left;
         term = &rule->right;
@@ -255,7 +268,7 @@ static segue_status fail_relation(struct job *job, const struct rule *rule, int6
     return segue_fail(
         job->diag, SEGUE_ERROR_OPERAND, PHASE, blame + 1, "%s: %s is %" PRId64 ", %s %" PRId64 " (%.*s%s)",
         blame >= 0 ? field(job, blame)->name : job->shapes->facts->name, letter[0] ? letter : "value", given,
-        wants[rule->kind], wanted, rule->text_length, rule->text, origin);
+        wants_text, wanted, rule->text_length, rule->text, origin);
 }
 
 static void list_names(const struct job *job, uint64_t set, char *text, size_t size)
@@ -304,9 +317,19 @@ static segue_status fail_valued(struct job *job, const struct rule *rule, int bl
                       rule->text_length, rule->text);
 }
 
+static uint64_t set_parameters(const struct job *job, uint64_t fields)
+{
+    uint64_t out = 0;
+    for (uint64_t set = fields; set; set &= set - 1) {
+        const int i = __builtin_ctzll(set);
+        if (!is_tensor(field(job, i)) && segue_parameter_value(field(job, i), job->op)) out |= set & -set;
+    }
+    return out;
+}
+
 static segue_status check_presence(struct job *job, const struct rule *rule)
 {
-    const uint64_t given = rule->operands & job->form->present;
+    const uint64_t given = rule->operands & (job->form->present | set_parameters(job, rule->operands));
     const int needs = rule->kind == RULE_NEEDS;
     int parameter;
     char names[160];
@@ -329,22 +352,28 @@ static segue_status check_presence(struct job *job, const struct rule *rule)
                       field(job, condition)->name, names);
 }
 
+/* An axis that nothing but this rule tells: "s == b" says what s is, and "n == t" what t is. */
+static void bind_axis(struct job *job, const struct term *term, int64_t value, const struct term *from)
+{
+    if (term->letter < 0 || term->product_count || value < term->plus) return;
+    job->form->dims[term->letter] = value - term->plus;
+    job->form->origin[term->letter] = term_field(job, from);
+}
+
 static segue_status check_rule(struct job *job, const struct rule *rule)
 {
     if (!segue_condition_holds(job->shapes->facts, &rule->condition, job->op, job->form->present))
         return SEGUE_OK;
     if (rule->kind >= RULE_NEEDS) return check_presence(job, rule);
     const int64_t left = term_value(job, &rule->left), right = term_value(job, &rule->right);
-    if (left == UNBOUND && right != UNBOUND && rule->kind == RULE_EQUAL && rule->left.letter >= 0) {
-        job->form->dims[rule->left.letter] =
-            right - rule->left.plus; /* "s == b": nothing else says what s is */
-        job->form->origin[rule->left.letter] = term_field(job, &rule->right);
+    if (left == UNBOUND || right == UNBOUND) {
+        if (rule->kind == RULE_EQUAL && right != UNBOUND) bind_axis(job, &rule->left, right, &rule->right);
+        if (rule->kind == RULE_EQUAL && left != UNBOUND) bind_axis(job, &rule->right, left, &rule->left);
         return SEGUE_OK;
     }
-    if (left == UNBOUND || right == UNBOUND) return SEGUE_OK;
     const int good = rule->kind == RULE_EQUAL      ? left == right
                      : rule->kind == RULE_AT_LEAST ? left >= right
-                                                   : right > 0 && left % right == 0;
+                                                   : segue_divides(right, left);
     return good ? SEGUE_OK : fail_relation(job, rule, left, right);
 }
 

@@ -6,6 +6,7 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef int i32;
 typedef long long i64;
+typedef unsigned long long u64;
 
 /* Room for 512 items on a multiprocessor, which leaves 128 registers each: without the second bound ptxas aims
  * at more items and spills. */

@@ -6,31 +6,6 @@
  * The gates of a batch row are one list, of which a group takes GROUP x GATE_EACH at a time: one division of 64 bits for all
  * of them, two of 32 bits for each. Launch: groups (parts, batch). Key: ACT. */
 
-/* log x: -infinity of 0. x = 2^e m with m from sqrt 1/2 to sqrt 2, log m = 2 atanh(f / (2 + f)). */
-FUNC float natural_log(float x)
-{
-    u32 bits = f32_bits(x);
-    int e = (int)(bits - 0x3f3504f3u) >> 23;
-    float f = bits_f32(bits - ((u32)e << 23)) - 1.0f, s = f / (f + 2.0f), q = s * s, n = (float)e, y;
-    y = FMA(FMA(FMA(0.222222222f, q, 0.285714286f), q, 0.4f), q, 0.666666667f);
-    y = FMA(s * q, y, s + s);
-    y = FMA(n, 0.693359375f, FMA(n, -2.12194440e-4f, y)); /* ln 2 in two parts, the first of 10 bits */
-    return x < 1.17549435e-38f ? (x < 0.0f ? bits_f32(0x7fc00000u) : -INF) : x < INF ? y : x;
-}
-
-/* From 0.625 on the quotient has all digits; below, an odd polynomial, a minimax fit of our own. */
-FUNC float hyperbolic_tangent(float x)
-{
-    float a = MAX(x, -x), z = x * x, p;
-    if (a < 0.625f) {
-        p = FMA(FMA(-0.005716202781f, z, 0.02064970881f), z, -0.05374317244f);
-        p = FMA(FMA(p, z, 0.1333148628f), z, -0.3333328366f);
-        return FMA(x * z, p, x);
-    }
-    p = 1.0f - 2.0f / (natural_exp(a + a) + 1.0f);
-    return x < 0.0f ? -p : x > 0.0f ? p : x; /* NaN: as it is */
-}
-
 /* log(l + (1 - l) sigmoid(x)) by the larger of its two terms. */
 FUNC float log_mix(float l, float x)
 {

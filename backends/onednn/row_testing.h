@@ -275,6 +275,8 @@ static inline void run_row(const segue_row *row, struct test_device *d, const se
         assert_int_equal((unsigned char)memory[GUARD + bytes + (size_t)i], 0xff);
     }
     free(memory);
+    if (plan.release) plan.release(plan.data, &d->kit);
+    if (smaller.release) smaller.release(smaller.data, &d->kit);
 }
 
 #endif

@@ -8,6 +8,7 @@ typedef ushort u16;
 typedef uint u32;
 typedef int i32;
 typedef long i64;
+typedef ulong u64;
 
 #define KERNEL(name) kernel __attribute__((reqd_work_group_size(GROUP, 1, 1))) void name
 /* Not left to the compiler: PoCL 3.1 gives all groups one LOCAL array where a function of its own reaches it. */

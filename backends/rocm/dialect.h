@@ -8,6 +8,7 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef int i32;
 typedef long long i64;
+typedef unsigned long long u64;
 
 #define KERNEL(name) extern "C" __attribute__((global, amdgpu_flat_work_group_size(GROUP, GROUP))) void name
 #define FUNC static inline __attribute__((device, always_inline, unused))

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "../grammar/case_facts.h"
+
 static void *copied(const void *from, int64_t count, size_t size)
 {
     void *to = from ? malloc(count ? (size_t)count * size : 1) : NULL;
@@ -33,15 +35,19 @@ static int copy(struct call *out, const segue_primitive_facts *p, const segue_op
     return 0;
 }
 
-/* Letters that a rule ties to t in this very call: keys, where they are as many as queries. */
+/* Letters that a rule ties to t in this very call: keys, where they are as many as queries. They grow as t grows. */
 static uint32_t letters_as_long(const struct test_case *c)
 {
     uint32_t letters = 0;
     for (char letter = 'a'; letter <= 'z'; letter++) {
         struct descriptor d = c->d;
         if (!is_token_letter(c->primitive, letter)) continue;
-        d.axis[letter - 'a'] = AXIS_NOT_GIVEN;
-        if (letter == 't' || descriptor_axis(&d, letter) != AXIS_NOT_GIVEN) letters |= 1u << (letter - 'a');
+        d.axis['t' - 'a'] = descriptor_axis(&d, 't'); /* which may be told by another */
+        if (letter != 't') d.axis[letter - 'a'] = AXIS_NOT_GIVEN;
+        const int64_t before = descriptor_axis(&d, letter);
+        d.axis['t' - 'a']++;
+        if (letter == 't' || (before != AXIS_NOT_GIVEN && descriptor_axis(&d, letter) == before + 1))
+            letters |= 1u << (letter - 'a');
     }
     return letters;
 }
@@ -95,7 +101,7 @@ int call_numbers(const struct call *c, enum gauge_kind kind, struct call_numbers
         const struct operand *o = &c->operands[i];
         if (!o->facts) continue;
         segue_tensor t = segue_tensor_of(o->whole, segue_dtype_id(o->view.dtype), o->view.rank, o->view.shape);
-        if (is_floating(o)) {
+        if (is_floating(o) || is_output(o)) {
             if (!(out->of[i] = gauge_numbers_new(kind, o->count))) return -1;
             for (int64_t k = 0; o->value && k < o->count; k++) gauge_set(out->of[i], k, o->value[k]);
             t.data = out->of[i];
@@ -227,6 +233,41 @@ int call_slice_tokens(struct call *c, int64_t first, int64_t count)
     return result;
 }
 
+/* The letters of keys that are no tokens, without spaces. */
+static void letters_of_keys(const struct call *c, char letters[27])
+{
+    const struct case_facts *facts = case_facts_of(c->primitive->name);
+    for (const char *at = facts && facts->keys ? facts->keys : ""; *at; at++)
+        if (*at != ' ' && !(c->as_long >> (*at - 'a') & 1)) *letters++ = *at;
+    *letters = 0;
+}
+
+int call_slice_keys(struct call *c, int64_t first, int64_t count)
+{
+    char letters[27];
+    int result = 0;
+    letters_of_keys(c, letters);
+    for (const char *at = letters; *at; at++)
+        if (call_slice(c, *at, first, count)) result = -1;
+    return result;
+}
+
+int call_key_axis(const struct call *c, const struct operand *o)
+{
+    char letters[27];
+    letters_of_keys(c, letters);
+    for (const char *at = letters; o->facts && *at; at++)
+        if (plain_axis(o->facts, *at) >= 0) return plain_axis(o->facts, *at);
+    return -1;
+}
+
+int64_t call_keys(const struct call *c)
+{
+    char letters[27];
+    letters_of_keys(c, letters);
+    return letters[0] ? call_axis(c, letters[strlen(letters) - 1]) : -1;
+}
+
 int call_token_axis(const struct call *c, const struct operand *o)
 {
     for (char letter = 'a'; o->facts && letter <= 'z'; letter++)
@@ -267,6 +308,8 @@ int64_t call_axis(const struct call *c, char letter)
         const char *plus = strchr(o->facts->dims, letter) + 1; /* "s+1" */
         return o->view.shape[axis] - (*plus == '+' ? strtoll(plus + 1, NULL, 10) : 0);
     }
+    for (char other = 'a'; letter == 't' && other <= 'z'; other++) /* tokens by other names: "n == t", "e == t" */
+        if (other != 't' && c->as_long >> (other - 'a') & 1 && call_axis(c, other) >= 0) return call_axis(c, other);
     return -1;
 }
 

@@ -16,7 +16,7 @@ struct call {
     uint8_t over
         [DESCRIPTOR_FIELDS]; /* of an outgoing state: 1 + field in whose place it lies; 0 = a place of its own */
     /* What the reference does, after call_look(): */
-    unsigned char *touched[DESCRIPTOR_FIELDS]; /* [count] GAUGE_READ, GAUGE_WRITTEN; of floating operands */
+    unsigned char *touched[DESCRIPTOR_FIELDS]; /* [count] GAUGE_READ, GAUGE_WRITTEN; not of integers that are read */
     double *wanted[DESCRIPTOR_FIELDS];         /* [count] of written operands, unrounded */
     unsigned char
         *marked[DESCRIPTOR_FIELDS]; /* [count] of inputs: in; of written operands: depends on one of those */
@@ -29,8 +29,8 @@ void call_free(struct call *c);
 
 /* Runs the reference over the call. 0; -1 = there is none, -2 = no memory. */
 int call_look(struct call *c);
-/* Gauge numbers with the call's values behind every floating operand; *op: a copy that points to them, and to the integers.
- * 0, or -1 = no memory. call_numbers_free() is legal after either. */
+/* Gauge numbers with the call's values behind every floating operand and every written one; *op: a copy that points to
+ * them, and to the integers. 0, or -1 = no memory. call_numbers_free() is legal after either. */
 struct call_numbers {
     struct gauge_numbers *of[DESCRIPTOR_FIELDS];
     segue_op_header *op;
@@ -46,6 +46,12 @@ int plain_axis(const segue_field_facts *f, char letter);
 int call_slice(struct call *c, char letter, int64_t first, int64_t count);
 /* The same of the tokens: of t, and of what is as long. */
 int call_slice_tokens(struct call *c, int64_t first, int64_t count);
+/* The same of the keys, where the primitive's case facts name such axes, but for those that are tokens. */
+int call_slice_keys(struct call *c, int64_t first, int64_t count);
+/* The axis of an operand along which such keys lie; -1 = none. */
+int call_key_axis(const struct call *c, const struct operand *o);
+/* How many keys there are: rows of them; -1 = the primitive knows no such axes. */
+int64_t call_keys(const struct call *c);
 /* The axis of an operand along which the call's tokens lie; -1 = none. */
 int call_token_axis(const struct call *c, const struct operand *o);
 /* One operand only. */
@@ -60,7 +66,7 @@ int call_add(struct call *c, uint32_t field, const segue_tensor *view);
 /* Writes the views into op; after the last edit. */
 void call_settle(struct call *c);
 
-int64_t call_axis(const struct call *c, char letter);        /* its size; -1 = no operand has it */
+int64_t call_axis(const struct call *c, char letter);        /* its size; of t that of what is as long; -1 = no operand has it */
 uint32_t call_field(const struct call *c, const char *name); /* a present operand; field_count = none */
 /* The incoming state of an outgoing one (same rank among its kind); field_count = none. */
 uint32_t state_partner(const segue_primitive_facts *p, uint32_t field);

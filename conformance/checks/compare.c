@@ -22,6 +22,12 @@ struct window *map_axis(struct map *m, char letter)
     return &m->axis[letter - 'a'];
 }
 
+void map_tokens(struct map *m, const struct call *c, struct window w)
+{
+    for (int i = 0; i < 26; i++)
+        if (c->as_long >> i & 1) m->axis[i] = w;
+}
+
 const struct bounds *unless_declared(const struct exam *e, uint32_t flags, const struct bounds *otherwise)
 {
     return (e->row.determinism & flags) == flags ? NULL : otherwise;

@@ -121,6 +121,7 @@ struct map {
 };
 struct map map_all(void); /* everything is where it is */
 struct window *map_axis(struct map *m, char letter);
+void map_tokens(struct map *m, const struct call *c, struct window w); /* t, and what is as long */
 
 struct comparison {
     enum check kind;

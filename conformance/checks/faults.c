@@ -48,6 +48,17 @@ static int find_axis(const struct operand *o, char letter, struct axis *out)
     return 0;
 }
 
+/* The axis of its tokens. */
+static int find_tokens(const struct test_case *c, uint32_t field, struct axis *out)
+{
+    const struct operand *o = &c->operands[field];
+    const int at = token_axis(c->primitive, o->facts);
+    if (at < 0) return -1;
+    *out = (struct axis){ o->view.shape[at], 1 };
+    for (int k = at + 1; k < o->view.rank; k++) out->inner *= o->view.shape[k];
+    return 0;
+}
+
 static int64_t index_along(const struct axis *a, int64_t i)
 {
     return i / a->inner % a->size;
@@ -65,7 +76,7 @@ static int zeros(const struct test_case *c, uint32_t field, const struct bound *
 static int one_token_late(const struct test_case *c, uint32_t field, const struct bound *right, double *out)
 {
     struct axis t;
-    if (find_axis(&c->operands[field], 't', &t) || t.size < 2) return 1;
+    if (find_tokens(c, field, &t) || t.size < 2) return 1;
     for (int64_t i = 0; i < right->count; i++) out[i] = index_along(&t, i) ? right->value[i - t.inner] : 0;
     return finished(right, out);
 }
@@ -73,7 +84,7 @@ static int one_token_late(const struct test_case *c, uint32_t field, const struc
 static int last_chunk_zero(const struct test_case *c, uint32_t field, const struct bound *right, double *out)
 {
     struct axis t;
-    if (find_axis(&c->operands[field], 't', &t) || t.size < 1) return 1;
+    if (find_tokens(c, field, &t) || t.size < 1) return 1;
     const int64_t first = (t.size - 1) / TILE * TILE;
     for (int64_t i = 0; i < right->count; i++) out[i] = index_along(&t, i) < first ? right->value[i] : 0;
     return finished(right, out);
@@ -343,8 +354,9 @@ static int answer_from(const struct test_case *c, uint32_t field, const struct b
 {
     struct axis t = { 1, 1 };
     struct call call;
-    const int in_time = !find_axis(&c->operands[field], 't', &t);
     int result = call_of_case(&call, c);
+    const int in_time =
+        !result && call_token_axis(&call, &c->operands[field]) >= 0 && !find_tokens(c, field, &t);
     if (!result && first) clear_states(&call, NULL);
     if (!result) result = call_slice_tokens(&call, first, count);
     call_settle(&call);

@@ -14,6 +14,7 @@ static const struct identity identities[] = {
     { "identity:decode", can_split, identity_decode },         /* prefill, then single tokens */
     { "identity:causality", has_future, identity_causality },  /* the future is NaN */
     { "identity:reach", has_tokens, identity_reach },          /* one token is NaN */
+    { "identity:parts", has_parts, identity_parts },           /* over some keys, over the others, joined */
     { "identity:separate", has_sequences, identity_separate }, /* each sequence alone */
     { "identity:reverse", has_sequences, identity_reverse },   /* the sequences in another order */
     { "identity:layout", always, identity_layout },            /* the same values lie elsewhere */
@@ -76,17 +77,26 @@ static int64_t clamped(int64_t x, int64_t last)
     return x < 0 ? 0 : x > last ? last : x;
 }
 
-struct sequence sequence_of(const struct call *c, int64_t s)
+static struct sequence between(const struct call *c, const char *offsets, int64_t s, int64_t all)
 {
-    const int64_t t = call_axis(c, 't');
-    const uint32_t packed = call_field(c, "cu_seqlens");
-    struct sequence q = { 0, t };
+    const uint32_t packed = call_field(c, offsets);
+    struct sequence q = { 0, all };
     if (packed == c->primitive->field_count) return q;
-    const int32_t *offsets = c->operands[packed].whole;
-    q.first = clamped(offsets[s], t);
-    q.count = clamped(offsets[s + 1], t) - q.first;
+    const int32_t *at = c->operands[packed].whole;
+    q.first = clamped(at[s], all);
+    q.count = clamped(at[s + 1], all) - q.first;
     if (q.count < 0) q.count = 0;
     return q;
+}
+
+struct sequence sequence_of(const struct call *c, int64_t s)
+{
+    return between(c, "cu_seqlens", s, call_axis(c, 't'));
+}
+
+struct sequence keys_of(const struct call *c, int64_t s)
+{
+    return between(c, "cu_seqlens_k", s, call_keys(c));
 }
 
 struct slots slots_of(const struct call *c, int64_t s)

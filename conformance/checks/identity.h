@@ -22,6 +22,9 @@ int has_future(const struct exam *e);
 int has_tokens(const struct exam *e);
 void identity_causality(struct exam *e, const char *check);
 void identity_reach(struct exam *e, const char *check);
+/* parts */
+int has_parts(const struct exam *e);
+void identity_parts(struct exam *e, const char *check);
 /* batch */
 int has_sequences(const struct exam *e);
 void identity_separate(struct exam *e, const char *check);
@@ -60,6 +63,7 @@ struct sequence {
 int is_packed(const struct call *c);
 int64_t sequence_count(const struct call *c);
 struct sequence sequence_of(const struct call *c, int64_t s);
+struct sequence keys_of(const struct call *c, int64_t s); /* of a packed call with cu_seqlens_k */
 /* Pool rows of a sequence; -1 = none, as is any value outside the pool. */
 struct slots {
     int64_t read, write;

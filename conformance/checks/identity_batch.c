@@ -17,6 +17,12 @@ static int has_slots(const struct call *c)
     return call_field(c, "slot") < c->primitive->field_count;
 }
 
+/* Whether packed sequences have offsets of their keys, too. */
+static int has_keys(const struct call *c)
+{
+    return call_field(c, "cu_seqlens_k") < c->primitive->field_count;
+}
+
 /* Sequence s as a call of its own. */
 static int alone(struct call *c, int64_t s, struct map *m)
 {
@@ -26,7 +32,12 @@ static int alone(struct call *c, int64_t s, struct map *m)
     if (is_packed(c)) {
         call_drop(c, field_named(c->primitive, "cu_seqlens"));
         failed |= call_slice_tokens(c, q.first, q.count);
-        *map_axis(m, 't') = (struct window){ 0, q.count, q.first, 1 };
+        map_tokens(m, c, (struct window){ 0, q.count, q.first, 1 });
+        if (has_keys(c)) {
+            const struct sequence k = keys_of(c, s);
+            call_drop(c, field_named(c->primitive, "cu_seqlens_k"));
+            failed |= call_slice_keys(c, k.first, k.count);
+        }
     } else {
         failed |= call_slice(c, 'b', s, 1);
         *map_axis(m, 'b') = (struct window){ 0, 1, s, 1 };
@@ -83,34 +94,60 @@ static void renumber_slots(struct call *c)
         if (o->whole[i] >= 0 && o->whole[i] < rows) o->whole[i] = (int32_t)(rows - 1 - o->whole[i]);
 }
 
-/* Packed sequences lie one behind the other, within the tokens. */
-static int is_orderly(const struct call *c)
+/* What packed sequences are cut out of: tokens, or their keys. */
+struct line {
+    const char *offsets;
+    int64_t all;
+    int (*axis)(const struct call *c, const struct operand *o);
+    struct sequence (*of)(const struct call *c, int64_t s);
+};
+
+static struct line line_of_tokens(const struct call *c)
 {
-    const struct operand *o = &c->operands[call_field(c, "cu_seqlens")];
+    return (struct line){ "cu_seqlens", call_axis(c, 't'), call_token_axis, sequence_of };
+}
+
+static struct line line_of_keys(const struct call *c)
+{
+    return (struct line){ "cu_seqlens_k", call_keys(c), call_key_axis, keys_of };
+}
+
+/* Packed sequences lie one behind the other. */
+static int is_orderly(const struct call *c, const struct line *line)
+{
+    const struct operand *o = &c->operands[call_field(c, line->offsets)];
     for (int64_t i = 0; i < o->count; i++)
-        if (o->whole[i] < (i ? o->whole[i - 1] : 0) || o->whole[i] > call_axis(c, 't')) return 0;
+        if (o->whole[i] < (i ? o->whole[i - 1] : 0) || o->whole[i] > line->all) return 0;
     return 1;
 }
 
-/* Tokens of packed sequences change places; from: [t], start: [sequences] where each begins then. */
-static int reorder(struct call *c, int64_t *from, int64_t *start)
+/* Packed sequences change places; start: [sequences] where each begins then. */
+static int reorder(struct call *c, const struct line *line, int64_t *start)
 {
-    const int64_t count = sequence_count(c), t = call_axis(c, 't');
-    struct operand *offsets = &c->operands[call_field(c, "cu_seqlens")];
-    int64_t at = offsets->whole[0];
-    int failed = 0;
-    for (int64_t i = 0; i < t; i++) from[i] = i;
-    for (int64_t s = count - 1; s >= 0; s--) {
-        const struct sequence q = sequence_of(c, s);
+    const int64_t count = sequence_count(c);
+    struct operand *offsets = &c->operands[call_field(c, line->offsets)];
+    int64_t at = offsets->whole[0], *from = calloc((size_t)line->all + 1, sizeof *from);
+    int failed = !from;
+    for (int64_t i = 0; !failed && i < line->all; i++) from[i] = i;
+    for (int64_t s = count - 1; !failed && s >= 0; s--) {
+        const struct sequence q = line->of(c, s);
         start[s] = at;
         for (int64_t i = 0; i < q.count; i++) from[at++] = q.first + i;
     }
-    for (uint32_t i = 0; i < c->primitive->field_count; i++) {
-        const int axis = call_token_axis(c, &c->operands[i]);
+    for (uint32_t i = 0; !failed && i < c->primitive->field_count; i++) {
+        const int axis = line->axis(c, &c->operands[i]);
         if (axis >= 0) failed |= operand_permute(&c->operands[i], axis, from);
     }
-    for (int64_t k = 0; k < count; k++) offsets->whole[k] = (int32_t)start[count - 1 - k];
+    for (int64_t k = 0; !failed && k < count; k++) offsets->whole[k] = (int32_t)start[count - 1 - k];
+    free(from);
     return failed;
+}
+
+static int reorder_all(struct call *c, int64_t *start)
+{
+    const struct line tokens = line_of_tokens(c), keys = line_of_keys(c);
+    if (has_keys(c) && reorder(c, &keys, start)) return -1;
+    return reorder(c, &tokens, start);
 }
 
 static void compare_reordered(struct exam *e, const struct call *c, const struct answer *a, struct map *m,
@@ -118,7 +155,7 @@ static void compare_reordered(struct exam *e, const struct call *c, const struct
 {
     for (int64_t s = 0; s < sequence_count(c); s++) {
         const struct sequence q = sequence_of(&e->study->call, s);
-        *map_axis(m, 't') = (struct window){ start[s], start[s] + q.count, q.first, 1 };
+        map_tokens(m, c, (struct window){ start[s], start[s] + q.count, q.first, 1 });
         if (!exam_compare(e, c, a, m, how)) return;
     }
 }
@@ -126,14 +163,13 @@ static void compare_reordered(struct exam *e, const struct call *c, const struct
 static void reverse_packed(struct exam *e, const struct comparison *how)
 {
     const struct call *whole = &e->study->call;
-    int64_t *from = calloc((size_t)call_axis(whole, 't') + 1, sizeof *from);
     int64_t *start = calloc((size_t)sequence_count(whole) + 1, sizeof *start);
     const struct setting s = { .check = how->check };
     struct map m = map_all();
     struct answer a;
     struct call c;
-    int failed = call_copy(&c, whole) || !from || !start;
-    if (!failed) failed = reorder(&c, from, start) | reverse(&c, 's', &m) | reverse(&c, 'p', &m);
+    int failed = call_copy(&c, whole) || !start;
+    if (!failed) failed = reorder_all(&c, start) | reverse(&c, 's', &m) | reverse(&c, 'p', &m);
     if (failed) exam_break(e, "%s: no memory", how->check);
     else {
         renumber_slots(&c);
@@ -143,7 +179,6 @@ static void reverse_packed(struct exam *e, const struct comparison *how)
         }
     }
     call_free(&c);
-    free(from);
     free(start);
 }
 
@@ -157,7 +192,8 @@ void identity_reverse(struct exam *e, const char *check)
     struct map m = map_all();
     struct call c;
     if (is_packed(whole)) {
-        if (is_orderly(whole)) reverse_packed(e, &how);
+        const struct line tokens = line_of_tokens(whole), keys = line_of_keys(whole);
+        if (is_orderly(whole, &tokens) && (!has_keys(whole) || is_orderly(whole, &keys))) reverse_packed(e, &how);
         return;
     }
     if (!call_copy(&c, whole) && !(reverse(&c, 'b', &m) | reverse(&c, 's', &m) | reverse(&c, 'p', &m))) {

@@ -8,8 +8,8 @@
 
 #include "identity.h"
 
-struct tokens { /* rows b of the batch (-1: all), from low to high - 1 */
-    int64_t b, low, high;
+struct tokens { /* rows b of the batch (-1: all), from low to high - 1; and keys that are no tokens */
+    int64_t b, low, high, first_key, last_key;
 };
 
 int has_tokens(const struct exam *e)
@@ -33,11 +33,14 @@ static int poison_tokens(struct call *c, const struct tokens *which)
 {
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         struct operand *o = &c->operands[i];
-        const int time = call_token_axis(c, o), batch = o->facts ? axis_of(o->facts, 'b') : -1;
+        const int token = call_token_axis(c, o), key = call_key_axis(c, o),
+                  time = token >= 0 ? token : key, batch = o->facts ? axis_of(o->facts, 'b') : -1;
+        const int64_t low = token >= 0 ? which->low : which->first_key,
+                      high = token >= 0 ? which->high : which->last_key + 1;
         if (!o->value || time < 0 || is_constant(o, time) || (batch >= 0 && is_constant(o, batch))) continue;
         if (!(c->marked[i] = calloc((size_t)o->count + 1, 1))) return -1;
         for (struct walk w = walk_from(&o->view); w.i < o->count; walk_on(&w)) {
-            if (w.index[time] < which->low || w.index[time] >= which->high) continue;
+            if (w.index[time] < low || w.index[time] >= high) continue;
             if (which->b >= 0 && batch >= 0 && w.index[batch] != which->b) continue;
             o->value[w.i] = NAN;
             c->marked[i][w.i] = 1;
@@ -90,8 +93,9 @@ static void run_poisoned(struct exam *e, const char *check, const struct tokens 
 
 void identity_causality(struct exam *e, const char *check)
 {
-    const int64_t t = call_axis(&e->study->call, 't');
-    const struct tokens future = { -1, 1 + (int64_t)(e->study->hash / 9 % (uint64_t)(t - 1)), t };
+    const int64_t t = call_axis(&e->study->call, 't'), keys = call_keys(&e->study->call);
+    const int64_t low = 1 + (int64_t)(e->study->hash / 9 % (uint64_t)(t - 1)), past = keys - (t - low);
+    const struct tokens future = { -1, low, t, past < 0 ? 0 : past, keys - 1 };
     char words[96];
     snprintf(words, sizeof words, "with NaN in the tokens from %" PRId64 " on", future.low);
     run_poisoned(e, check, &future, 0, words);
@@ -100,8 +104,9 @@ void identity_causality(struct exam *e, const char *check)
 void identity_reach(struct exam *e, const char *check)
 {
     const struct call *c = &e->study->call;
-    const int64_t at = (int64_t)(e->study->hash / 7 % (uint64_t)call_axis(c, 't'));
-    const struct tokens one = { (int64_t)(e->study->hash / 5 % (uint64_t)call_axis(c, 'b')), at, at + 1 };
+    const int64_t at = (int64_t)(e->study->hash / 7 % (uint64_t)call_axis(c, 't')), keys = call_keys(c);
+    const int64_t key = keys > 0 ? (int64_t)(e->study->hash / 3 % (uint64_t)keys) : -1;
+    const struct tokens one = { (int64_t)(e->study->hash / 5 % (uint64_t)call_axis(c, 'b')), at, at + 1, key, key };
     char words[96];
     snprintf(words, sizeof words, "with NaN in token %" PRId64 " of row %" PRId64, at, one.b);
     run_poisoned(e, check, &one, 1, words);

@@ -27,32 +27,49 @@ static int state_dtype_is(const struct call *c, uint32_t dtype)
 
 /* ---- how the tokens behind the first go on --------------------------------------------------------- */
 
-/* Asks the primitive to set its integer operands for a call that goes on behind so many tokens. */
-static int go_on(struct call *c, int64_t tokens)
+/* Asks the primitive to set its integer operands for a call that begins behind `low` tokens, or for one of tokens low .. high - 1,
+ * which then has so many keys: *keys. */
+static int go_on(struct call *c, int64_t low, int64_t high, int64_t *keys)
 {
     const struct case_facts *facts = case_facts_of(c->primitive->name);
-    if (!facts || !facts->split) return 0;
+    *keys = INT64_MAX;
+    if (!facts || !(facts->piece || (facts->split && low > 0))) return 0;
     call_settle(c);
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         const struct operand *o = &c->operands[i];
         if (o->whole)
             *tensor_of(c->op, o->facts) = segue_tensor_of(o->whole, SEGUE_I32, o->view.rank, o->view.shape);
     }
-    const int result = facts->split(c->op, tokens);
+    const int result = facts->piece ? (*keys = facts->piece(c->op, low, high)) < 0 : facts->split(c->op, low);
     call_settle(c);
     return result;
+}
+
+/* Makes a call that of its tokens low .. high - 1. 0; -1 = no memory. */
+static int cut(struct call *c, int64_t low, int64_t high)
+{
+    int64_t keys;
+    if (go_on(c, low, high, &keys)) return -1;
+    if (keys < call_keys(c) && call_slice_keys(c, 0, keys)) return -1;
+    return call_slice_tokens(c, low, high - low);
+}
+
+static int is_possible(const struct call *c, int64_t low, int64_t high)
+{
+    struct call copy;
+    int64_t keys;
+    const int possible = !call_copy(&copy, c) && !go_on(&copy, low, high, &keys);
+    call_free(&copy);
+    return possible;
 }
 
 int can_split(const struct exam *e)
 {
     const struct call *c = &e->study->call;
-    struct call copy;
-    int possible = 0;
-    if (is_packed(c) || call_axis(c, 't') < 2) return 0;
+    const int64_t t = call_axis(c, 't');
+    if (is_packed(c) || t < 2) return 0;
     if (state_dtype_is(c, SEGUE_F16) || state_dtype_is(c, SEGUE_BF16)) return 0;
-    if (!call_copy(&copy, c)) possible = !go_on(&copy, 1);
-    call_free(&copy);
-    return possible;
+    return is_possible(c, 0, 1) && is_possible(c, 1, t);
 }
 
 static int is_taken(const struct call *c, int64_t row)
@@ -166,9 +183,8 @@ static int run_piece(struct chain *chain, int64_t low, int64_t high, int last, c
     struct call c;
     const struct setting s = { .check = chain->check };
     int agrees = 0;
-    *map_axis(&m, 't') = (struct window){ 0, high - low, low, 1 };
-    if (call_copy(&c, &chain->whole) || (low > 0 && go_on(&c, low)) || call_slice_tokens(&c, low, high - low))
-        exam_break(e, "%s: no memory", chain->check);
+    map_tokens(&m, &chain->whole, (struct window){ 0, high - low, low, 1 });
+    if (call_copy(&c, &chain->whole) || cut(&c, low, high)) exam_break(e, "%s: no memory", chain->check);
     else {
         set_states(&c, chain, low == 0, last);
         set_slots(&c, chain, low == 0, last);

@@ -139,15 +139,23 @@ static void reverse_blocks(struct operand *o, int64_t block)
         }
 }
 
+/* How many tokens, or keys, an operand's offsets cut up; -1 = it holds none. */
+static int64_t total_of(const struct call *c, uint32_t field)
+{
+    if (field_named(c->primitive, "cu_seqlens") == field) return call_axis(c, 't');
+    return field_named(c->primitive, "cu_seqlens_k") == field ? call_keys(c) : -1;
+}
+
 /* Sequences, slots and tags from the last to the first: as lawful as they were, and mostly others. */
-static void reverse_integers(struct test_case *c, int64_t tokens)
+static void reverse_integers(struct test_case *c, const struct call *own)
 {
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         struct operand *o = &c->operands[i];
         if (!o->facts || !o->whole || !o->count) continue;
         reverse_blocks(o, axis_of(o->facts, 't') >= 0 ? 1 : o->count / o->view.shape[0]);
-        for (int64_t k = 0; k < o->count && field_named(c->primitive, "cu_seqlens") == i; k++) {
-            const int64_t x = tokens - o->whole[k];
+        const int64_t total = total_of(own, i);
+        for (int64_t k = 0; k < o->count && total >= 0; k++) {
+            const int64_t x = total - o->whole[k];
             o->whole[k] = x > INT32_MAX ? INT32_MAX : (int32_t)x; /* x >= -INT32_MAX: tokens are not negative */
         }
     }
@@ -163,7 +171,7 @@ static int make_other(struct study *s, char *why)
         return -1;
     }
     if (test_case_make(name, &s->other_case, why)) return -1;
-    reverse_integers(&s->other_case, call_axis(&s->call, 't'));
+    reverse_integers(&s->other_case, &s->call);
     return study_make(s->other, s->lab, &s->other_case, why);
 }
 

@@ -96,6 +96,11 @@ static inline real spread(const real &y, const real &)
     return y;
 }
 
+static inline int masks(const real &)
+{
+    return 0;
+}
+
 static inline real real_exp(const real &a)
 {
     joins(a);
@@ -181,6 +186,13 @@ static inline real real_select(const real &, const real &, const real &)
     return real();
 }
 
+/* What is compared has no value: the first stays the largest. */
+static inline int real_above(const real &, const real &)
+{
+    now.steps++;
+    return 0;
+}
+
 static inline real load(const segue_tensor *, int64_t, int64_t, int64_t, int64_t)
 {
     return real();
@@ -189,6 +201,12 @@ static inline real load(const segue_tensor *, int64_t, int64_t, int64_t, int64_t
 static inline void store(const segue_tensor *t, const real &, int64_t, int64_t, int64_t, int64_t)
 {
     *(struct tally *)t->data = now.tally;
+}
+
+static inline void store_int(const segue_tensor *t, int64_t, const real &cause, int64_t i, int64_t j, int64_t k,
+                             int64_t l)
+{
+    store(t, cause, i, j, k, l);
 }
 } // namespace gauge
 

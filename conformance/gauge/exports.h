@@ -8,7 +8,9 @@
 using gauge::load;
 using gauge::log_decay;
 using gauge::mac;
+using gauge::masks;
 using gauge::real;
+using gauge::real_above;
 using gauge::real_abs;
 using gauge::real_cos;
 using gauge::real_erf;
@@ -25,6 +27,7 @@ using gauge::real_tanh;
 using gauge::spread;
 using gauge::step;
 using gauge::store;
+using gauge::store_int;
 using gauge::weighed;
 
 #endif

@@ -3,9 +3,10 @@
 /* How far a correct kernel may be from the reference, asked from the reference itself: reference/<primitive>.c compiled
  * with other numbers than double. See gauge/README.md for the method.
  *
- * An op is run over such numbers: data of its floating tensors is a struct gauge_numbers *, offset and bytes count
- * elements, strides are in elements of it; integer tensors are ordinary host memory. Numbers written by one run may be
- * read by the next: a chain of calls carries its roundings along. One thread at a time for each gauge_numbers. */
+ * An op is run over such numbers: data of its floating tensors, and of all that it writes, is a struct gauge_numbers *, offset and
+ * bytes count elements, strides are in elements of it; integers that it reads are ordinary host memory. Numbers written by
+ * one run may be read by the next: a chain of calls carries its roundings along. One thread at a time for each
+ * gauge_numbers. */
 #ifndef SEGUE_CONFORMANCE_GAUGE_H
 #define SEGUE_CONFORMANCE_GAUGE_H
 

@@ -30,8 +30,8 @@ static inline int64_t tally_functions(const struct tally *t)
     return t->exps + t->logs;
 }
 
-/* Counts the reference of op->primitive. data of every floating output is a struct tally *, which holds in the end what
- * came before the last store to it; data of floating inputs is not read; integer tensors are ordinary host memory.
+/* Counts the reference of op->primitive. data of every output is a struct tally *, which holds in the end what
+ * came before the last store to it; data of floating inputs is not read; integers that are read are ordinary host memory.
  * 0; -1 = the primitive has no reference; -2 = no memory. */
 int tally_run(const segue_op_header *op);
 

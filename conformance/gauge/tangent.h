@@ -338,6 +338,12 @@ static inline real spread(const real &y, const real &norm)
     return line(y.v, y, 1, rounding, 1);
 }
 
+/* Asked of operands, which are exact. */
+static inline int masks(const real &bias)
+{
+    return bias.v == -INFINITY;
+}
+
 /* ---- functions ---------------------------------------------------------------------------------- */
 
 static inline double logistic(double x)
@@ -441,6 +447,12 @@ static inline real real_select(const real &test, const real &a, const real &b)
     return is_decided(test) && (is_sure(test) || a.v == b.v) ? chosen : undecidable(chosen.v);
 }
 
+/* By value: integers are wanted exactly, so their cases draw what is compared without roundings. */
+static inline int real_above(const real &a, const real &b)
+{
+    return a.v > b.v;
+}
+
 /* ---- memory ------------------------------------------------------------------------------------- */
 
 /* What an earlier run wrote into a narrower dtype was rounded there: by so much, in GAUGE_UNIT. */
@@ -486,6 +498,12 @@ static inline void store(const segue_tensor *t, const real &value, int64_t i, in
         n->touched[at] |= GAUGE_WRITTEN;
         n->pattern[at] = pattern_of(value);
     }
+}
+
+static inline void store_int(const segue_tensor *t, int64_t value, const real &, int64_t i, int64_t j,
+                             int64_t k, int64_t l)
+{
+    store(t, real((double)value), i, j, k, l);
 }
 
 } // namespace gauge

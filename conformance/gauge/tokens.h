@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* GAUGE_TOKENS: a `real` that is a value and the set of marks that it depends on. Whatever an operation reads counts, what
- * the values are never decides: a NaN in an operand of weight 0 arrives all the same, and both sides of a branch do. */
+ * the values are never decides: a NaN in an operand of weight 0 arrives all the same, and both sides of a branch do. Only what
+ * masks() leaves out is not read. */
 #ifndef SEGUE_CONFORMANCE_TOKENS_H
 #define SEGUE_CONFORMANCE_TOKENS_H
 
@@ -74,6 +75,11 @@ static inline real spread(const real &y, const real &)
     return y;
 }
 
+static inline int masks(const real &bias)
+{
+    return bias.v == -INFINITY;
+}
+
 static inline real real_exp(const real &a)
 {
     return real(exp(a.v), a.from);
@@ -140,6 +146,12 @@ static inline real real_select(const real &test, const real &a, const real &b)
     return real(test.v > 0 ? a.v : b.v, test.from | a.from | b.from);
 }
 
+/* No marks: they come with store_int(). */
+static inline int real_above(const real &a, const real &b)
+{
+    return a.v > b.v;
+}
+
 static inline real load(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)
 {
     gauge_numbers *n = (gauge_numbers *)t->data;
@@ -163,6 +175,12 @@ static inline void store(const segue_tensor *t, const real &value, int64_t i, in
     n->value[at] = value.v;
     n->marks[at] = value.from;
     n->touched[at] |= GAUGE_WRITTEN;
+}
+
+static inline void store_int(const segue_tensor *t, int64_t value, const real &cause, int64_t i, int64_t j,
+                             int64_t k, int64_t l)
+{
+    store(t, real((double)value, cause.from), i, j, k, l);
 }
 } // namespace gauge
 

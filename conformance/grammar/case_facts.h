@@ -26,6 +26,17 @@ struct factor { /* one choice of a generated case: a part of the descriptor and 
 };
 enum { FACTOR_VALUES = 24, FACTORS = 24 };
 
+/* How the keys of a call are shared out among two, and their answers joined into that over all keys. */
+struct case_parts {
+    const char *mask; /* optional operand [b m]: 0 takes a key out */
+    const char *log;  /* optional output that joining needs */
+    const char *once; /* operand that only one of both may have; NULL = there is none */
+    int (*ways)(const segue_op_header *op); /* PARTS_BY_MASK, _BY_CUT: keys lie apart in two calls; 0 = not at all */
+    /* values: [field] of written operands, logical and row-major. Joins into first. */
+    void (*join)(const segue_op_header *op, double *const *first, const double *const *second);
+};
+enum { PARTS_BY_MASK = 1, PARTS_BY_CUT = 2 };
+
 struct case_facts {
     const char *primitive;
     const char *const *distributions; /* NULL-ended; the first is benign */
@@ -53,6 +64,12 @@ struct case_facts {
      * the first `tokens` ones (a ring's counters, a position); 0, or -1 where a split means something else, as where every
      * token sees all others (NULL: nothing to do). */
     int (*split)(segue_op_header *op, int64_t tokens);
+    /* Letters of the axes along which keys lie ("c m"), where they are not tokens; cu_seqlens_k: their packed offsets. NULL = none. */
+    const char *keys;
+    /* In place of split, where keys grow with the tokens. Makes op, as there, the call of tokens low .. high - 1, and returns how many
+     * of the first keys it has (INT64_MAX = all of them); -1 where a split means something else. */
+    int64_t (*piece)(segue_op_header *op, int64_t low, int64_t high);
+    const struct case_parts *parts; /* NULL = answers over parts of the keys cannot be joined */
 };
 
 /* Facts of that primitive; NULL = cases/ has none: then inputs are N(0, 1), and benign is all there is. */

@@ -68,7 +68,7 @@ static int is_axis(const char *part)
 
 void cover_text(const struct cover *c, const struct choice *choice, char to[DESCRIPTOR_TEXT])
 {
-    char variant[128] = "fwd", dtypes[64] = "f32", shape[96] = "", layout[COVER_VALUE] = "btd",
+    char variant[256] = "fwd", dtypes[64] = "f32", shape[96] = "", layout[COVER_VALUE] = "btd",
          distribution[64] = "";
     char modifier[32] = "";
     for (int i = 0; i < c->factor_count; i++) {

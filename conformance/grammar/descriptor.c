@@ -237,22 +237,57 @@ static int shape(char *text, struct descriptor *d, char *why)
     return 0;
 }
 
-/* Drops axes that the rules tell anyway; what is left must belong to an operand that is there. */
-static int normal_shape(struct descriptor *d, char *why)
+/* Bit = letter: an axis of any operand; of those that are there. */
+static uint32_t axes_of(const struct descriptor *d, int present)
+{
+    uint32_t set = 0;
+    for (uint32_t i = 0; i < d->primitive->field_count; i++)
+        for (const char *at = d->primitive->fields[i].dims; *at && (d->present[i] || !present); at++)
+            if (*at >= 'a' && *at <= 'z') set |= 1u << (*at - 'a');
+    return set;
+}
+
+/* Whatever the axes that were given tell. */
+static void fill(struct descriptor *d)
+{
+    const uint32_t all = axes_of(d, 0);
+    for (int found = 1; found;) {
+        found = 0;
+        for (int k = 0; k < 26; k++) {
+            if (d->axis[k] != AXIS_NOT_GIVEN || !(all >> k & 1)) continue;
+            d->axis[k] = descriptor_axis_by(d, (char)('a' + k), AXIS_BACKWARD);
+            found |= d->axis[k] != AXIS_NOT_GIVEN;
+        }
+    }
+}
+
+/* Drops axes that the others tell, that way and in full: rules that contradict each other drop nothing. */
+static void drop_told(struct descriptor *d, int how)
 {
     for (char letter = 'a'; letter <= 'z'; letter++) {
         int64_t *axis = &d->axis[letter - 'a'];
         const int64_t given = *axis;
-        int used = 0;
+        if (given == AXIS_NOT_GIVEN) continue;
         *axis = AXIS_NOT_GIVEN;
-        if (given == AXIS_NOT_GIVEN || descriptor_axis(d, letter) == given) continue;
-        for (uint32_t i = 0; i < d->primitive->field_count; i++)
-            used |= d->present[i] && axis_of(&d->primitive->fields[i], letter) >= 0;
-        if (!used)
-            return descriptor_fail(why, "shape: %c: no operand of this call has that axis: leave it out",
-                                   toupper(letter));
-        *axis = given;
+        if (descriptor_axis_by(d, letter, how) != given || descriptor_axis(d, letter) != given) *axis = given;
     }
+}
+
+/* Whichever of several tied axes were given ("n == t", "e == t"), the same ones are left: of those that operands of this call
+ * have, what the rules do not tell, first read from right to left as they are meant, then the other way, too. */
+static int normal_shape(struct descriptor *d, char *why)
+{
+    int64_t given[26];
+    const uint32_t used = axes_of(d, 1);
+    memcpy(given, d->axis, sizeof given);
+    fill(d);
+    for (int k = 0; k < 26; k++)
+        if (!(used >> k & 1)) d->axis[k] = AXIS_NOT_GIVEN;
+    for (int k = 0; k < 26; k++)
+        if (given[k] != AXIS_NOT_GIVEN && !(used >> k & 1) && descriptor_axis(d, (char)('a' + k)) != given[k])
+            return descriptor_fail(why, "shape: %c: no operand of this call has that axis: leave it out", 'A' + k);
+    drop_told(d, AXIS_USUAL);
+    drop_told(d, AXIS_USUAL | AXIS_BACKWARD);
     return 0;
 }
 

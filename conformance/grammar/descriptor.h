@@ -23,7 +23,7 @@
 
 enum { DESCRIPTOR_FIELDS = 64, DESCRIPTOR_WHY = 400, DESCRIPTOR_TEXT = 384 };
 enum { LAYOUT_BTD, LAYOUT_BDT, LAYOUT_PAD3, LAYOUT_PACKED, LAYOUT_FLIP, LAYOUT_FAR, LAYOUT_ODD };
-enum { AXIS_NOT_GIVEN = -1 };
+enum { AXIS_NOT_GIVEN = -1, AXIS_BACKWARD = 1, AXIS_USUAL = 2 };
 
 struct descriptor {
     const segue_primitive_facts *primitive;
@@ -41,6 +41,8 @@ int descriptor_parse(const char *text, struct descriptor *out, char *why);
 int descriptor_print(const struct descriptor *d, char *to, size_t room);
 /* Size of an axis: as given, or else by the primitive's rules; AXIS_NOT_GIVEN = unknown. */
 int64_t descriptor_axis(const struct descriptor *d, char letter);
+/* The same by some of the ways: BACKWARD: "n == t" tells t, too, where n is given; USUAL: one sequence, one pool row. */
+int64_t descriptor_axis_by(const struct descriptor *d, char letter, int how);
 /* The dtype that comes first: of the activations; without any, of the first operand that has no dtype of its own. */
 uint32_t descriptor_dtype(const struct descriptor *d);
 /* The op that it names: tensors without data. The caller frees it. NULL with words in why. */

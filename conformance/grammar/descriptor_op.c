@@ -11,7 +11,11 @@
 #include "layout.h"
 #include "test_case.h"
 
-enum { DEPTH = 4 };
+struct search { /* for an axis that is not given */
+    const struct descriptor *d;
+    uint32_t busy; /* bit = letter that is being looked for */
+    int how;       /* AXIS_... */
+};
 
 static const char *skip_spaces(const char *p)
 {
@@ -28,7 +32,7 @@ static const char *next_word(const char *p, char word[32])
     return skip_spaces(p + n);
 }
 
-static int64_t derive(const struct descriptor *d, char letter, int depth);
+static int64_t derive(const struct search *search, char letter);
 
 /* "cu_seqlens", "norm", "map == RFF | EXP": whether one of the names is present or not 0, or the value is among these. */
 static int is_met(const struct descriptor *d, const char *p)
@@ -59,16 +63,17 @@ static int is_met(const struct descriptor *d, const char *p)
 }
 
 /* A number, an axis or an integer parameter. */
-static int64_t factor_of(const struct descriptor *d, const char *word, int depth)
+static int64_t factor_of(const struct search *search, const char *word)
 {
+    const struct descriptor *d = search->d;
     const uint32_t i = field_named(d->primitive, word);
     if (isdigit((unsigned char)*word)) return atoll(word);
-    if (!word[1]) return derive(d, *word, depth + 1);
+    if (!word[1]) return derive(search, *word);
     return i < d->primitive->field_count ? (int64_t)d->value[i] : AXIS_NOT_GIVEN;
 }
 
 /* "w - 1", "2*m", "k*k + k + 1", "1"; AXIS_NOT_GIVEN where an axis is unknown. */
-static int64_t sum_of(const struct descriptor *d, const char *p, int depth)
+static int64_t sum_of(const struct search *search, const char *p)
 {
     int64_t sum = 0, sign = 1;
     for (;;) {
@@ -76,7 +81,7 @@ static int64_t sum_of(const struct descriptor *d, const char *p, int depth)
         for (;; p++) {
             char word[32];
             p = next_word(p, word);
-            const int64_t factor = factor_of(d, word, depth);
+            const int64_t factor = factor_of(search, word);
             if (factor == AXIS_NOT_GIVEN || __builtin_mul_overflow(product, factor, &product))
                 return AXIS_NOT_GIVEN;
             if (*p != '*') break;
@@ -87,43 +92,86 @@ static int64_t sum_of(const struct descriptor *d, const char *p, int depth)
     }
 }
 
-/* "l >= w - 1", "s == b unless cu_seqlens", "d % g == 0": what the clause says of the letter. */
-static int64_t by_clause(const struct descriptor *d, const char *clause, char letter, int depth)
+static int applies(const struct descriptor *d, const char *clause)
 {
+    const char *condition;
+    if ((condition = strstr(clause, " if ")) && !is_met(d, condition + 4)) return 0;
+    return !(condition = strstr(clause, " unless ")) || !is_met(d, condition + 8);
+}
+
+/* "n == t unless q_index", read from right to left. */
+static int64_t by_left(const struct search *search, const char *clause, const char *left, const char *right,
+                       char letter)
+{
+    char word[32];
+    const char *rest = next_word(right, word);
+    if (!(search->how & AXIS_BACKWARD) || !islower((unsigned char)*left) || left[1] || *word != letter || word[1] ||
+        strchr("+-*", *rest) == rest || !applies(search->d, clause))
+        return AXIS_NOT_GIVEN;
+    return search->d->axis[*left - 'a'];
+}
+
+/* "l >= w - 1", "s == b unless cu_seqlens", "d % g == 0": what the clause says of the letter. */
+static int64_t by_clause(const struct search *search, const char *clause, char letter)
+{
+    const struct descriptor *d = search->d;
     char left[32], right[32];
-    const char *operation = next_word(clause, left), *condition;
+    const char *operation = next_word(clause, left);
     if (left[0] && !left[1] && *operation == '%') {
         next_word(operation + 1, right);
         return right[0] == letter && !right[1] ? 1 : AXIS_NOT_GIVEN;
     }
-    if (left[0] != letter || left[1] || (strncmp(operation, "==", 2) && strncmp(operation, ">=", 2)))
-        return AXIS_NOT_GIVEN;
-    if ((condition = strstr(clause, " if ")) && !is_met(d, condition + 4)) return AXIS_NOT_GIVEN;
-    if ((condition = strstr(clause, " unless ")) && is_met(d, condition + 8)) return AXIS_NOT_GIVEN;
-    const int64_t value = sum_of(d, operation + 2, depth);
+    const int equal = !strncmp(operation, "==", 2);
+    if (!equal && strncmp(operation, ">=", 2)) return AXIS_NOT_GIVEN;
+    if (equal && (left[0] != letter || left[1])) return by_left(search, clause, left, operation + 2, letter);
+    if (left[0] != letter || left[1] || !applies(d, clause)) return AXIS_NOT_GIVEN;
+    const int64_t value = sum_of(search, operation + 2);
     if (value == AXIS_NOT_GIVEN) return AXIS_NOT_GIVEN;
     const int64_t least = strchr(d->primitive->dynamic, letter) ? 0 : 1;
     return value < least ? least : value;
 }
 
-static int64_t derive(const struct descriptor *d, char letter, int depth)
+/* Whether a clause can tell the axis: "l >= w - 1" and "n == l", not "no l | k". A glance, for lists of thousands of names. */
+static int concerns(const char *clause, char letter)
 {
+    const char *p = skip_spaces(clause);
+    if (!islower((unsigned char)*p) || isalnum((unsigned char)p[1]) || p[1] == '_') return 0;
+    if (*p == letter) return 1;
+    p = skip_spaces(p + 1);
+    p = skip_spaces(p + strspn(p, "=>%"));
+    return *p == letter && !isalnum((unsigned char)p[1]) && p[1] != '_';
+}
+
+static int64_t derive(const struct search *outer, char letter)
+{
+    const struct descriptor *d = outer->d;
+    struct search search = *outer;
     char clause[256];
-    if (letter < 'a' || letter > 'z' || depth > DEPTH) return AXIS_NOT_GIVEN;
+    if (letter < 'a' || letter > 'z' || search.busy >> (letter - 'a') & 1) return AXIS_NOT_GIVEN;
     if (d->axis[letter - 'a'] != AXIS_NOT_GIVEN) return d->axis[letter - 'a'];
-    for (const char *rule = d->primitive->rules; *rule;) {
-        const size_t length = strcspn(rule, ";");
-        snprintf(clause, sizeof clause, "%.*s", (int)length, rule);
-        const int64_t value = by_clause(d, clause, letter, depth);
+    search.busy |= 1u << (letter - 'a');
+    for (const char *rule = d->primitive->rules, *end; *rule; rule = *end ? end + 1 : end) {
+        end = strchrnul(rule, ';');
+        if (!concerns(rule, letter)) continue;
+        const size_t length = (size_t)(end - rule);
+        const size_t kept = length < sizeof clause ? length : sizeof clause - 1;
+        memcpy(clause, rule, kept);
+        clause[kept] = 0;
+        const int64_t value = by_clause(&search, clause, letter);
         if (value != AXIS_NOT_GIVEN) return value;
-        rule += length + (rule[length] == ';');
     }
-    return letter == 's' || letter == 'p' ? 1 : AXIS_NOT_GIVEN; /* one packed sequence, one pool row */
+    return search.how & AXIS_USUAL && (letter == 's' || letter == 'p') ? 1 : AXIS_NOT_GIVEN; /* one packed sequence, one pool row */
 }
 
 int64_t descriptor_axis(const struct descriptor *d, char letter)
 {
-    return derive(d, letter, 0);
+    return descriptor_axis_by(d, letter, AXIS_BACKWARD | AXIS_USUAL);
+}
+
+int64_t descriptor_axis_by(const struct descriptor *d, char letter, int how)
+{
+    const struct search search = { d, 0, how };
+    return derive(&search, letter);
 }
 
 /* "b t g n", "s+1", "s 2" */
@@ -135,7 +183,7 @@ static int shape_of(const struct descriptor *d, const segue_field_facts *f, int6
     for (const char *at = f->dims; *at && rank < SEGUE_MAX_RANK; rank++) {
         char *end = (char *)at + 1;
         if (isdigit((unsigned char)*at)) shape[rank] = strtoll(at, &end, 10);
-        else if ((shape[rank] = derive(d, *at, 0)) == AXIS_NOT_GIVEN) {
+        else if ((shape[rank] = descriptor_axis(d, *at)) == AXIS_NOT_GIVEN) {
             snprintf(why, DESCRIPTOR_WHY, "shape: axis %c is missing; %s is [%s]", toupper((unsigned char)*at),
                      f->name, f->dims);
             return -1;

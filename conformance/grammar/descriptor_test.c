@@ -122,6 +122,8 @@ static void refusals(void **state)
     } bad[] = {
         { "", "wanted primitive/variant/dtypes/shape" },
         { "selective_scan/fwd/f32", "wanted primitive/variant/dtypes/shape" },
+        { "attention/fwd/f32/B1.N8.T6.C5.H4.J2.K8.V8", "shape: T: no operand of this call has that axis" },
+        { "lsh_attention/fwd.R.scale=0/f32/B1.T8.H2.K4.V4.R2.F3", "variant: scale: wanted 1" },
         { "linear_attention/fwd.causal=0/f32/B1.T1.H1.K1.V1", "shape: axis C is missing; k is [b c h k]" },
         { "scan/fwd/f32/B1", "primitive: wanted one of selective_scan causal_conv1d gated_recurrence" },
         { "selective_scan/bwd/f32/B1.T1.D1.N1", "variant: wanted fwd, given bwd" },
@@ -306,6 +308,14 @@ static void canonical(void **state)
           "causal_conv1d/fwd.h_in.activation=silu/f16/B1.T5.D7.W4/btd/benign" },
         { "causal_conv1d/fwd.h_in/f16/B1.T5.D7.W4.L9/flip",
           "causal_conv1d/fwd.h_in/f16/B1.T5.D7.W4.L9/flip/benign" },
+        /* tied axes (n == t, e == t): which of them was given leaves no trace, nor do those that no operand has */
+        { "attention/fwd/f32/B1.T4.C5.H4.J2.K8.V8", "attention/fwd/f32/B1.N4.H4.K8.M5.J2.V8/btd/benign" },
+        { "attention/fwd/f32/B1.E4.M5.H4.J2.K8.V8", "attention/fwd/f32/B1.N4.H4.K8.M5.J2.V8/btd/benign" },
+        { "attention/fwd.bias/f32/B1.N4.M5.H4.J2.K8.V8",
+          "attention/fwd.bias/f32/B1.H4.K8.J2.V8.T4.C5/btd/benign" },
+        /* a parameter without a default is always named */
+        { "lsh_attention/fwd.scale=1.chunk=64.R/f32/B1.T8.H2.K4.V4.R2.F3",
+          "lsh_attention/fwd.R.scale=1/f32/B1.T8.H2.K4.V4.R2.F3/btd/benign" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

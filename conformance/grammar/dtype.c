@@ -65,12 +65,19 @@ static double decode(const struct format *f, uint64_t bits)
     return bits >> (f->bits - 1) & 1 ? -x : x;
 }
 
+static double whole(double x)
+{
+    return isnan(x) ? 0 : fmin(fmax(nearbyint(x), INT32_MIN), INT32_MAX);
+}
+
 double dtype_load(uint32_t dtype, const void *from)
 {
     const struct format *f = format_of(dtype);
     float narrow;
     double wide;
     uint16_t half;
+    int32_t number;
+    if (dtype == SEGUE_I32) return memcpy(&number, from, sizeof number), number;
     if (!f) return NAN;
     if (dtype == SEGUE_F32) return memcpy(&narrow, from, sizeof narrow), narrow;
     if (dtype == SEGUE_F64) return memcpy(&wide, from, sizeof wide), wide;
@@ -81,6 +88,8 @@ double dtype_load(uint32_t dtype, const void *from)
 void dtype_store(uint32_t dtype, void *to, double value)
 {
     const struct format *f = format_of(dtype);
+    const int32_t number = (int32_t)whole(value);
+    if (dtype == SEGUE_I32) memcpy(to, &number, sizeof number);
     if (!f) return;
     if (dtype == SEGUE_F64) memcpy(to, &value, sizeof value);
     else if (dtype == SEGUE_F32) {
@@ -95,23 +104,27 @@ void dtype_store(uint32_t dtype, void *to, double value)
 double dtype_round(uint32_t dtype, double value)
 {
     const struct format *f = format_of(dtype);
+    if (dtype == SEGUE_I32) return whole(value);
     return f ? rounded(f, value) : NAN;
 }
 
 double dtype_unit(uint32_t dtype)
 {
     const struct format *f = format_of(dtype);
+    if (dtype == SEGUE_I32) return 0;
     return f ? ldexp(1, -f->digits) : NAN;
 }
 
 double dtype_largest(uint32_t dtype)
 {
     const struct format *f = format_of(dtype);
+    if (dtype == SEGUE_I32) return INT32_MAX;
     return f ? ldexp(1 - ldexp(1, -f->digits), f->most) : NAN;
 }
 
 double dtype_smallest(uint32_t dtype)
 {
     const struct format *f = format_of(dtype);
+    if (dtype == SEGUE_I32) return 1;
     return f ? ldexp(1, f->least) : NAN;
 }

@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The floating dtypes of operands: SEGUE_F32, SEGUE_F16, SEGUE_BF16, SEGUE_F64. */
+/* The dtypes of operands: SEGUE_F32, SEGUE_F16, SEGUE_BF16, SEGUE_F64; SEGUE_I32, whose unit is 0 and whose smallest positive
+ * value is 1. */
 #ifndef SEGUE_CONFORMANCE_DTYPE_H
 #define SEGUE_CONFORMANCE_DTYPE_H
 
@@ -8,7 +9,7 @@
 
 /* Of one element, little-endian, at any address. NaN for another dtype. */
 double dtype_load(uint32_t dtype, const void *from);
-/* Rounds to nearest, ties to even; beyond the largest: infinite. Another dtype: nothing is stored. */
+/* Rounds to nearest, ties to even; beyond the largest: infinite (I32: the largest, NaN: 0). Another dtype: nothing is stored. */
 void dtype_store(uint32_t dtype, void *to, double value);
 /* What a load gives after a store. */
 double dtype_round(uint32_t dtype, double value);

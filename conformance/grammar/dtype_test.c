@@ -114,16 +114,39 @@ static void edges(void **state)
         assert_true(dtype_round(dtype, formats[i].smallest * 0.51) == formats[i].smallest);
         assert_true(dtype_round(dtype, 1e300) == INFINITY);
     }
-    assert_true(isnan(dtype_load(SEGUE_I32, unaligned)) && isnan(dtype_round(0, 1)));
+    assert_true(isnan(dtype_load(0, unaligned)) && isnan(dtype_round(0, 1)));
+}
+
+static void integers(void **state)
+{
+    static const struct {
+        double value, want;
+    } rounded[] = {
+        { 7, 7 },
+        { -3, -3 },
+        { 0.5, 0 },
+        { 1.5, 2 },
+        { NAN, 0 },
+        { 3e9, 0x7fffffff },
+        { -INFINITY, -0x1p31 },
+        { -2.6, -3 },
+    };
+    char unaligned[5];
+    (void)state;
+    for (size_t i = 0; i < sizeof rounded / sizeof *rounded; i++) {
+        dtype_store(SEGUE_I32, unaligned + 1, rounded[i].value);
+        assert_true(dtype_load(SEGUE_I32, unaligned + 1) == rounded[i].want);
+        assert_true(dtype_round(SEGUE_I32, rounded[i].value) == rounded[i].want);
+    }
+    assert_true(dtype_unit(SEGUE_I32) == 0 && dtype_smallest(SEGUE_I32) == 1);
+    assert_true(dtype_largest(SEGUE_I32) == 0x7fffffff);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_patterns),
-        cmocka_unit_test(midpoints),
-        cmocka_unit_test(singles),
-        cmocka_unit_test(edges),
+        cmocka_unit_test(all_patterns), cmocka_unit_test(midpoints), cmocka_unit_test(singles),
+        cmocka_unit_test(edges),        cmocka_unit_test(integers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

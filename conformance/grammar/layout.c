@@ -22,10 +22,23 @@ int axis_of(const segue_field_facts *f, char letter)
     return -1;
 }
 
+/* Whether a rule makes axis `one` as long as axis `other`: "m == c unless k_index". */
+static int is_tied(const segue_primitive_facts *p, char one, char other)
+{
+    const char rule[] = { one, ' ', '=', '=', ' ', other, 0 };
+    for (const char *at = strstr(p->rules, rule); at; at = strstr(at + 1, rule))
+        if ((at == p->rules || at[-1] == ' ') && (!at[6] || at[6] == ' ' || at[6] == ';')) return 1;
+    return 0;
+}
+
 int is_token_letter(const segue_primitive_facts *p, char letter)
 {
-    const char rule[] = { letter, ' ', '=', '=', ' ', 't', 0 };
-    return letter == 't' || (letter >= 'a' && letter <= 'z' && strstr(p->rules, rule));
+    if (letter == 't') return 1;
+    if (letter < 'a' || letter > 'z') return 0;
+    if (is_tied(p, letter, 't')) return 1;
+    for (char other = 'a'; other <= 'z'; other++)
+        if (is_tied(p, letter, other) && is_tied(p, other, 't')) return 1;
+    return 0;
 }
 
 int token_axis(const segue_primitive_facts *p, const segue_field_facts *f)

@@ -54,7 +54,7 @@ int axis_of(const segue_field_facts *f, char letter);
 /* The number of the axis along which an operand's tokens lie: t, or one that a rule makes as long, if only sometimes ("c == t if
  * causal"); -1 = none. */
 int token_axis(const segue_primitive_facts *p, const segue_field_facts *f);
-/* Whether a rule makes that axis as long as t, if only sometimes. */
+/* Whether a rule makes that axis as long as t, or as one that is ("m == c", "c == t if chunk"), if only sometimes. */
 int is_token_letter(const segue_primitive_facts *p, char letter);
 /* The field of that name, or field_count. */
 uint32_t field_named(const segue_primitive_facts *p, const char *name);

@@ -8,7 +8,7 @@ int shadow_make(struct shadow *s, segue_buffer buffer, uint32_t dtype, const voi
 {
     s->buffer = buffer;
     s->element = segue_dtype_of(dtype).bits / 8;
-    if (dtype == SEGUE_I32) {
+    if (dtype == SEGUE_I32 && values) { /* what a kernel writes has numbers */
         s->whole = calloc(bytes / sizeof *s->whole + 1, sizeof *s->whole);
         if (s->whole && values && bytes) memcpy(s->whole, values, bytes);
         return s->whole ? 0 : -1;
@@ -42,6 +42,11 @@ int64_t shadow_first(const struct shadow *s, const segue_tensor *t)
     return (int64_t)((t->offset - s->buffer.offset) / s->element);
 }
 
+static int is_written(uint32_t role)
+{
+    return role == SEGUE_ROLE_STATE_OUT || role == SEGUE_ROLE_OUT || role == SEGUE_ROLE_OPT_OUT;
+}
+
 int shadow_run(const struct shadow *all, int count, const segue_op_header *op, uint32_t accuracy)
 {
     const segue_primitive_facts *p = segue_describe(op->primitive);
@@ -54,7 +59,8 @@ int shadow_run(const struct shadow *all, int count, const segue_op_header *op, u
         segue_tensor *t = (segue_tensor *)(void *)((char *)copy + p->fields[i].offset);
         if (p->fields[i].role >= SEGUE_ROLE_INT || t->dtype.bits == 0) continue;
         const struct shadow *s = shadow_of(all, count, t);
-        if (!s) result = -2;
+        if (!s || (!s->whole && p->fields[i].kind == SEGUE_KIND_I32 && !is_written(p->fields[i].role)))
+            result = -2;
         else if (s->whole) t->offset -= s->buffer.offset, t->data = s->whole;
         else t->offset = (uint64_t)shadow_first(s, t), t->data = s->numbers;
     }

@@ -26,6 +26,18 @@ static int is_param(const segue_field_facts *f)
     return f->role >= SEGUE_ROLE_INT;
 }
 
+/* A parameter whose default is outside its range has none: a plan wants it set. */
+static int is_required(const segue_field_facts *f)
+{
+    return is_param(f) && !(f->initial >= f->min && f->initial <= f->max);
+}
+
+static const char *default_text(const segue_field_facts *f, char text[32])
+{
+    snprintf(text, 32, "%.17g", f->initial);
+    return is_required(f) ? "required" : text;
+}
+
 static const char *upper(const char *name)
 {
     static char text[2][64];
@@ -64,8 +76,9 @@ static void print_struct(const segue_primitive_facts *p)
     for (uint32_t i = 0; i < p->field_count; i++) {
         const segue_field_facts *f = &p->fields[i];
         const char *type = f->role == SEGUE_ROLE_INT ? "int64_t" : is_param(f) ? "double" : "segue_tensor";
-        char where[48] = "";
-        if (is_param(f)) snprintf(where, sizeof where, "default %.17g", f->initial);
+        char where[48] = "", number[32];
+        if (is_param(f))
+            snprintf(where, sizeof where, "%s%s", is_required(f) ? "" : "default ", default_text(f, number));
         else
             snprintf(where, sizeof where, "[%s] %s%s", f->dims, kind_names[f->kind],
                      f->role == SEGUE_ROLE_IN || f->role == SEGUE_ROLE_OUT ? "" : "?");
@@ -133,11 +146,13 @@ static void docs_one(const segue_primitive_facts *p)
             printf("| %u | `%s` | `%s` | %s | %s | %s |\n", i + 1, p->fields[i].name, p->fields[i].dims,
                    role_names[p->fields[i].role], kind_dtypes[p->fields[i].kind], p->fields[i].doc);
     printf("\n| # | parameter | type | default | range | what |\n|---|---|---|---|---|---|\n");
-    for (uint32_t i = 0; i < p->field_count; i++)
+    for (uint32_t i = 0; i < p->field_count; i++) {
+        char number[32];
         if (is_param(&p->fields[i]))
-            printf("| %u | `%s` | %s | %.17g | %.17g to %.17g | %s |\n", i + 1, p->fields[i].name,
-                   role_names[p->fields[i].role], p->fields[i].initial, p->fields[i].min, p->fields[i].max,
-                   p->fields[i].doc);
+            printf("| %u | `%s` | %s | %s | %.17g to %.17g | %s |\n", i + 1, p->fields[i].name,
+                   role_names[p->fields[i].role], default_text(&p->fields[i], number), p->fields[i].min,
+                   p->fields[i].max, p->fields[i].doc);
+    }
     for (uint32_t i = 0; i < p->enum_count; i++)
         printf("%s- `%s = SEGUE_%s_%s` (%lld): %s\n", i ? "" : "\n", p->enums[i].param, upper(p->name),
                p->enums[i].name, (long long)p->enums[i].value, p->enums[i].doc);
@@ -152,7 +167,8 @@ static json_t *field_json(const segue_field_facts *f)
                             (int)f->offset, "since", (int)f->since, "doc", f->doc);
     if (is_param(f))
         json_object_update_new(
-            row, json_pack("{s:f, s:f, s:f}", "default", f->initial, "min", f->min, "max", f->max));
+            row, json_pack("{s:f, s:f, s:f, s:b}", "default", f->initial, "min", f->min, "max", f->max, "required",
+                           is_required(f)));
     else json_object_update_new(row, json_pack("{s:s, s:s}", "dims", f->dims, "kind", kind_names[f->kind]));
     return row;
 }

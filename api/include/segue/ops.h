@@ -573,9 +573,9 @@ enum {
 /* Merge of attention parts; arXiv:2501.01005; arXiv:2310.01889; arXiv:2408.04093 */
 typedef struct segue_attention_merge {
     segue_op_header header;
-    segue_tensor o; /* [p b t h v] mixed: output of each part */
-    segue_tensor lse; /* [p b t h] state: natural log of each part's denominator; -inf = empty */
-    segue_tensor log_weight; /* [p b t h] gate?: natural log of a factor on each part's denominator and numerator */
+    segue_tensor o; /* [r b t h v] mixed: output of each part */
+    segue_tensor lse; /* [r b t h] state: natural log of each part's denominator; -inf = empty */
+    segue_tensor log_weight; /* [r b t h] gate?: natural log of a factor on each part's denominator and numerator */
     segue_tensor y; /* [b t h v] activation: output over all keys */
     segue_tensor lse_out; /* [b t h] state?: natural log of the denominator over all keys */
     int64_t plus_inf_empty; /* default 0: 1: an lse of +inf means an empty part, too (FlashAttention-2) */
@@ -684,7 +684,7 @@ typedef struct segue_lsh_attention {
     int64_t same_bucket; /* default 0: 1: only keys of the query's bucket and round */
     int64_t pad_bucket; /* default 0: 1: masked tokens go to a bucket of their own */
     int64_t bucket_stride; /* default 0: between rounds; 0 = number of buckets and pad_bucket */
-    double scale; /* default 0: multiplies x . key; required: 1 (Trax, transformers), 1 / sqrt(width) (lucidrains) */
+    double scale; /* required: multiplies x . key: 1 (Trax, transformers), 1 / sqrt(width) (lucidrains) */
     double key_eps; /* default 9.9999999999999995e-07: added to the mean square of a key */
     double self_value; /* default -100000: score of a token with itself */
 } segue_lsh_attention;

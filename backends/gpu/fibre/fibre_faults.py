@@ -28,6 +28,10 @@ RUNS = {
                         "feature_map/fwd.W.map=favor_plus.shift_mode=global/f32/B2.T40.H2.K70.M70/btd/benign"),
     "feature_map_plain.k.h": "feature_map/fwd.map=cosrew.length=64/f32/B2.T40.H2.K70/btd/benign",
     "gate_prep.k.h": "gate_prep/fwd.bias.A.delta.g/f32/B2.T40.H2.K70/btd/benign",
+    "lsh_buckets.k.h": "lsh_buckets/fwd.x.R.R_2.bucket.inverse/f32/B2.T130.H2.K20.R2.F40.G3/btd/benign",
+    # Two tokens first: with many, wrong slots meet in GLOBAL before the race in LOCAL is seen.
+    "lsh_buckets_sort.k.h": ("lsh_buckets/fwd.bucket_in.inverse.bucket_stride=24/f32/B2.T2.H1.R1/btd/benign",
+                             "lsh_buckets/fwd.bucket_in.inverse.bucket_stride=24/f32/B2.T130.H2.R2/btd/benign"),
     "tensor_copy.k.h": "copy",
     "fibre_rows.k.h": "rows",
     "words.h": ("rows", "gated_norm/fwd.z.weight.kind=LAYER/f32/B2.T40.H2.D64/btd/benign"),     # the first that finds something
@@ -65,6 +69,11 @@ POINTS = [      # label, file, text, its replacement, what must be said, where i
     ("GLOBAL byte of two items", "gated_recurrence.k.h", "STORE_STATE(S_out, AT4(a.S_out, s.write, p.head, p.row + r, column)",
      "STORE_STATE(S_out, AT4(a.S_out, s.write, p.head, r, column)", RACE, None),
     ("private past its end", "gated_recurrence.k.h", "x[r][w] *= decay;", "x[r + 1][w] *= decay;", "past the end of an array", None),
+    ("GLOBAL read past its end", "lsh_buckets.k.h", "LOAD(x, AT4(a.x, b, first + t, h, k0 + k))", "LOAD(x, AT4(a.x, b, first + t + 1, h, k0 + k))",
+     PAST, None),
+    ("GLOBAL write past its end", "lsh_buckets.k.h", "buckets[to + t] =", "buckets[to + t + 1000000] =", "outside every argument", None),
+    ("GLOBAL byte of two items", "lsh_buckets_sort.k.h", "perm[AT4(a.perm, b, h, r, slot)]", "perm[AT4(a.perm, b, h, r, 0)]", RACE, None),
+    ("GLOBAL write past its end", "lsh_buckets_sort.k.h", "inverse[AT4(a.inverse, b, h, r, t)]", "inverse[AT4(a.inverse, b, h, r, t + 1)]", PAST, None),
     ("GLOBAL write past its end", "tensor_copy.k.h", "STORE_F32((GLOBAL float *)to, t, x)", "STORE_F32((GLOBAL float *)to, t + 1, x)", PAST, None),
     ("uninitialised LOCAL", "fibre_rows.k.h", "seen[k] = 0;", ";", BLANK, "if (k == winner"),
     ("uninitialised LOCAL, atomic", "fibre_rows.k.h", "winner = a.columns;", ";", BLANK, "ATOMIC_MIN("),

@@ -201,24 +201,30 @@ static void part(void *arg, int32_t index, int32_t parts)
 }
 
 struct foreign { /* for the engine's parallel_for, whose bodies do not hear how many there are */
-    struct segue_tile_job *job;
+    segue_part body;
+    void *arg;
     int32_t parts;
 };
 
 static void foreign_part(void *arg, int32_t index)
 {
     const struct foreign *f = arg;
-    part(f->job, index, f->parts);
+    f->body(f->arg, index, f->parts);
+}
+
+void segue_parts_run(const struct segue_cpu *cpu, segue_part body, void *arg)
+{
+    struct foreign f = { body, arg, (int32_t)cpu->threads };
+    if (cpu->threads == 1) body(arg, 0, 1);
+    else if (cpu->pool) segue_pool_run(cpu->pool, body, arg);
+    else cpu->parallel_for(cpu->parallel_user, f.parts, foreign_part, &f);
 }
 
 void segue_tile_run(const struct segue_cpu *cpu, struct segue_tile_job *job, segue_buffer workspace)
 {
-    struct foreign f = { job, (int32_t)cpu->threads };
     int64_t tokens = job->sequences.tokens + STATE_COST, batches = job->y->shape[0];
     if (!job->channels || !job->sequences.count) return;
     job->scratch = (float *)((char *)workspace.data + workspace.offset);
-    if (cpu->threads == 1 || job->channels * job->channel_work < ALONE_BELOW / tokens / (batches + 1))
-        part(job, 0, 1);
-    else if (cpu->pool) segue_pool_run(cpu->pool, part, job);
-    else cpu->parallel_for(cpu->parallel_user, f.parts, foreign_part, &f);
+    if (job->channels * job->channel_work < ALONE_BELOW / tokens / (batches + 1)) part(job, 0, 1);
+    else segue_parts_run(cpu, part, job);
 }

@@ -95,6 +95,9 @@ static inline uint64_t tile_workspace(const struct segue_cpu *cpu, const struct 
     return job->scratch_floats * sizeof(float) * cpu->threads;
 }
 
+/* body(arg, part, parts) for every part, by the device's threads or the engine's; cpu->threads parts at most. */
+void segue_parts_run(const struct segue_cpu *cpu, segue_part body, void *arg);
+
 void segue_tile_run(const struct segue_cpu *cpu, struct segue_tile_job *job, segue_buffer workspace);
 
 /* Some of the panel's channels: from first on (counted from the panel's first, a multiple of lanes), count

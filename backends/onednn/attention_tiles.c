@@ -1,0 +1,321 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Prefill: tiles of queries (all heads of a group) against tiles of keys, both packed in the second-level cache, with the
+ * online softmax of arXiv:1805.02867. Queries lie in lanes: scores [key][query] and sums [value][query] need no sum
+ * over lanes, and keys and values are read as they are. */
+#include "attention_tiles.h"
+#include "row.h"
+
+#include <math.h>
+#include <string.h>
+
+/* FEWEST: for fewer query slots a row that reads keys once for all of them is faster. Floats of Q and O together; of K and V.
+ * MOST_WIDTH, MOST_SLOTS: sizes and slot numbers stay far from overflow. */
+enum {
+    FEWEST = 16,
+    QUERY_FLOATS = 96 << 10,
+    KEY_FLOATS = 32 << 10,
+    USUAL_KEYS = 128,
+    MOST_WIDTH = 4096,
+    MOST_SLOTS = 1 << 30
+};
+
+static const struct tiles_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_attention_tile);
+
+static int present(const segue_tensor *t)
+{
+    return t->dtype.bits != 0;
+}
+
+static int64_t query_slots(const segue_attention *op)
+{
+    return present(&op->q_index) ? op->q_index.shape[2] : op->q.shape[1];
+}
+
+static int64_t key_slots(const segue_attention *op)
+{
+    return present(&op->k_index) ? op->k_index.shape[2] : op->k.shape[1];
+}
+
+static int64_t clamp(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
+static int64_t round_up(int64_t x, int64_t to)
+{
+    return (x + to - 1) / to * to;
+}
+
+/* ---- which tiles there are ------------------------------------------------------------------------------ */
+
+static int64_t sequences(const segue_attention *op)
+{
+    return present(&op->cu_seqlens) ? op->cu_seqlens.shape[0] - 1 : op->q.shape[0];
+}
+
+static int64_t index_at(const segue_tensor *t, int64_t i)
+{
+    int32_t x;
+    memcpy(&x, (const char *)t->data + t->offset + i * t->stride[0] * (int64_t)sizeof x, sizeof x);
+    return x;
+}
+
+static int64_t offset_at(const segue_tensor *t, int64_t s, int64_t most)
+{
+    return clamp(index_at(t, s), 0, most);
+}
+
+static struct tiles_sequence sequence_at(const segue_attention *op, int64_t s)
+{
+    struct tiles_sequence q = { .batch = s, .queries = query_slots(op), .keys = key_slots(op) };
+    q.rows = op->k.shape[1];
+    if (present(&op->cu_seqlens)) {
+        const int64_t q_end = offset_at(&op->cu_seqlens, s + 1, q.queries),
+                      k_end = offset_at(&op->cu_seqlens_k, s + 1, q.keys);
+        q.batch = 0;
+        q.first_query = offset_at(&op->cu_seqlens, s, q.queries);
+        q.first_key = offset_at(&op->cu_seqlens_k, s, q.keys);
+        q.queries = q_end > q.first_query ? q_end - q.first_query : 0;
+        q.rows = q.keys = k_end > q.first_key ? k_end - q.first_key : 0;
+    } else if (present(&op->k_len)) {
+        q.rows = offset_at(&op->k_len, s, q.rows);
+    }
+    if (op->align == SEGUE_ATTENTION_BOTTOM_RIGHT) q.offset = q.rows - q.queries;
+    else if (present(&op->q_offset)) q.offset = index_at(&op->q_offset, s);
+    return q;
+}
+
+/* Pieces of a chunk that is too large for one tile; 1 of a chunk that is not. */
+static int64_t pieces_of_chunk(const struct tiles_job *job)
+{
+    return job->chunk ? (job->chunk + job->piece_slots - 1) / job->piece_slots : 1;
+}
+
+static int64_t tiles_of(const struct tiles_job *job, int64_t slots)
+{
+    const int64_t chunk = job->chunk, chunks = chunk ? (slots + chunk - 1) / chunk : 0;
+    if (!chunk) return (slots + job->piece_slots - 1) / job->piece_slots;
+    return (chunks + job->pieces - 1) / job->pieces * pieces_of_chunk(job);
+}
+
+static void cut(const struct tiles_job *job, int64_t tile, struct tiles_place *p)
+{
+    const int64_t chunk = job->chunk, split = pieces_of_chunk(job), slots = p->sequence.queries;
+    int64_t end;
+    if (!chunk || split == 1) {
+        p->slot = tile * job->pieces * job->piece_slots;
+        end = p->slot + job->pieces * job->piece_slots;
+    } else {
+        p->slot = tile / split * chunk + tile % split * job->piece_slots;
+        end = p->slot + job->piece_slots;
+        if (end > (tile / split + 1) * chunk) end = (tile / split + 1) * chunk;
+    }
+    p->slots = clamp((end < slots ? end : slots) - p->slot, 0, slots);
+}
+
+/* Head by head, so that threads share its keys in the last-level cache. Later tiles come first: under a causal mask they
+ * are the longest. */
+static struct tiles_place place_at(const struct tiles_job *job, int64_t unit)
+{
+    const segue_attention *op = job->op;
+    const int64_t count = sequences(op);
+    struct tiles_place p = { .head = unit / job->tiles };
+    int64_t tile = job->tiles - 1 - unit % job->tiles;
+    if (!present(&op->cu_seqlens)) {
+        p.sequence = sequence_at(op, tile % count);
+        cut(job, tile / count, &p);
+        return p;
+    }
+    for (int64_t s = 0; s < count; s++) {
+        p.sequence = sequence_at(op, s);
+        const int64_t here = tiles_of(job, p.sequence.queries);
+        if (tile < here) break;
+        tile -= here;
+    }
+    cut(job, tile, &p);
+    return p;
+}
+
+static int64_t count_tiles(const struct tiles_job *job)
+{
+    const segue_attention *op = job->op;
+    int64_t sum = 0;
+    if (!present(&op->cu_seqlens)) return sequences(op) * tiles_of(job, query_slots(op));
+    for (int64_t s = 0; s < sequences(op); s++) sum += tiles_of(job, sequence_at(op, s).queries);
+    return sum;
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------------- */
+
+/* Neither changes a bit of the result: a query's sums run over the same tiles of keys whatever its own tile is. */
+static void plan_queries(struct tiles_job *job)
+{
+    const segue_attention *op = job->op;
+    const int64_t lanes = job->kernel->lanes, step = 3 * lanes, chunk = job->chunk,
+                  units = op->k.shape[0] * op->k.shape[2];
+    int64_t most = clamp(QUERY_FLOATS / (job->keys + job->values + 1) / step * step, step, TILE_QUERIES);
+    job->most_queries = round_up(most < job->group ? job->group : most, lanes);
+    /* Four tiles a thread at least, where that leaves three vectors of queries in each. */
+    while (most > step && units * query_slots(op) * job->group < 4 * most * job->cpu->threads) most -= step;
+    if (most < job->group) most = job->most_queries;
+    job->pieces = 1;
+    job->piece_slots = most / job->group;
+    if (chunk && chunk * job->group <= most) {
+        job->piece_slots = chunk;
+        job->pieces = most / round_up(chunk * job->group, lanes);
+    }
+    if (!chunk) job->piece_slots = from_one_to(query_slots(op), job->piece_slots);
+    job->piece_lanes = round_up(job->piece_slots * job->group, lanes);
+}
+
+static void plan_keys(struct tiles_job *job)
+{
+    const int64_t block = job->kernel->block, chunk = job->chunk,
+                  most = clamp(KEY_FLOATS / (job->keys + job->values + 1), block, TILE_KEYS) / block * block;
+    job->most_keys = most;
+    job->tile_keys = USUAL_KEYS < most ? USUAL_KEYS : most;
+    /* Whole chunks, so that most queries see theirs in one tile. */
+    if (chunk && chunk <= most && chunk % block == 0) job->tile_keys = most / chunk * chunk;
+}
+
+static void plan_rules(struct tiles_job *job)
+{
+    const segue_attention *op = job->op;
+    const int bounded = op->causal || op->window_left >= 0 || op->window_right >= 0;
+    const int by_slot = !present(&op->k_pos) && !present(&op->k_index) && !op->chunk;
+    job->rules = (bounded && !by_slot ? (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
+                 (present(&op->label) ? RULE_LABELS | (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
+                 (op->self_rule == SEGUE_ATTENTION_CONSTANT ? RULE_SELF : 0) |
+                 (present(&op->slopes) ? RULE_SLOPES : 0) | (op->softcap > 0 ? RULE_CAP : 0) |
+                 (op->key_norm == SEGUE_ATTENTION_UNIT ? RULE_UNIT : 0);
+}
+
+static void place_all(struct tiles_job *job)
+{
+    const struct tiles_kernel *kernel = job->kernel;
+    const int64_t lanes = kernel->lanes, queries = job->most_queries,
+                  v = round_up(job->values, lanes), k = job->keys_pitch;
+    uint64_t end = 0;
+    job->own = place_scratch(&end, kernel->own_floats);
+    job->Q = place_scratch(&end, queries * k);
+    job->O = place_scratch(&end, queries * v);
+    job->S = place_scratch(&end, job->most_keys * 3 * lanes);
+    job->K = place_scratch(&end, 2 * job->most_keys * k);
+    job->V = place_scratch(&end, 2 * job->most_keys * v);
+    job->rows = place_scratch(&end, lanes * (k > v ? k : v));
+    job->floats = end;
+}
+
+static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, struct tiles_job *job)
+{
+    const double scale = op->scale != 0 ? op->scale : 1 / sqrt((double)op->k.shape[3]);
+    *job = (struct tiles_job){ .op = op, .cpu = cpu, .kernel = kernels[cpu->isa], .bf16_fast = has_bf16() };
+    job->group = op->k.shape[2] ? op->q.shape[2] / op->k.shape[2] : 1;
+    if (job->group < 1) job->group = 1;
+    job->keys = op->k.shape[3];
+    job->values = op->v.shape[3];
+    job->chunk = op->chunk < query_slots(op) ? op->chunk : query_slots(op);
+    job->keys_pitch = round_up(job->keys, job->kernel->lanes);
+    job->scale = (float)(op->softcap > 0 ? scale / op->softcap : scale);
+    job->cap = (float)op->softcap;
+    job->self_value = (float)op->self_value;
+    job->stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->y));
+    plan_queries(job);
+    plan_keys(job);
+    plan_rules(job);
+    place_all(job);
+}
+
+/* ---- the row -------------------------------------------------------------------------------------------- */
+
+/* Whether the slots that a tile's queries see can be counted in 32 bits; without wrap there are no more than all. */
+static int chunks_fit(const segue_attention *op)
+{
+    const double chunk = (double)(op->chunk < key_slots(op) ? op->chunk : key_slots(op)),
+                 chunks = (double)op->chunks_before + (double)op->chunks_after + TILE_QUERIES;
+    return !op->wrap || chunk * chunks < MOST_SLOTS;
+}
+
+static const segue_kit_refusal operands[] = {
+#define OPERAND(name) \
+    { offsetof(segue_attention, name), #name ": f64 is offered by the reference only" },
+    OPERAND(q) OPERAND(k) OPERAND(v) OPERAND(slopes) OPERAND(sink) OPERAND(y) OPERAND(lse)
+#undef OPERAND
+        { 0, NULL }
+};
+
+static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
+{
+    const segue_attention *op = (const void *)header;
+    (void)dev;
+    if (present(&op->bias)) return "bias: this row adds none";
+    if (segue_dtype_id(op->k.dtype) != segue_dtype_id(op->v.dtype)) return "v: wanted the dtype of k";
+    if (query_slots(op) < FEWEST) return "q: fewer than 16 query slots are no tile";
+    if (op->k.shape[2] && op->q.shape[2] / op->k.shape[2] > TILE_QUERIES)
+        return "q: more than 384 heads read one head of k";
+    if (op->k.shape[3] > MOST_WIDTH) return "k: wider than 4096";
+    if (op->v.shape[3] > MOST_WIDTH) return "v: wider than 4096";
+    if (query_slots(op) > MOST_SLOTS || key_slots(op) > MOST_SLOTS) return "k: more than 2^30 slots";
+    if (op->chunk && !chunks_fit(op)) return "chunk: a tile's queries see more than 2^30 slots";
+    return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
+}
+
+static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
+                            segue_diag *why)
+{
+    const struct segue_cpu *cpu = dev->handle;
+    struct tiles_job job;
+    (void)why;
+    plan_job((const void *)header, cpu, &job);
+    plan->workspace_bytes = job.floats * sizeof(float) * cpu->threads;
+    plan->workspace_alignment = 64;
+    return SEGUE_OK;
+}
+
+int segue_attention_next_tile(struct tiles_job *job, int early, struct tiles_place *out)
+{
+    const int64_t spare = early ? job->cpu->threads : 0;
+    do {
+        if (atomic_load_explicit(&job->next, memory_order_relaxed) + spare >= job->units) return 0;
+        const int64_t unit = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed);
+        if (unit >= job->units) return 0;
+        *out = place_at(job, unit);
+    } while (out->slots <= 0);
+    return 1;
+}
+
+static void part(void *arg, int32_t index, int32_t parts)
+{
+    struct tiles_job *job = arg;
+    const uint64_t mode = float_mode_enter();
+    (void)parts;
+    job->kernel->work(job, job->scratch + (uint64_t)index * job->floats);
+    if (job->stream) stream_fence();
+    float_mode_leave(mode);
+}
+
+static segue_status run(const segue_op_header *header, const segue_kit_call *call)
+{
+    const segue_attention *op = (const void *)header;
+    struct tiles_job job;
+    plan_job(op, call->device->handle, &job);
+    job.tiles = count_tiles(&job);
+    job.units = job.tiles * op->k.shape[2];
+    job.scratch = (float *)((char *)call->workspace.data + call->workspace.offset);
+    segue_parts_run(job.cpu, part, &job);
+    return SEGUE_OK;
+}
+
+const segue_row attention_tiles_cpu = {
+    .name = "attention_tiles_cpu",
+    .primitive = SEGUE_ATTENTION,
+    .since = 1,
+    .priority = 300,
+    .accuracy = SEGUE_ACCURACY_F32,
+    .capture = SEGUE_CAPTURE_NONE,
+    .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
+    .prepare = prepare,
+    .run = run,
+};

@@ -1,0 +1,68 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between the row of attention on tiles and its kernels. */
+#ifndef SEGUE_ONEDNN_ATTENTION_TILES_H
+#define SEGUE_ONEDNN_ATTENTION_TILES_H
+
+#include "engine/tile.h"
+
+#include <stdatomic.h>
+
+/* Queries of all heads of a group that a tile has at most, and keys that are packed at once. */
+enum { TILE_QUERIES = 384, TILE_KEYS = 256 };
+
+enum tiles_rule { /* what is looked at beside the interval of key slots that a query sees */
+    RULE_LOW = 1, /* positions */
+    RULE_HIGH = 2,
+    RULE_LABELS = 4,
+    RULE_SELF = 8,
+    RULE_SLOPES = 16,
+    RULE_CAP = 32,
+    RULE_UNIT = 64
+};
+
+struct tiles_sequence {
+    int64_t batch, queries, first_query; /* slots, and the first one's row */
+    int64_t keys, first_key, rows;       /* slots, the first one's row, key rows that exist */
+    int64_t offset;                      /* position of the first query slot, where nothing else says it */
+};
+
+struct tiles_place { /* a tile: some query slots, with all query heads of one key head */
+    struct tiles_sequence sequence;
+    int64_t head, slot, slots;
+};
+
+struct tiles_job {
+    const segue_attention *op;
+    const struct segue_cpu *cpu;
+    const struct tiles_kernel *kernel;
+    int64_t group, keys, values; /* query heads of a key head; k, v */
+    int64_t tiles;               /* of all sequences, of one key head */
+    int64_t chunk;               /* no longer than all slots */
+    int64_t piece_slots, piece_lanes, pieces; /* slots of a tile that see the same chunks, with what fills their last
+                                               * vector; one piece without chunks */
+    int64_t tile_keys, rules, stream, bf16_fast;
+    int64_t most_queries, most_keys; /* that scratch is for, whatever the number of slots */
+    int64_t keys_pitch;              /* k in whole lanes */
+    float scale, cap, self_value;
+    float *scratch; /* all workers' */
+    /* Where a worker's scratch holds what, in floats: the kernel's own; Q [panel][k][lane], O [panel][v][lane], S
+     * [key][lane] of one panel; K [key][k], V [block of v][key][v]; rows [lane][k or v]. */
+    uint64_t own, Q, O, S, K, V, rows, floats;
+    int64_t units;
+    atomic_llong next;
+};
+
+struct tiles_kernel {
+    int64_t lanes, block;
+    void (*work)(struct tiles_job *job, float *scratch); /* until no tile is left */
+    int64_t own_floats;
+};
+
+extern const struct tiles_kernel segue_attention_tile_base, segue_attention_tile_avx2, segue_attention_tile_avx512;
+
+/* The next tile that nobody has; 0: none is left. early: a second one for a worker that still has one, as long as
+ * there are enough for all. */
+int segue_attention_next_tile(struct tiles_job *job, int early, struct tiles_place *out);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Built once per instruction set. One tile: its queries are packed with their heads side by side, so that the queries of a
+ * vector see nearly the same keys; then tile after tile of keys is packed and goes through all panels of queries. Rows may lie
+ * pages apart: the next tile of keys is packed, row after row, while this one is computed. */
+#include "attention_tiles_pack.h"
+#include "attention_tiles_rules.h"
+
+struct tile_own {
+    struct tile_view view[2];
+    struct tile_keys keys[2];
+};
+
+/* ---- a panel of queries against a tile of keys ---------------------------------------------------------- */
+
+enum { RULES_LSH = RULE_UNIT | RULE_SELF | RULE_HIGH };
+
+INLINE void scores_of(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from, int64_t to,
+                      lanes top[WIDEST], const int nv)
+{
+    const struct tiles_job *job = w->job;
+    const struct tile_queries *q = &w->now->queries;
+    const struct tile_keys *k = w->keys;
+    const int64_t pitch = job->keys_pitch, lane = p->vector * LANES;
+    const float *Q = w->Q + lane * pitch;
+    float *S = w->S;
+    for (int64_t i = from; i < to; i += BLOCK, S += BLOCK * nv * LANES) {
+        struct product_sums sums;
+        UNROLL
+        for (int u = 0; u < BLOCK; u++)
+            UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = (lanes){ 0 };
+        pack_some_keys(w);
+        product_rows(&sums, w->K + i * pitch, pitch, Q, job->keys, nv);
+        const int inside =
+            !k->missing[i / BLOCK] && tile + i >= p->inner_first && tile + i + BLOCK <= p->inner_last;
+        const int plain = inside && !job->rules;
+        UNROLL
+        for (int u = 0; u < BLOCK; u++)
+            UNROLL for (int c = 0; c < nv; c++)
+            {
+                lanes_store(S + (u * nv + c) * LANES, sums.at[u][c]);
+                if (plain) top[c] = lanes_most(sums.at[u][c], top[c]);
+            }
+        if (plain) continue;
+        if (!job->rules) rule_block(job, q, k, i, lane, 0, 0, S, top, nv);
+        else if (inside && job->rules == RULES_LSH) rule_block(job, q, k, i, lane, RULES_LSH, 1, S, top, nv);
+        else rule_block(job, q, k, i, lane, job->rules, inside, S, top, nv);
+    }
+}
+
+/* Sums of one block of values in which some are no numbers: what is masked is not added. */
+static void careful_columns(const struct tile_work *w, int64_t lane, float *O, const float *V, int64_t from,
+                            int64_t to, int64_t nv)
+{
+    const struct tiles_job *job = w->job;
+    for (int64_t i = from; i < to; i++)
+        for (int64_t c = 0; c < nv; c++) {
+            lanes_int own, seen = seen_by(&w->now->queries, w->keys, i, lane + c * LANES, job->rules, 0, &own);
+            const lanes weight = lanes_load(w->S + ((i - from) * nv + c) * LANES);
+            for (int u = 0; u < BLOCK; u++) {
+                float *at = O + (u * nv + c) * LANES;
+                const lanes sum = lanes_load(at), more = lanes_fma(lanes_splat(V[i * BLOCK + u]), weight, sum);
+                lanes_store(at, lanes_select(seen | own, more, sum));
+            }
+        }
+}
+
+INLINE void sums_of(const struct tile_work *w, const struct tile_panel *p, int64_t from, int64_t to,
+                    const lanes decay[WIDEST], const int nv)
+{
+    const struct tiles_job *job = w->job;
+    const int64_t values = (job->values + LANES - 1) / LANES * LANES;
+    float *O = w->O + p->vector * LANES * values;
+    const float *V = w->V;
+    for (int64_t e = 0; e < job->values; e += BLOCK, O += BLOCK * nv * LANES, V += job->tile_keys * BLOCK) {
+        struct product_sums sums;
+        UNROLL
+        for (int u = 0; u < BLOCK; u++)
+            UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = lanes_load(O + (u * nv + c) * LANES) * decay[c];
+        if (!w->keys->careful) product_columns(&sums, V + from * BLOCK, w->S, to - from, nv);
+        UNROLL
+        for (int u = 0; u < BLOCK; u++)
+            UNROLL for (int c = 0; c < nv; c++) lanes_store(O + (u * nv + c) * LANES, sums.at[u][c]);
+        if (w->keys->careful) careful_columns(w, p->vector * LANES, O, V, from, to, nv);
+    }
+}
+
+/* Keys [from, to) of the tile, whole blocks; its first slot is `tile`. */
+INLINE void panel_as(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from, int64_t to,
+                     float *top_at, float *sum_at, const int nv)
+{
+    lanes top[WIDEST], sum[WIDEST], decay[WIDEST], before[WIDEST];
+    UNROLL
+    for (int c = 0; c < nv; c++) top[c] = before[c] = lanes_load(top_at + c * LANES);
+    scores_of(w, p, tile, from, to, top, nv);
+    UNROLL
+    for (int c = 0; c < nv; c++) {
+        lanes_store(top_at + c * LANES, top[c]);
+        /* Nothing seen yet: any finite number will do. */
+        top[c] = lanes_if_less(top[c], lanes_splat(-3.4e38f), (lanes){ 0 }, top[c]);
+        decay[c] = weight_of(before[c] - top[c]);
+        sum[c] = lanes_load(sum_at + c * LANES) * decay[c];
+    }
+    float *S = w->S;
+    for (int64_t i = from; i < to; i++, S += nv * LANES) {
+        UNROLL
+        for (int c = 0; c < nv; c++) {
+            const lanes x = weight_of(lanes_load(S + c * LANES) - top[c]);
+            sum[c] += x;
+            lanes_store(S + c * LANES, x);
+        }
+    }
+    UNROLL
+    for (int c = 0; c < nv; c++) lanes_store(sum_at + c * LANES, sum[c]);
+    sums_of(w, p, from, to, decay, nv);
+}
+
+/* One function for each width: it needs all registers. */
+typedef void panel_function(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from, int64_t to,
+                            float *top, float *sum);
+static __attribute__((noinline)) void panel_one(struct tile_work *w, const struct tile_panel *p, int64_t tile,
+                                                int64_t from, int64_t to, float *top, float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 1);
+}
+static __attribute__((noinline)) void panel_two(struct tile_work *w, const struct tile_panel *p, int64_t tile,
+                                                int64_t from, int64_t to, float *top, float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 2);
+}
+static __attribute__((noinline)) void panel_three(struct tile_work *w, const struct tile_panel *p, int64_t tile,
+                                                  int64_t from, int64_t to, float *top, float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 3);
+}
+static panel_function *const panels[WIDEST + 1] = { NULL, panel_one, panel_two, panel_three };
+
+/* ---- all keys of a tile of queries ---------------------------------------------------------------------- */
+
+/* Of the panel's keys, those in a tile that begins at slot `tile`: blocks from *from on. */
+static int64_t blocks_in(const struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t *from)
+{
+    const int64_t first = larger(p->first, tile) - tile, last = smaller(p->last, tile + w->job->tile_keys) - tile;
+    if (first >= last) return 0;
+    *from = first / BLOCK * BLOCK;
+    return (last + BLOCK - 1) / BLOCK - first / BLOCK;
+}
+
+static struct tile_span span_of(const struct tile_work *w, const struct tile_view *v, int64_t tile)
+{
+    struct tile_span s = { .tile = tile, .from = w->job->tile_keys };
+    for (const struct tile_panel *p = v->panel; p < v->panel + v->panels; p++) {
+        int64_t first = 0;
+        const int64_t blocks = blocks_in(w, p, tile, &first);
+        if (!blocks) continue;
+        s.blocks += blocks;
+        s.from = smaller(s.from, first);
+        s.to = larger(s.to, first + blocks * BLOCK);
+    }
+    return s;
+}
+
+/* Looks at the keys of a tile, which are packed while the one before is computed. */
+static void come(struct tile_work *w, const struct tile_view *v, int64_t tile)
+{
+    w->owner = v;
+    w->coming = span_of(w, v, tile);
+    w->soon = w->coming.from;
+    memset(w->next->strange, 0, sizeof w->next->strange);
+    if (w->coming.blocks) look_at_keys(w->job, v, w->next, tile, w->coming.from, w->coming.to);
+}
+
+static int64_t first_tile(const struct tile_work *w, const struct tile_view *v)
+{
+    return v->first < v->last ? v->first / w->job->tile_keys * w->job->tile_keys : 0;
+}
+
+static void all_keys(struct tile_work *w, float *top, float *sum)
+{
+    const struct tile_view *v = w->now;
+    int64_t tile = w->coming.tile;
+    do {
+        const struct tile_span s = w->coming;
+        finish_keys(w);
+        tile += w->job->tile_keys;
+        if (tile < v->last) come(w, v, tile);
+        else if (w->then->place.slots) come(w, w->then, first_tile(w, w->then));
+        else w->coming = (struct tile_span){ 0 }, w->soon = 0;
+        if (!s.blocks) continue;
+        w->soon_step = w->coming.blocks ? (w->coming.to - w->soon + s.blocks - 1) / s.blocks : 0;
+        for (const struct tile_panel *p = v->panel; p < v->panel + v->panels; p++) {
+            int64_t at = 0;
+            const int64_t count = blocks_in(w, p, s.tile, &at), lane = p->vector * LANES;
+            if (count) panels[p->vectors](w, p, s.tile, at, at + count * BLOCK, top + lane, sum + lane);
+        }
+    } while (tile < v->last);
+}
+
+/* ---- y and lse ------------------------------------------------------------------------------------------ */
+
+/* What the sums are multiplied by, and lse. */
+static lanes close_sums(const segue_attention *op, const struct tile_queries *q, int64_t lane, lanes top, lanes sum,
+                        lanes *lse)
+{
+    const lanes inf = lanes_splat(INFINITY), zero = { 0 };
+    const lanes_int alone = (lanes_int)(top == -inf); /* no key seen */
+    lanes base = lanes_select(alone, zero, top), decay = lanes_splat(1.0f);
+    if (present(&op->sink)) {
+        const lanes sink = lanes_load(q->sink + lane), most = lanes_most(sink, top);
+        base = lanes_select((lanes_int)(most == -inf), zero, most);
+        decay = weight_of(top - base);
+        sum = lanes_fma(sum, decay, weight_of(sink - base));
+    }
+    *lse = lanes_select((lanes_int)(sum == 0), -inf, base + lanes_log(sum));
+    return lanes_select((lanes_int)(sum == 0) | (alone & (lanes_int)(sum == sum)), zero, decay / sum);
+}
+
+static void finish_vector(const struct tile_work *w, const struct tile_panel *p, int64_t v, const float *top,
+                          const float *sum)
+{
+    const struct tiles_job *job = w->job;
+    const segue_attention *op = job->op;
+    const struct tile_queries *q = &w->now->queries;
+    const int64_t lane = (p->vector + v) * LANES, pitch = (job->values + LANES - 1) / LANES * LANES;
+    const float *O = w->O + p->vector * LANES * pitch + v * LANES;
+    float each[LANES];
+    lanes lse;
+    const lanes factor = close_sums(op, q, lane, lanes_load(top + lane), lanes_load(sum + lane), &lse);
+    for (int64_t e = 0; e < pitch; e += 4) {
+        lanes four[4];
+        for (int i = 0; i < 4; i++, O += p->vectors * LANES) four[i] = lanes_load(O) * factor;
+        lanes_store4(w->rows + e, pitch, four);
+    }
+    lanes_store(each, lse);
+    for (int i = 0; i < LANES; i++) {
+        const int64_t b = w->now->place.sequence.batch, row = q->to[lane + i];
+        const int64_t head = w->now->place.head * job->group + q->head[lane + i];
+        if (row < 0) continue;
+        row_out(job, row_at(&op->y, b, row, head), w->rows + i * pitch);
+        if (!present(&op->lse)) continue;
+        element_store_some(row_at(&op->lse, b, row, head), lanes_splat(each[i]), segue_dtype_id(op->lse.dtype), 1);
+    }
+}
+
+static void one_tile(struct tile_work *w)
+{
+    const struct tiles_job *job = w->job;
+    const int64_t values = (job->values + LANES - 1) / LANES * LANES;
+    float top[TILE_QUERIES], sum[TILE_QUERIES] = { 0 };
+    for (int i = 0; i < TILE_QUERIES; i++) top[i] = -INFINITY;
+    pack_queries(w);
+    memset(w->O, 0, (size_t)(w->now->lanes * values) * sizeof *w->O);
+    all_keys(w, top, sum);
+    for (const struct tile_panel *p = w->now->panel; p < w->now->panel + w->now->panels; p++)
+        for (int64_t v = 0; v < p->vectors; v++) finish_vector(w, p, v, top, sum);
+}
+
+static void work(struct tiles_job *job, float *scratch)
+{
+    struct tile_own *own = (void *)(scratch + job->own);
+    struct tile_work w = { .job = job, .now = &own->view[0], .then = &own->view[1] };
+    w.keys = &own->keys[0], w.next = &own->keys[1];
+    w.Q = scratch + job->Q, w.O = scratch + job->O, w.S = scratch + job->S;
+    w.K = scratch + job->K, w.next_K = w.K + job->most_keys * job->keys_pitch;
+    w.V = scratch + job->V, w.next_V = w.V + job->most_keys * ((job->values + LANES - 1) / LANES * LANES);
+    w.rows = scratch + job->rows;
+    choose_packing(&w);
+    for (int ahead = 0;;) {
+        if (!ahead) {
+            if (!segue_attention_next_tile(job, 0, &w.now->place)) return;
+            look_at_queries(job, w.now);
+            come(&w, w.now, first_tile(&w, w.now));
+        }
+        ahead = segue_attention_next_tile(job, 1, &w.then->place);
+        if (ahead) look_at_queries(job, w.then);
+        else w.then->place.slots = 0;
+        one_tile(&w);
+        if (!ahead) continue;
+        struct tile_view *const done = w.now;
+        w.now = w.then, w.then = done;
+    }
+}
+
+const struct tiles_kernel SEGUE_ISA_NAME(segue_attention_tile) = {
+    .lanes = LANES,
+    .block = BLOCK,
+    .work = work,
+    .own_floats = sizeof(struct tile_own) / sizeof(float),
+};

@@ -1,0 +1,249 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rows of any dtype and stride, wherever they lie, into the f32 tiles of attention, and back. */
+#ifndef SEGUE_ONEDNN_ATTENTION_TILES_PACK_H
+#define SEGUE_ONEDNN_ATTENTION_TILES_PACK_H
+
+#include "attention_tiles_look.h"
+
+#include <string.h>
+
+#define PACK SEGUE_ISA_NAME(segue_pack)
+#define UNPACK SEGUE_ISA_NAME(segue_unpack)
+
+/* AHEAD: rows that are asked for before they are packed. They may lie a power of two apart, in few sets of a cache, and are
+ * not to wait there for long. */
+enum { LINE = 64, AHEAD = 8 };
+
+struct tile_span { /* keys of one tile that any panel sees: whole blocks from its beginning on */
+    int64_t tile, from, to, blocks; /* blocks of all panels; 0: none is seen */
+};
+
+struct tile_work {
+    const struct tiles_job *job;
+    struct tile_view *now, *then;  /* then: the tile behind it; its place.slots 0: there is none */
+    struct tile_keys *keys, *next; /* packed; being packed */
+    const struct tile_view *owner; /* of next */
+    struct tile_span coming;       /* of next, of which keys up to soon are packed, some more beside each block */
+    int64_t soon, soon_step;
+    float *Q, *O, *S, *rows;
+    float *K, *V, *next_K, *next_V;
+    void (*pack_key)(struct tile_work *w, int64_t i);
+};
+
+/* ---- rows ----------------------------------------------------------------------------------------------- */
+
+/* Of a [b row head x] tensor. */
+INLINE char *row_at(const segue_tensor *t, int64_t b, int64_t row, int64_t head)
+{
+    return (char *)t->data + t->offset +
+           (b * t->stride[0] + row * t->stride[1] + head * t->stride[2]) * (t->dtype.bits / 8);
+}
+
+static struct segue_strip row_strip(const segue_tensor *t, const char *at, int64_t count)
+{
+    return (struct segue_strip){ .data = (char *)(uintptr_t)at,
+                                 .dtype = segue_dtype_id(t->dtype),
+                                 .element_bytes = t->dtype.bits / 8,
+                                 .rows = 1,
+                                 .columns = count,
+                                 .column_stride = t->stride[3] };
+}
+
+INLINE lanes piece_in(const char *row, int64_t at, int64_t count, const uint32_t dtype)
+{
+    const char *p = row + at * element_size(dtype);
+    return at + LANES <= count ? element_load(p, dtype) : element_load_some(p, dtype, count - at);
+}
+
+/* count elements and zeros up to whole lanes; all zeros without a row. */
+INLINE void row_in(float *to, const char *row, int64_t count, const uint32_t dtype)
+{
+    for (int64_t i = 0; i < count; i += LANES) lanes_store(to + i, row ? piece_in(row, i, count, dtype) : (lanes){ 0 });
+}
+
+/* A row whose elements lie apart, in scratch. */
+static const char *gathered(float *rows, const segue_tensor *t, const char *row, int64_t count)
+{
+    if (!row) return NULL;
+    const struct segue_strip s = row_strip(t, row, count);
+    PACK(rows, 0, LANES, &s);
+    return (const char *)rows;
+}
+
+static uint32_t packed_dtype(const segue_tensor *t)
+{
+    return t->stride[3] == 1 ? segue_dtype_id(t->dtype) : SEGUE_F32; /* as gathered */
+}
+
+INLINE void ask_for(const char *row, int64_t bytes)
+{
+    for (int64_t i = 0; i < bytes; i += LINE) __builtin_prefetch(row + i, 0, 2);
+}
+
+static const char *query_row(const struct tiles_job *job, const struct tile_view *v, int64_t lane)
+{
+    const int64_t row = v->queries.row[lane];
+    if (row < 0) return NULL;
+    return row_at(&job->op->q, v->place.sequence.batch, row, v->place.head * job->group + v->queries.head[lane]);
+}
+
+/* ---- queries and keys ----------------------------------------------------------------------------------- */
+
+INLINE void pack_queries_as(const struct tile_work *w, const uint32_t dtype)
+{
+    const struct tiles_job *job = w->job;
+    const segue_tensor *q = &job->op->q;
+    const int64_t pitch = job->keys_pitch;
+    const lanes scale = lanes_splat(job->scale);
+    for (const struct tile_panel *p = w->now->panel; p < w->now->panel + w->now->panels; p++) {
+        for (int64_t v = 0; v < p->vectors; v++) {
+            float *to = w->Q + (p->vector * pitch + v) * LANES;
+            for (int i = 0; i < LANES; i++) {
+                const char *row = query_row(job, w->now, (p->vector + v) * LANES + i);
+                if (row) ask_for(row, job->keys * (q->dtype.bits / 8));
+            }
+            for (int i = 0; i < LANES; i++) {
+                const char *row = query_row(job, w->now, (p->vector + v) * LANES + i);
+                if (q->stride[3] != 1) row = gathered(w->rows + i * pitch, q, row, job->keys);
+                row_in(w->rows + i * pitch, row, job->keys, dtype);
+            }
+            for (int64_t k = 0; k < pitch; k += 4) {
+                lanes four[4];
+                lanes_load4(four, w->rows + k, pitch);
+                for (int i = 0; i < 4; i++, to += p->vectors * LANES) lanes_store(to, four[i] * scale);
+            }
+        }
+    }
+}
+
+static void pack_queries(const struct tile_work *w)
+{
+    const uint32_t dtype = packed_dtype(&w->job->op->q);
+    if (dtype == SEGUE_F32) pack_queries_as(w, SEGUE_F32);
+    else if (dtype == SEGUE_F16) pack_queries_as(w, SEGUE_F16);
+    else pack_queries_as(w, SEGUE_BF16);
+}
+
+/* A row of values into [block][key][BLOCK]; strange becomes NaN in some lane where one is no number. */
+INLINE lanes spread(float *to, int64_t block_pitch, const char *row, int64_t count, lanes strange,
+                    const uint32_t dtype)
+{
+    for (int64_t c = 0; c < count; c += LANES) {
+        const lanes x = row ? piece_in(row, c, count, dtype) : (lanes){ 0 };
+        float each[LANES];
+        strange = lanes_fma(x, (lanes){ 0 }, strange);
+        lanes_store(each, x);
+        for (int h = 0; h < LANES / BLOCK; h++)
+            memcpy(to + (c / BLOCK + h) * block_pitch, each + h * BLOCK, BLOCK * sizeof(float));
+    }
+    return strange;
+}
+
+/* Key i of the coming tile. */
+INLINE void pack_key_as(struct tile_work *w, int64_t i, const uint32_t k_dtype, const uint32_t v_dtype)
+{
+    const struct tiles_job *job = w->job;
+    const segue_tensor *k = &job->op->k, *v = &job->op->v;
+    const int64_t b = w->owner->place.sequence.batch, head = w->owner->place.head, row = w->next->row[i];
+    const int64_t soon = i + AHEAD < w->coming.to ? w->next->row[i + AHEAD] : -1;
+    if (soon >= 0) {
+        ask_for(row_at(k, b, soon, head), job->keys * (k->dtype.bits / 8));
+        ask_for(row_at(v, b, soon, head), job->values * (v->dtype.bits / 8));
+    }
+    const char *k_row = row < 0 ? NULL : row_at(k, b, row, head), *v_row = row < 0 ? NULL : row_at(v, b, row, head);
+    if (k->stride[3] != 1) k_row = gathered(w->rows, k, k_row, job->keys);
+    row_in(w->next_K + i * job->keys_pitch, k_row, job->keys, k_dtype);
+    if (v->stride[3] != 1) v_row = gathered(w->rows, v, v_row, job->values);
+    const lanes strange = lanes_load(w->next->strange);
+    lanes_store(w->next->strange, spread(w->next_V + i * BLOCK, job->tile_keys * BLOCK, v_row, job->values, strange, v_dtype));
+}
+
+static __attribute__((noinline)) void pack_key_f32(struct tile_work *w, int64_t i)
+{
+    pack_key_as(w, i, SEGUE_F32, SEGUE_F32);
+}
+static __attribute__((noinline)) void pack_key_f16(struct tile_work *w, int64_t i)
+{
+    pack_key_as(w, i, SEGUE_F16, SEGUE_F16);
+}
+static __attribute__((noinline)) void pack_key_bf16(struct tile_work *w, int64_t i)
+{
+    pack_key_as(w, i, SEGUE_BF16, SEGUE_BF16);
+}
+static __attribute__((noinline)) void pack_key_any(struct tile_work *w, int64_t i)
+{
+    pack_key_as(w, i, packed_dtype(&w->job->op->k), packed_dtype(&w->job->op->v));
+}
+
+static void choose_packing(struct tile_work *w)
+{
+    const uint32_t k = packed_dtype(&w->job->op->k), v = packed_dtype(&w->job->op->v);
+    w->pack_key = k != v            ? pack_key_any
+                  : k == SEGUE_F32  ? pack_key_f32
+                  : k == SEGUE_F16  ? pack_key_f16
+                                    : pack_key_bf16;
+}
+
+INLINE void pack_some_keys(struct tile_work *w)
+{
+    for (int64_t n = w->soon_step; n > 0 && w->soon < w->coming.to; n--) w->pack_key(w, w->soon++);
+}
+
+/* 1 / length of the packed keys, four at a time. */
+static void measure(const struct tile_work *w, int64_t from, int64_t to)
+{
+    const int64_t pitch = w->job->keys_pitch;
+    const lanes eps = lanes_splat((float)(w->job->op->key_eps * (double)w->job->keys));
+    float *inverse = w->keys->inverse;
+    for (int64_t i = from; i < to; i += 4) {
+        lanes sums[4] = { { 0 } };
+        float four[LANES];
+        for (int64_t c = 0; c < pitch; c += LANES)
+            for (int u = 0; u < 4; u++) {
+                const lanes x = lanes_load(w->K + (i + u) * pitch + c);
+                sums[u] = lanes_fma(x, x, sums[u]);
+            }
+        lanes_store(four, lanes_four_sums(sums) + eps);
+        for (int u = 0; u < 4; u++) inverse[i + u] = four[u] == 0 ? 0 : 1 / __builtin_sqrtf(four[u]);
+    }
+}
+
+/* What is left of the coming tile, which becomes the packed one. */
+static void finish_keys(struct tile_work *w)
+{
+    struct tile_keys *const packed = w->next;
+    float *const K = w->next_K, *const V = w->next_V;
+    while (w->soon < w->coming.to) w->pack_key(w, w->soon++);
+    w->next = w->keys, w->keys = packed;
+    w->next_K = w->K, w->K = K;
+    w->next_V = w->V, w->V = V;
+    const float sum = lanes_total(lanes_load(packed->strange));
+    packed->careful = sum != sum;
+    if (w->job->rules & RULE_UNIT) measure(w, w->coming.from, w->coming.to);
+}
+
+/* ---- y -------------------------------------------------------------------------------------------------- */
+
+INLINE void row_out(const struct tiles_job *job, char *to, const float *from)
+{
+    const segue_tensor *y = &job->op->y;
+    const uint32_t dtype = segue_dtype_id(y->dtype);
+    const int64_t count = job->values;
+    int64_t i = 0;
+    if (y->stride[3] != 1) {
+        const struct segue_strip s = row_strip(y, to, count);
+        UNPACK(&s, from, 0, LANES);
+    } else if (dtype == SEGUE_F32) {
+        const int stream = job->stream && (uintptr_t)to % sizeof(lanes) == 0;
+        for (; i + LANES <= count; i += LANES) element_store(to + i * 4, lanes_load(from + i), SEGUE_F32, stream);
+        if (i < count) element_store_some(to + i * 4, lanes_load(from + i), SEGUE_F32, count - i);
+    } else {
+        const uint32_t kind = dtype == SEGUE_BF16 && LANES == 16 && job->bf16_fast ? BF16_FAST : dtype;
+        const int stream = job->stream && (uintptr_t)to % (sizeof(lanes) / 2) == 0;
+        for (; i + LANES <= count; i += LANES) element_store(to + i * 2, lanes_load(from + i), kind, stream);
+        if (i < count) element_store_some(to + i * 2, lanes_load(from + i), kind, count - i);
+    }
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What who sees whom makes of scores. */
+#ifndef SEGUE_ONEDNN_ATTENTION_TILES_RULES_H
+#define SEGUE_ONEDNN_ATTENTION_TILES_RULES_H
+
+#include "attention_tiles_look.h"
+
+INLINE lanes_int splat_int(int32_t x)
+{
+    return x - (lanes_int){ 0 };
+}
+
+INLINE lanes_int load_int(const int32_t *p)
+{
+    return (lanes_int)lanes_load((const float *)(const void *)p);
+}
+
+/* Which queries of the vector that begins at this lane see key i, beside those at its own position: own. inside: all see its
+ * slot, and it is kept. */
+INLINE lanes_int seen_by(const struct tile_queries *q, const struct tile_keys *k, int64_t i, int64_t lane,
+                         const int64_t rules, const int inside, lanes_int *own)
+{
+    const lanes_int at = splat_int(k->at[i]), all = splat_int(-1);
+    lanes_int within = all, seen = all;
+    if (!inside) {
+        const lanes_int slot = splat_int(k->slot[i]);
+        within = (slot >= load_int(q->first + lane)) & (slot < load_int(q->last + lane));
+        seen = within & splat_int(k->kept[i]);
+    }
+    if (rules & RULE_LOW) seen &= at >= load_int(q->low + lane);
+    if (rules & RULE_HIGH) seen &= at <= load_int(q->high + lane);
+    if (rules & RULE_LABELS) seen &= splat_int(k->label[i]) == load_int(q->label + lane);
+    *own = (lanes_int){ 0 };
+    if (rules & RULE_SELF) *own = within & (at == load_int(q->at + lane));
+    return seen;
+}
+
+/* The score of key i from the product of its bytes. */
+INLINE lanes ruled(const struct tiles_job *job, const struct tile_queries *q, const struct tile_keys *k, int64_t i,
+                   int64_t lane, const int64_t rules, const int inside, lanes x)
+{
+    lanes_int own;
+    if (rules & RULE_UNIT) x *= lanes_splat(k->inverse[i]);
+    if (rules & RULE_CAP) x = lanes_splat(job->cap) * lanes_tanh(x);
+    if (rules & RULE_SLOPES) {
+        const lanes_int distance = load_int(q->at + lane) - splat_int(k->at[i]);
+        const lanes far = lanes_abs(__builtin_convertvector(distance, lanes));
+        x = lanes_fma(-lanes_load(q->slope + lane), far, x);
+    }
+    const lanes_int seen = seen_by(q, k, i, lane, rules, inside, &own);
+    x = lanes_select(seen, x, lanes_splat(-INFINITY));
+    return rules & RULE_SELF ? lanes_select(own, lanes_splat(job->self_value), x) : x;
+}
+
+/* BLOCK keys from i on, nv vectors of queries; top takes the largest scores. */
+INLINE void rule_block(const struct tiles_job *job, const struct tile_queries *q, const struct tile_keys *k,
+                       int64_t i, int64_t lane, const int64_t rules, const int inside, float *S, lanes top[WIDEST],
+                       const int nv)
+{
+    for (int u = 0; u < BLOCK; u++, S += nv * LANES) {
+        UNROLL
+        for (int c = 0; c < nv; c++) {
+            const lanes x =
+                ruled(job, q, k, i + u, lane + c * LANES, rules, inside, lanes_load(S + c * LANES));
+            top[c] = lanes_most(x, top[c]);
+            lanes_store(S + c * LANES, x);
+        }
+    }
+}
+
+/* e^x for x <= 0, 0 from -87.3 on, NaN of NaN. */
+INLINE lanes weight_of(lanes x)
+{
+    const lanes log2e = lanes_splat(LANES_LOG2E), magic = lanes_splat(LANES_FINE_MAGIC);
+    const lanes n = lanes_fma(x, log2e, magic), r = lanes_fma(x, log2e, magic - n);
+    return lanes_if_less(x, lanes_splat(-87.3f), (lanes){ 0 }, lanes_exp2_fine(n, r));
+}
+
+#endif
