@@ -122,6 +122,11 @@ static void empty_parts(void **context)
     segue_attention_merge op = of_parts(2);
     run(&op);
     assert_softmax(0, 1, NULL);
+    for (int i = 0; i < 2 * ROWS; i++) data.weight[i] = i < ROWS ? 0 : junk[i % 4];
+    op.log_weight = F64(data.weight, 2, B, T, H);
+    run(&op);
+    assert_softmax(0, 1, NULL);
+    memset(&op.log_weight, 0, sizeof op.log_weight);
     for (int row = 0; row < ROWS; row++) data.lse[ROWS + row] = INFINITY;
     op.plus_inf_empty = 1;
     run(&op);
@@ -157,8 +162,10 @@ static void none_and_nan(void **context)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parts_make_the_whole), cmocka_unit_test(weights_are_factors),
-        cmocka_unit_test(by_steps),             cmocka_unit_test(empty_parts),
+        cmocka_unit_test(parts_make_the_whole),
+        cmocka_unit_test(weights_are_factors),
+        cmocka_unit_test(by_steps),
+        cmocka_unit_test(empty_parts),
         cmocka_unit_test(none_and_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,10 @@ namespace gated
 {
 #include "gated_linear_attention.c"
 }
+namespace softmax
+{
+#include "attention.c"
+}
 
 const int T = 6, D = 2, N = 3, W = 3;
 const int from_state = 63; // the bit of what came in with the state
@@ -199,6 +203,35 @@ void linear_attention_sees_what_it_says(void **)
         for (const real &y : m.y.at) assert_true(!all || y.from == (((1ull << T) - 1) | 1ull << from_state));
     }
 }
+
+// The key of token t carries mark t, the query of token t too. Of a key that a bias of -infinity masks the bias alone is seen.
+void attention_sees_what_is_visible(void **)
+{
+    const int64_t keys[] = { 1, T, D, N }, values[] = { 1, T, D, W }, kept[] = { 1, T },
+                  pairs[] = { 1, D, T, T }, rows[] = { 1, T, D };
+    const uint64_t all = (1ull << T) - 1, biased = 1ull << 40;
+    int32_t keep[T] = { 1, 1, 0, 1, 1, 1 };
+    for (int way = 0; way < 3; way++) {
+        Memory q(T * D * N, D * N, 0), k(T * D * N, D * N, 0), v(T * D * W, D * W, 0), bias(D * T * T, 0, 0),
+            y(T * D * W, 0, 0), lse(T * D, 0, 0), work(N + W + T, 0, 0);
+        segue_attention op = segue_attention_init();
+        op.q = q.tensor(4, keys), op.k = k.tensor(4, keys), op.v = v.tensor(4, values),
+        op.y = y.tensor(4, values);
+        op.lse = lse.tensor(3, rows), op.causal = way == 0;
+        if (way == 1) op.keep = segue_tensor_of(keep, SEGUE_I32, 2, kept);
+        if (way == 2) op.bias = bias.tensor(4, pairs);
+        for (int i = 0; i < D * T * T; i++) bias.at[(size_t)i] = i % T == 2 ? real(-INFINITY, biased) : real(0);
+        assert_int_equal(softmax::segue_reference_attention_work(&op.header), N + W + T);
+        softmax::segue_reference_attention(&op.header, work.at.data());
+        for (int i = 0; i < T * D; i++) {
+            const int t = i / D;
+            const uint64_t others = (all & ~(1ull << 2)) | 1ull << t;
+            const uint64_t want = way == 0 ? (2ull << t) - 1 : way == 1 ? others : others | biased;
+            assert_true(lse.at[(size_t)i].from == want);
+            for (int w = 0; w < W; w++) assert_true(y.at[(size_t)(i * W + w)].from == want);
+        }
+    }
+}
 } // namespace
 
 void step()
@@ -224,6 +257,7 @@ int main()
                                  cmocka_unit_test(retention_is_causal),
                                  cmocka_unit_test(gated_attention_is_causal),
                                  cmocka_unit_test(dual_is_causal),
-                                 cmocka_unit_test(linear_attention_sees_what_it_says) };
+                                 cmocka_unit_test(linear_attention_sees_what_it_says),
+                                 cmocka_unit_test(attention_sees_what_is_visible) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

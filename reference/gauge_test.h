@@ -54,9 +54,24 @@ static inline real weighed(real v, int64_t terms)
     return v;
 }
 
+static inline int masks(real bias)
+{
+    return bias.value == -INFINITY;
+}
+
 static inline real real_exp(real x)
 {
     return real(exp(x.value), x.from);
+}
+
+static inline real real_log(real x)
+{
+    return real(log(x.value), x.from);
+}
+
+static inline real real_tanh(real x)
+{
+    return real(tanh(x.value), x.from);
 }
 
 static inline real real_sigmoid(real x)

@@ -89,7 +89,8 @@ static void sort_round(head *c, int64_t r)
     for (int64_t t = 0; t < c->tokens; t++) bucket[t] = (int32_t)bucket_of(c, r, t);
     for (int64_t t = 0; t < c->tokens; t++) {
         int64_t before = 0;
-        for (int64_t i = 0; i < c->tokens; i++) before += bucket[i] < bucket[t] || (bucket[i] == bucket[t] && i < t);
+        for (int64_t i = 0; i < c->tokens; i++)
+            before += bucket[i] < bucket[t] || (bucket[i] == bucket[t] && i < t);
         c->slot[first + t] = (int32_t)(first + before);
         c->order[first + before] = (int32_t)t;
     }
@@ -117,8 +118,7 @@ static int is_visible(const head *c, int64_t r, int64_t t, int64_t slot)
     if (i == t) return 1;
     if (op->causal && i > t) return 0;
     if (present(&op->keep) && !load_int(&op->keep, c->b, i)) return 0;
-    return !op->same_bucket ||
-           (round == r && c->bucket[round * c->tokens + i] == c->bucket[r * c->tokens + t]);
+    return !op->same_bucket || (round == r && c->bucket[round * c->tokens + i] == c->bucket[r * c->tokens + t]);
 }
 
 /* ---- a round ------------------------------------------------------------------------------------ */
@@ -198,7 +198,8 @@ static void merge_rounds(const head *c, int64_t t)
     for (int64_t r = 0; r < c->rounds; r++) sum = sum + real_exp(c->lse[r] - largest);
     for (int64_t v = 0; v < values; v++) {
         real all = 0;
-        for (int64_t r = 0; r < c->rounds; r++) all = all + real_exp(c->lse[r] - largest) * c->out[r * values + v];
+        for (int64_t r = 0; r < c->rounds; r++)
+            all = all + real_exp(c->lse[r] - largest) * c->out[r * values + v];
         store(&op->y, caused(c, all / sum), c->b, t, c->h, v);
     }
     if (present(&op->lse)) store(&op->lse, caused(c, largest + real_log(sum)), c->b, t, c->h, 0);

@@ -219,7 +219,7 @@ static inline int quick_relation(const struct check_relation *r, int64_t *dims)
         return 1;
     }
     if (left < 0 || dims[r->right] < 0) return 0;
-    return r->kind == RULE_AT_LEAST ? left >= right : segue_divides(right, left + r->left_plus);
+    return r->kind == RULE_AT_LEAST ? left >= right : divides(right, left + r->left_plus);
 }
 
 /* The outgoing state t lies exactly where the incoming one does. */

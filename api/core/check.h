@@ -29,7 +29,8 @@ struct check_tensor {
     struct geometry geometry; /* as planned */
 };
 
-struct check_relation { /* dims[left] (== or >=) dims[right] + plus; dims[left] + left_plus % dims[right] + plus */
+struct
+    check_relation { /* dims[left] (== or >=) dims[right] + plus; dims[left] + left_plus % dims[right] + plus */
     uint8_t kind, left, right, reserved[5];
     int64_t plus, left_plus;
 };

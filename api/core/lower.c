@@ -114,7 +114,8 @@ static int read_renames(struct resolver *r, const char *p)
             if (p[1] != '1' && !islower((unsigned char)p[1])) return 0;
             to[i] = p[1] == '1' ? CONSTANT : (int8_t)(p[1] - 'a');
         }
-        if (*p == '*' && to[0] != CONSTANT && to[1] == NONE && islower((unsigned char)p[1]) && p[1] - 'a' != to[0])
+        if (*p == '*' && to[0] != CONSTANT && to[1] == NONE && islower((unsigned char)p[1]) &&
+            p[1] - 'a' != to[0])
             *inner = (int8_t)(p[1] - 'a'), p += 2;
         if (*p && *p != ' ') return 0;
     }
@@ -233,7 +234,8 @@ static const char *bind_axes(const struct resolver *r, const struct source *sour
         if (axis.letter != CONSTANT && r->inner[axis.letter] != NONE) {
             const char *wrong = bind_merged(r, axis, source, written, &use->axes[d], &used);
             if (wrong) return wrong;
-            use->merged |= use->axes[d].from != NONE;
+            use->merged = 1;
+            r->out->merged += use->axes[d].from != NONE && !use->temp;
             use->plain = 0;
             continue;
         }
@@ -261,9 +263,10 @@ static segue_status suit_dtype(struct resolver *r, const struct lowering_row *ro
 {
     const uint32_t wanted = theirs->kind == SEGUE_KIND_I32 ? SEGUE_I32 : SEGUE_F32;
     if (source->temp != NONE) {
-        uint32_t *dtype = &r->out->temps[source->temp].dtype;
-        if (*dtype && *dtype != wanted) return fail_table(r, row, "i32 in one step, floating in another");
-        *dtype = wanted;
+        segue_dtype *dtype = &r->out->temps[source->temp].dtype;
+        if (dtype->bits && segue_dtype_id(*dtype) != wanted)
+            return fail_table(r, row, "i32 in one step, floating in another");
+        *dtype = segue_dtype_of(wanted);
         return SEGUE_OK;
     }
     const segue_field_facts *ours = &r->shapes->facts->fields[source->field];
@@ -295,7 +298,6 @@ static segue_status read_use(struct resolver *r, const struct lowering_row *row)
     const char *wrong = bind_axes(r, &source, is_written(&r->step->facts->fields[field]), use);
     if (wrong) return fail_table(r, row, wrong);
     r->step->use_count++;
-    r->out->merged += use->merged && !use->temp;
     return suit_dtype(r, row, &source, &r->step->facts->fields[field]);
 }
 
@@ -374,8 +376,8 @@ static int size_by_rule(const struct resolver *r, uint8_t letter, uint32_t known
     for (uint32_t i = 0; i < 2 * s->rule_count; i++) {
         const struct rule *rule = &s->rules[i / 2];
         const struct term *us = i % 2 ? &rule->right : &rule->left, *other = i % 2 ? &rule->left : &rule->right;
-        if (rule->kind != RULE_EQUAL || us->letter != letter || other->letter < 0 || rule->right.product_count ||
-            !(known >> other->letter & 1) ||
+        if (rule->kind != RULE_EQUAL || us->letter != letter || other->letter < 0 ||
+            rule->right.product_count || !(known >> other->letter & 1) ||
             !segue_condition_holds(s->facts, &rule->condition, r->op, r->form->present))
             continue;
         out->other = (uint8_t)other->letter;
@@ -421,7 +423,8 @@ segue_status segue_lower(const struct lowering *table, const struct shapes *shap
     for (uint32_t i = 0; i < out->step_count && !status; i++) find_absent(&out->steps[i]);
     if (!status) find_sizes(&r);
     if (status || !segue_lower_merges(out, shapes->facts, op, diag)) return status;
-    if (diag) diag->code = SEGUE_ERROR_UNSUPPORTED; /* here it is no wrong op, but one that the steps cannot see */
+    if (diag)
+        diag->code = SEGUE_ERROR_UNSUPPORTED; /* here it is no wrong op, but one that the steps cannot see */
     return SEGUE_ERROR_UNSUPPORTED;
 }
 
@@ -453,8 +456,8 @@ static segue_status fail_merge(const struct lowered_step *step, const struct low
                                const segue_tensor *t, segue_diag *diag)
 {
     return segue_fail(diag, SEGUE_ERROR_OPERAND, PHASE, (uint32_t)use->source + 1,
-                      "%s: strides of axes %c and %c are %" PRId64 " and %" PRId64
-                      ", wanted the first %" PRId64 " times the second: step %u, %s, sees them as one axis",
+                      "%s: strides of axes %c and %c are %" PRId64 " and %" PRId64 ", wanted the first %" PRId64
+                      " times the second: step %u, %s, sees them as one axis",
                       facts->fields[use->source].name, 'a' + axis.letter, 'a' + axis.inner_letter,
                       t->stride[axis.from], t->stride[axis.inner], t->shape[axis.inner], step->number,
                       step->facts->name);
@@ -493,7 +496,7 @@ void segue_lower_temps(const struct lowered *l, const segue_op_header *op, segue
         clear(t);
         t->data = workspace.data;
         t->offset = workspace.offset + temp->offset;
-        t->dtype = segue_dtype_of(temp->dtype ? temp->dtype : SEGUE_F32);
+        t->dtype = temp->dtype;
         t->rank = (uint16_t)temp->rank;
         for (int d = temp->rank - 1; d >= 0; d--) {
             t->shape[d] = sizes[temp->axes[d].letter] + temp->axes[d].plus;
@@ -504,12 +507,18 @@ void segue_lower_temps(const struct lowered *l, const segue_op_header *op, segue
     }
 }
 
-/* Axis d of a view that is two of the source's. */
-static inline void merge(const segue_tensor *from, struct lowered_axis axis, segue_tensor *to, int d)
+/* The axes of a view that are two of the source's. */
+static __attribute__((noinline)) void merge(const segue_tensor *from, const struct lowered_use *use,
+                                            const int64_t sizes[LETTERS + 1], segue_tensor *to)
 {
-    const int64_t outer = from->shape[axis.from], inner = from->shape[axis.inner];
-    to->shape[d] = outer * inner;
-    to->stride[d] = from->stride[inner == 1 && outer != 1 ? axis.from : axis.inner];
+    for (int d = 0; d < use->rank; d++) {
+        const struct lowered_axis axis = use->axes[d];
+        if (axis.from < 0) to->shape[d] = sizes[axis.letter] * sizes[axis.inner_letter];
+        if (axis.inner < 0) continue;
+        const int64_t outer = from->shape[axis.from], inner = from->shape[axis.inner];
+        to->shape[d] = outer * inner;
+        to->stride[d] = from->stride[inner == 1 && outer != 1 ? axis.from : axis.inner];
+    }
 }
 
 static inline void view(const segue_tensor *from, const struct lowered_use *use,
@@ -523,12 +532,7 @@ static inline void view(const segue_tensor *from, const struct lowered_use *use,
     to->rank = use->rank;
     for (int d = 0; d < use->rank; d++) {
         const struct lowered_axis axis = use->axes[d];
-        if (axis.inner >= 0 && axis.from >= 0) {
-            merge(from, axis, to, d);
-            continue;
-        }
-        to->shape[d] =
-            axis.from >= 0 ? from->shape[axis.from] : sizes[axis.letter] * sizes[axis.inner_letter];
+        to->shape[d] = axis.from >= 0 ? from->shape[axis.from] : sizes[axis.letter];
         to->stride[d] = axis.from >= 0 ? from->stride[axis.from] : axis.letter == CONSTANT;
     }
 }
@@ -549,6 +553,7 @@ void segue_lower_step(const struct lowered_step *step, const segue_op_header *op
             use->temp ? &temps[use->from] : (const segue_tensor *)((const char *)op + use->from);
         if (use->plain) copy((segue_tensor *)(bytes + use->to), from);
         else view(from, use, sizes, (segue_tensor *)(bytes + use->to));
+        if (use->merged) merge(from, use, sizes, (segue_tensor *)(bytes + use->to));
     }
     if (op_size > step->facts->op_size) /* a plugin that knows later fields */
         memset(bytes + step->facts->op_size, 0, op_size - step->facts->op_size);

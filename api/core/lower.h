@@ -56,7 +56,7 @@ struct lowered_use {
     uint8_t field; /* of the step */
     uint8_t temp, rank;
     uint8_t plain;  /* the source as it is */
-    uint8_t merged; /* two axes of it are one */
+    uint8_t merged; /* an axis of the step is two of ours */
     int32_t source; /* field of the composite; -1 = an intermediate */
     struct lowered_axis axes[SEGUE_MAX_RANK];
 };
@@ -78,7 +78,7 @@ struct lowered_step {
 struct lowered_temp {
     uint64_t offset, bytes; /* in the workspace, for the plan's bounds */
     int rank;
-    uint32_t dtype; /* 0 = nothing uses it */
+    segue_dtype dtype; /* no bits: nothing uses it */
     struct axis axes[SEGUE_MAX_RANK];
 };
 

@@ -154,7 +154,8 @@ static void take_state_stride(const struct lowered_step *step, const segue_primi
         if (use->field && step->facts->fields[use->field - 1].role == role) continue; /* its second state */
         if (use->source && composite->fields[use->source - 1].role == role) continue;
         for (int d = 0; d < use->rank; d++)
-            if (use->axes[d].from >= 0 && use->axes[d].inner < 0) out->state_stride[use->axes[d].from] = step_facts->state_stride[d];
+            if (use->axes[d].from >= 0 && use->axes[d].inner < 0)
+                out->state_stride[use->axes[d].from] = step_facts->state_stride[d];
     }
 }
 

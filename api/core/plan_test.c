@@ -276,6 +276,72 @@ static void last_error_is_the_threads_own(void **state)
     assert_string_equal(segue_last_error(), mine);
 }
 
+enum { LSH_T = 8, LSH_R = 2 };
+
+static struct {
+    float x[LSH_T * 2], v[LSH_T], y[LSH_T], lse[LSH_R * LSH_T + LSH_T];
+    int32_t bucket[LSH_R * LSH_T];
+} lsh;
+
+/* LSH attention over t tokens: one head, given buckets, chunks of 4. */
+static segue_lsh_attention lsh_of(int64_t t)
+{
+    segue_lsh_attention op = segue_lsh_attention_init();
+    op.x = segue_tensor_of(lsh.x, F32(1, t, 1, 2));
+    op.v = segue_tensor_of(lsh.v, F32(1, t, 1, 1));
+    op.y = segue_tensor_of(lsh.y, F32(1, t, 1, 1));
+    op.round_lse = segue_tensor_of(lsh.lse, F32(1, LSH_R, t, 1));
+    op.bucket_in = segue_tensor_of(lsh.bucket, SEGUE_I32, 4, (int64_t[]){ 1, 1, LSH_R, t });
+    op.bucket_stride = 2, op.chunk = 4, op.scale = 1;
+    for (int i = 0; i < LSH_T; i++) lsh.v[i] = 3, lsh.y[i] = -1;
+    return op;
+}
+
+/* A parameter without a default; a dynamic axis that is a multiple of a parameter, in the plan and in each run. */
+static void required_and_multiples(void **state)
+{
+    struct rig *r = *state;
+    segue_plan *plan = NULL;
+    segue_plan_facts need = { .size = sizeof need };
+    segue_buffer memory, workspace;
+    segue_lsh_attention op = lsh_of(LSH_T);
+    op.scale = segue_lsh_attention_init().scale;
+    assert_refused(SEGUE_ERROR_OPERAND, "scale: required: wanted 1e-30 to 1e+30, given 0", "multiplies x",
+                   segue_plan_create(r->bench.dev, &op.header, &plan, why));
+    op = lsh_of(6);
+    assert_refused(SEGUE_ERROR_OPERAND, "x: t is 6, wanted a multiple of 4", "t % chunk == 0, from chunk",
+                   segue_plan_create(r->bench.dev, &op.header, &plan, why));
+    op = lsh_of(LSH_T);
+    assert_ok(segue_plan_create_row(r->bench.dev, &op.header, "lowered", &plan, why));
+    assert_ok(segue_plan_info(plan, &need, why));
+    assert_ok(segue_memory_alloc(r->bench.dev, need.workspace_bytes + 256, &memory, why));
+    workspace = memory;
+    workspace.offset += -(uintptr_t)((char *)workspace.data + workspace.offset) % 256;
+    for (int64_t t = LSH_T; t >= 0; t--) {
+        op = lsh_of(t);
+        if (t % 4) {
+            assert_refused(SEGUE_ERROR_OPERAND, "wanted a multiple of 4", "t % chunk",
+                           segue_plan_run(plan, &op.header, r->bench.stream, workspace, why));
+            assert_true(lsh.y[0] == -1);
+            continue;
+        }
+        assert_ok(segue_plan_run(plan, &op.header, r->bench.stream, workspace, why));
+        for (int64_t i = 0; i < LSH_T; i++) assert_true(lsh.y[i] == (i < t ? 3 : -1));
+    }
+    op = lsh_of(
+        LSH_T); /* rounds that do not lie one behind the other: this row cannot see them so, and says it first */
+    op.round_lse.stride[1] = LSH_T + 1;
+    op.round_lse.bytes = sizeof lsh.lse;
+    assert_refused(SEGUE_ERROR_OPERAND, "round_lse: strides of axes r and t are 9 and 1", "8 times the second",
+                   segue_plan_run(plan, &op.header, r->bench.stream, workspace, why));
+    assert_true(lsh.y[0] == -1);
+    op.header.flags = SEGUE_RUN_TRUSTED;
+    assert_refused(SEGUE_ERROR_OPERAND, "round_lse: strides", "step 2, attention",
+                   segue_plan_run(plan, &op.header, r->bench.stream, workspace, why));
+    segue_plan_destroy(plan);
+    segue_memory_free(r->bench.dev, memory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +356,7 @@ int main(void)
         cmocka_unit_test(newer_options),
         cmocka_unit_test(far_places),
         cmocka_unit_test(last_error_is_the_threads_own),
+        cmocka_unit_test(required_and_multiples),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -67,7 +67,7 @@ int segue_parse_axes(const char *dims, struct axis axes[SEGUE_MAX_RANK]);
 segue_status segue_parse_shapes(const segue_primitive_facts *facts, struct shapes *out, segue_diag *diag);
 
 /* Whether value is a multiple of divisor, whatever both are. */
-static inline int segue_divides(int64_t divisor, int64_t value)
+static inline int divides(int64_t divisor, int64_t value)
 {
     if (divisor == 0) return value == 0;
     return divisor == -1 || value % divisor == 0; /* INT64_MIN / -1 is no number */

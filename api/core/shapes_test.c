@@ -93,8 +93,8 @@ static void relations(void **state)
 /* "A % B == 0" of letters, parameters and numbers. */
 static void multiples(void **state)
 {
-    const segue_primitive_facts facts =
-        facts_with("d % g == 0; size % 2 == 0 unless ids; t % size == 0; size % map == 0; size % d == 0; b % 2*3 == 0");
+    const segue_primitive_facts facts = facts_with(
+        "d % g == 0; size % 2 == 0 unless ids; t % size == 0; size % map == 0; size % d == 0; b % 2*3 == 0");
     struct shapes s;
     (void)state;
     assert_ok(segue_parse_shapes(&facts, &s, why));
@@ -108,9 +108,9 @@ static void multiples(void **state)
     assert_int_equal(s.rules[3].right.field, 6);
     assert_int_equal(s.rules[4].right.letter, 'd' - 'a');
     assert_int_equal(s.rules[5].right.plus, 6);
-    assert_true(segue_divides(3, 9) && segue_divides(3, 0) && segue_divides(-3, 9) && segue_divides(0, 0));
-    assert_false(segue_divides(3, 8) || segue_divides(0, 8) || segue_divides(0, -1));
-    assert_true(segue_divides(-1, INT64_MIN));
+    assert_true(divides(3, 9) && divides(3, 0) && divides(-3, 9) && divides(0, 0));
+    assert_false(divides(3, 8) || divides(0, 8) || divides(0, -1));
+    assert_true(divides(-1, INT64_MIN));
 }
 
 /* Right sides that are sums of products, and what they come to. */
@@ -294,10 +294,9 @@ static void too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(axes),          cmocka_unit_test(relations),  cmocka_unit_test(presence),
-        cmocka_unit_test(multiples),
-        cmocka_unit_test(sums),          cmocka_unit_test(conditions), cmocka_unit_test(nonsense),
-        cmocka_unit_test(nonsense_axes), cmocka_unit_test(too_many),
+        cmocka_unit_test(axes),      cmocka_unit_test(relations),     cmocka_unit_test(presence),
+        cmocka_unit_test(multiples), cmocka_unit_test(sums),          cmocka_unit_test(conditions),
+        cmocka_unit_test(nonsense),  cmocka_unit_test(nonsense_axes), cmocka_unit_test(too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

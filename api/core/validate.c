@@ -373,7 +373,7 @@ static segue_status check_rule(struct job *job, const struct rule *rule)
     }
     const int good = rule->kind == RULE_EQUAL      ? left == right
                      : rule->kind == RULE_AT_LEAST ? left >= right
-                                                   : segue_divides(right, left);
+                                                   : divides(right, left);
     return good ? SEGUE_OK : fail_relation(job, rule, left, right);
 }
 

@@ -2,12 +2,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Softmax attention as api/ops/attention.def defines it, by tiles (arXiv:2205.14135 alg. 1; arXiv:2307.08691).
  *
- * A group takes QUERIES rows of one key head, a row being a query slot of one of the heads that share the key head. It walks over its
- * keys, KEYS at a time: scores in registers, by SLICE columns of q and k staged in LOCAL; their exponentials in LOCAL, with each row's
- * maximum and sum so far; values from GLOBAL into the sums that items have in registers. A masked pair's weight is -1: its value is
- * left out, not multiplied by 0. Tiles never straddle chunks. Keys that no row's window reaches are skipped where positions are slots.
- * Columns beyond VALUES go to further passes. Few rows share their keys out in parts, which attention_parts adds up.
- * Launch: groups (tiles x passes x heads, sequences, parts). Key: ACT (of k and v), QUERIES, VALUES. */
+ * A group takes QUERIES rows of one key head, a row being a query slot of one of the heads that share the key
+ * head. It walks over its keys, KEYS at a time: scores in registers, by SLICE columns of q and k staged in
+ * LOCAL; their exponentials in LOCAL, with each row's maximum and sum so far; values from GLOBAL into the sums
+ * that items have in registers. A masked pair's weight is -1: its value is left out, not multiplied by 0. Tiles
+ * never straddle chunks. Keys that no row's window reaches are skipped where positions are slots. Columns
+ * beyond VALUES go to further passes. Parts of the keys, which attention_parts adds up, may go to groups of
+ * their own. Launch: groups (tiles x passes x heads, sequences, parts). Key: ACT (of k and v), QUERIES, VALUES.
+ */
 #define KEYS 64
 #define SLICE 32
 #define PITCH (SLICE + 4) /* of rows in LOCAL: not all in one bank, still a multiple of 16 bytes */
@@ -28,55 +30,58 @@
 /* Score of a masked pair: a NaN that no arithmetic makes and that maxima pass over. */
 #define MASKED 0x7fc5e90eu
 
-typedef struct PLACE {          /* of a group */
-    i64 b, first, first_key;    /* batch row; first slots of its sequence */
-    i64 tokens, keys;           /* slots of it */
-    i64 limit;                  /* key rows at or beyond are not there */
-    i64 slot, row;              /* first slot of the chunk, or sequence, that the tile lies in; first row of the tile in there */
-    int rows, head;             /* of the tile; of keys */
+typedef struct PLACE { /* of a group */
+    int b, first, first_key; /* batch row; first slots of its sequence */
+    int tokens, keys, limit; /* slots of it; key rows at or beyond the limit are not there */
+    int slot, row, rows;     /* first slot of the chunk, or sequence, that the tile lies in; its rows in there: first one, count */
+    int head;                /* of keys */
 } PLACE;
 
 typedef struct ROW { /* what a slot asks for */
     i64 pos, from, to, label; /* keys at positions from `from` to `to` */
-    i64 slot;                 /* in the sequence */
-    i32 head, q;              /* of queries; row of q, -1 = none */
+    i32 slot, head, q;        /* in the sequence; of queries; row of q, -1 = none */
+    i32 reserved;
 } ROW;
 
 typedef struct KEY {
     i64 pos, label;
 } KEY;
 
+FUNC int at_most(i64 value, int most) /* and at least 0 */
+{
+    return value < 0 ? 0 : value > most ? most : (int)value;
+}
+
 FUNC PLACE place_of(struct attention_args a, GLOBAL const i32 *cu_seqlens, GLOBAL const i32 *cu_seqlens_k,
-                    GLOBAL const i32 *k_len, i64 s, i64 tile, int head)
+                    GLOBAL const i32 *k_len, int s, int tile, int head)
 {
     PLACE p = { s, 0, 0, a.queries, a.keys, a.rows_k, 0, 0, 0, head };
     if (a.present & HAS_CU_SEQLENS) {
-        i64 end = clamped(cu_seqlens[AT1(a.cu_seqlens, s + 1)], a.queries);
-        i64 end_key = clamped(cu_seqlens_k[AT1(a.cu_seqlens_k, s + 1)], a.keys);
         p.b = 0;
-        p.first = clamped(cu_seqlens[AT1(a.cu_seqlens, s)], a.queries);
-        p.first_key = clamped(cu_seqlens_k[AT1(a.cu_seqlens_k, s)], a.keys);
-        p.tokens = end > p.first ? end - p.first : 0;
-        p.limit = p.keys = end_key > p.first_key ? end_key - p.first_key : 0;
+        p.first = at_most(cu_seqlens[AT1(a.cu_seqlens, s)], a.queries);
+        p.first_key = at_most(cu_seqlens_k[AT1(a.cu_seqlens_k, s)], a.keys);
+        p.tokens = at_most(at_most(cu_seqlens[AT1(a.cu_seqlens, s + 1)], a.queries) - p.first, a.queries);
+        p.keys = at_most(at_most(cu_seqlens_k[AT1(a.cu_seqlens_k, s + 1)], a.keys) - p.first_key, a.keys);
+        p.limit = p.keys;
     }
-    if (a.present & HAS_K_LEN) p.limit = clamped(k_len[AT1(a.k_len, s)], a.rows_k);
-    i64 block = a.chunk ? a.chunk : p.tokens, tiles = (block * a.group + QUERIES - 1) / QUERIES;
+    if (a.present & HAS_K_LEN) p.limit = at_most(k_len[AT1(a.k_len, s)], a.rows_k);
+    int block = a.chunk ? a.chunk : p.tokens, tiles = (block * a.group + QUERIES - 1) / QUERIES, left;
     if (tiles < 1) tiles = 1;
-    p.slot = tile / tiles * block;
+    left = p.tokens - at_most((i64)(tile / tiles) * block, p.tokens);
+    p.slot = p.tokens - left;
     p.row = tile % tiles * QUERIES;
-    if (block > p.tokens - p.slot) block = p.tokens - p.slot;
-    p.rows = (int)clamped(block * a.group - p.row, QUERIES);
+    p.rows = at_most((left < block ? left : block) * a.group - p.row, QUERIES);
     return p;
 }
 
 /* The row of an item of a slot, within its sequence; -1 = none. */
-FUNC i64 row_of(i64 item, int indexed, i64 rows)
+FUNC int row_of(int item, int indexed, int rows)
 {
     return item < 0 || rows < 1 ? -1 : indexed ? item % rows : item;
 }
 
 /* The label of an item of query head h, or `none`. */
-FUNC i64 label_of(struct attention_args a, GLOBAL const i32 *label, i64 b, int h, i64 item, i64 none)
+FUNC i64 label_of(struct attention_args a, GLOBAL const i32 *label, int b, int h, int item, i64 none)
 {
     return !(a.present & HAS_LABEL) ? 0 : item < a.rows_y ? label[AT3(a.label, b, h, item)] : none;
 }
@@ -84,18 +89,18 @@ FUNC i64 label_of(struct attention_args a, GLOBAL const i32 *label, i64 b, int h
 FUNC ROW row_at(struct attention_args a, PLACE p, int r, GLOBAL const i32 *keep_q, GLOBAL const i32 *q_offset,
                 GLOBAL const i32 *q_pos, GLOBAL const i32 *q_index, GLOBAL const i32 *label)
 {
-    ROW x = { 0, FAR, -FAR, -FAR, p.slot, 0, -1 };
+    ROW x = { 0, FAR, -FAR, -FAR, 0, 0, -1, 0 };
     if (r >= p.rows) return x;
     x.slot = p.slot + (p.row + r) / a.group;
-    x.head = p.head * a.group + (int)((p.row + r) % a.group);
-    i64 item = a.present & HAS_Q_INDEX ? q_index[AT3(a.q_index, p.b, x.head, x.slot)] : x.slot;
-    i64 row = row_of(item, a.present & HAS_Q_INDEX, a.rows_q);
+    x.head = p.head * a.group + (p.row + r) % a.group;
+    int item = a.present & HAS_Q_INDEX ? q_index[AT3(a.q_index, p.b, x.head, x.slot)] : x.slot;
+    int row = row_of(item, a.present & HAS_Q_INDEX, a.rows_q);
     if (row < 0 || (a.present & HAS_KEEP_Q && !keep_q[AT2(a.keep_q, p.b, p.first + row)])) return x;
-    x.q = (i32)(p.first + row);
+    x.q = p.first + row;
     if (a.present & HAS_Q_POS) x.pos = q_pos[AT2(a.q_pos, p.b, row)];
     else if (a.present & HAS_Q_INDEX) x.pos = row;
     else if (!a.top_left) x.pos = x.slot + p.limit - p.tokens;
-    else x.pos = x.slot + (a.present & HAS_Q_OFFSET ? q_offset[AT1(a.q_offset, p.b)] : 0);
+    else x.pos = (i64)x.slot + (a.present & HAS_Q_OFFSET ? q_offset[AT1(a.q_offset, p.b)] : 0);
     x.from = a.window_left < 0 ? -FAR : x.pos - a.window_left;
     x.to = a.window_right < 0 ? FAR : x.pos + a.window_right;
     if (a.causal && x.to > x.pos) x.to = x.pos;
@@ -104,31 +109,31 @@ FUNC ROW row_at(struct attention_args a, PLACE p, int r, GLOBAL const i32 *keep_
 }
 
 /* Of the keys that the tile may see, the number of the first one and that behind the last. */
-FUNC void reach(struct attention_args a, PLACE p, LOCAL_ARG const ROW *row, i64 *first, i64 *end)
+FUNC void reach(struct attention_args a, PLACE p, LOCAL_ARG const ROW *row, int *first, int *end)
 {
     *first = 0;
-    *end = p.keys;
-    if (a.chunk) {
-        i64 own = p.slot / a.chunk, behind = (p.keys - 1) / a.chunk - own;
+    *end = p.rows ? p.keys : 0;
+    if (a.chunk && p.rows) {
+        int own = p.slot / a.chunk, behind = (p.keys - 1) / a.chunk - own;
         if (a.wrap || behind > a.chunks_after) behind = a.chunks_after;
         if (!a.wrap && own < a.chunks_before) *first = (a.chunks_before - own) * a.chunk;
-        *end = p.rows ? (a.chunks_before + 1 + behind) * a.chunk : 0;
+        *end = (a.chunks_before + 1 + behind) * a.chunk;
     } else if (!(a.present & (HAS_K_POS | HAS_K_INDEX))) {
         i64 from = FAR, to = -1;
         for (int r = 0; r < p.rows; r++) {
             if (row[r].from < from) from = row[r].from;
             if (row[r].to > to) to = row[r].to;
         }
-        *first = from > 0 ? from : 0;
-        *end = to < p.limit ? to + 1 : p.limit;
+        *first = at_most(from, p.limit) / KEYS * KEYS; /* so that sums do not depend on the tile's other rows */
+        *end = at_most(to + 1, p.limit);
     }
 }
 
 /* The key slot of that number; -1 = none. */
-FUNC i64 slot_of(struct attention_args a, PLACE p, i64 number)
+FUNC int slot_of(struct attention_args a, PLACE p, int number)
 {
     if (!a.chunk) return number;
-    i64 chunks = (p.keys + a.chunk - 1) / a.chunk, at = p.slot / a.chunk - a.chunks_before + number / a.chunk;
+    int chunks = (p.keys + a.chunk - 1) / a.chunk, at = p.slot / a.chunk - a.chunks_before + number / a.chunk;
     if (a.wrap) at = (at % chunks + chunks) % chunks;
     at = at * a.chunk + number % a.chunk;
     return at < p.keys ? at : -1;
@@ -169,20 +174,14 @@ FUNC float score_of(struct attention_args a, LOCAL_ARG const ROW *row, LOCAL_ARG
     }
     if (a.present & HAS_SLOPES)
         x -= LOAD_ANY(slopes, AT1(a.slopes, row->head), a.slopes_dtype) * (float)(gap < 0 ? -gap : gap);
-    return x;
+    return x == x ? x : bits_f32(0x7fc00000u); /* never MASKED */
 }
 
-/* Scores to weights, with the row's maximum from now on: it shrinks what came before. Their sum. */
-FUNC float weigh(LOCAL_ARG float *score, float m)
+/* Scores to weights, with m as the row's maximum so far; the helpers of a row share its keys. */
+FUNC void weigh(LOCAL_ARG float *score, float m)
 {
-    float sum = 0.0f;
-    ROLLED for (int key = LOCAL_ID % HELPERS; key < KEYS; key += HELPERS) {
-        int masked = f32_bits(score[key]) == MASKED;
-        float e = masked ? -1.0f : natural_exp(score[key] - m);
-        score[key] = e;
-        sum += masked ? 0.0f : e;
-    }
-    return sum;
+    ROLLED for (int key = LOCAL_ID % HELPERS; key < KEYS; key += HELPERS)
+        score[key] = f32_bits(score[key]) == MASKED ? -1.0f : natural_exp(score[key] - m);
 }
 
 /* The sums of an item's rows, and COLUMNS columns from `column` on, further by the tile's keys. */
@@ -207,7 +206,7 @@ FUNC void add_values(LOCAL_ARG const float *weight, LOCAL_ARG const float *shrin
 
 /* A column of a row: to y, or as it is to the part's place; with the first one the row's denominator. */
 FUNC void finish(struct attention_args a, LOCAL_ARG const ROW *row, float top, float total, float sum, int column,
-                 i64 part_at, i64 b, i64 to, GLOBAL void *y, GLOBAL void *lse, GLOBAL float *parts)
+                 i64 part_at, int b, int to, GLOBAL void *y, GLOBAL void *lse, GLOBAL float *parts)
 {
     if (a.parts > 1) {
         if (column < a.columns) parts[part_at + column] = sum;
@@ -231,11 +230,11 @@ KERNEL(attention)(GLOBAL const void *q, GLOBAL const ACT *k, GLOBAL const ACT *v
     LOCAL int key_row[2 * KEYS]; /* -1 = none; this tile's and the last one's, whose values some may still add up */
     LOCAL float tiles[(QUERIES + KEYS) * PITCH + QUERIES * SCORE_PITCH], squares[KEYS]; /* in the end QUERIES x VALUES sums */
     LOCAL_ARG float *tile_q = tiles, *tile_k = tile_q + QUERIES * PITCH, *score = tile_k + KEYS * PITCH;
-    LOCAL float top[QUERIES], total[QUERIES], shrink[QUERIES], tops[QUERIES * HELPERS], totals[QUERIES * HELPERS];
+    LOCAL float top[QUERIES], total[QUERIES], shrink[QUERIES], tops[QUERIES * HELPERS];
     int heads = a.heads ? a.heads : 1, passes = a.passes ? a.passes : 1, part = GROUP_ID(2), ring = 0;
     int left = GROUP_ID(0) / heads % passes * VALUES + LOCAL_ID % COLUMN_LANES; /* an item's first column */
     int helper = LOCAL_ID % HELPERS, across = LOCAL_ID % LANES, down = LOCAL_ID / LANES * TALL;
-    i64 s = a.sequence + GROUP_ID(1), tile = a.tile + GROUP_ID(0) / (heads * passes), first, end;
+    int s = (int)a.sequence + GROUP_ID(1), tile = a.tile + GROUP_ID(0) / (heads * passes), first, end;
     PLACE p = place_of(a, cu_seqlens, cu_seqlens_k, k_len, s, tile, GROUP_ID(0) % heads);
     float sum[ROWS * COLUMNS];
 
@@ -251,16 +250,17 @@ KERNEL(attention)(GLOBAL const void *q, GLOBAL const ACT *k, GLOBAL const ACT *v
     BARRIER();
     reach(a, p, rows, &first, &end);
     if (a.parts > 1) {
-        i64 each = (end - first + (i64)a.parts * KEYS - 1) / ((i64)a.parts * KEYS) * KEYS;
-        first += part * each;
-        if (end > first + each) end = first + each;
+        int each = (end - first + a.parts * KEYS - 1) / (a.parts * KEYS) * KEYS;
+        first = at_most(first + (i64)part * each, end);
+        if (each < end - first) end = first + each;
     }
 
-    for (i64 from = first; from < end; from += KEYS) {
+    for (int from = first; from < end; from += KEYS) {
         float dot[TALL * WIDE], square[WIDE];
         ring = KEYS - ring;
         for (int i = LOCAL_ID; i < KEYS; i += GROUP) {
-            i64 slot = from + i < end ? slot_of(a, p, from + i) : -1, item = slot, row, pos = 2 * FAR, tag = FAR;
+            int slot = from + i < end ? slot_of(a, p, from + i) : -1, item = slot, row;
+            i64 pos = 2 * FAR, tag = FAR;
             if (slot >= 0 && a.present & HAS_K_INDEX) item = k_index[AT3(a.k_index, p.b, p.head, slot)];
             row = row_of(item, a.present & HAS_K_INDEX, a.rows_k);
             if (row >= p.limit) row = -1;
@@ -270,7 +270,7 @@ KERNEL(attention)(GLOBAL const void *q, GLOBAL const ACT *k, GLOBAL const ACT *v
                     tag = label_of(a, label, p.b, p.head, item, FAR);
             }
             keys[i].pos = pos, keys[i].label = tag;
-            key_row[ring + i] = (int)(row < 0 ? -1 : p.first_key + row);
+            key_row[ring + i] = row < 0 ? -1 : p.first_key + row;
         }
         UNROLL for (int i = 0; i < TALL * WIDE; i++) dot[i] = 0.0f;
         UNROLL for (int i = 0; i < WIDE; i++) square[i] = 0.0f;
@@ -308,13 +308,17 @@ KERNEL(attention)(GLOBAL const void *q, GLOBAL const ACT *k, GLOBAL const ACT *v
             float m = top[r];
             for (int i = 0; i < HELPERS; i++) m = MAX(m, tops[r * HELPERS + i]);
             if (m == -INF) m = 0.0f; /* nothing to be seen so far */
-            totals[r * HELPERS + helper] = weigh(score + r * SCORE_PITCH, m);
+            weigh(score + r * SCORE_PITCH, m);
             if (helper == 0) shrink[r] = natural_exp(top[r] - m);
         }
         BARRIER();
         for (int r = LOCAL_ID; r < QUERIES; r += GROUP) {
             float m = top[r], l = shrink[r] * total[r];
-            for (int i = 0; i < HELPERS; i++) m = MAX(m, tops[r * HELPERS + i]), l += totals[r * HELPERS + i];
+            for (int i = 0; i < HELPERS; i++) m = MAX(m, tops[r * HELPERS + i]);
+            ROLLED for (int key = 0; key < KEYS; key++) {
+                float w = score[r * SCORE_PITCH + key];
+                l += w < 0.0f ? 0.0f : w;
+            }
             top[r] = m, total[r] = l;
         }
         int r = LOCAL_ID / COLUMN_LANES * ROWS;
@@ -324,7 +328,8 @@ KERNEL(attention)(GLOBAL const void *q, GLOBAL const ACT *k, GLOBAL const ACT *v
     UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) tiles[i * GROUP + LOCAL_ID] = sum[i]; /* so that finish() is there once */
     ROLLED for (int i = 0; i < ROWS * COLUMNS; i++) {
         int r = LOCAL_ID / COLUMN_LANES * ROWS + i / COLUMNS, column = left + i % COLUMNS * COLUMN_LANES;
-        i64 to, at = ((s * heads + p.head) * a.parts + part) * QUERIES + r;
+        int to;
+        i64 at = (((i64)s * heads + p.head) * a.parts + part) * QUERIES + r;
         if (r >= p.rows) continue;
         to = a.present & HAS_O_INDEX ? o_index[AT3(a.o_index, p.b, rows[r].head, rows[r].slot)] : p.first + rows[r].slot;
         if (to >= 0 && to < a.rows_y)

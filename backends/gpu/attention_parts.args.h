@@ -8,11 +8,11 @@
 
 struct attention_parts_args { /* behind pointers to the parts, cu_seqlens, o_index, y and lse */
     VIEW parts, cu_seqlens, o_index, y, lse;
-    i64 sequence;         /* of the first groups along axis 1 */
-    i32 queries, rows_y;  /* slots; rows of y */
-    i32 heads, group;     /* of keys; query heads that read one */
-    i32 columns, count;   /* of a value; parts */
-    i32 rows, reserved;   /* of a part */
+    i64 sequence;        /* of the first groups along axis 1 */
+    i32 queries, rows_y; /* slots; rows of y */
+    i32 heads, group;    /* of keys; query heads that read one */
+    i32 columns, count;  /* of a value; parts */
+    i32 rows, reserved;  /* of a part */
 };
 
 #endif

@@ -10,9 +10,9 @@
 
 struct rotary_args { /* behind one pointer for each operand, in the same order */
     VIEW x, pos, cos, sin, y;
-    i64 power[ROTARY_POWERS]; /* base^(-2^k / m) in 2^-64, without a sign */
-    i64 rows, tokens;         /* rows: tokens of all batch rows */
-    i64 position, shift;      /* of the first token, without pos; of xPos */
+    i64 power[ROTARY_POWERS];  /* base^(-2^k / m) in 2^-64, without a sign */
+    i64 rows, tokens;          /* rows: tokens of all batch rows */
+    i64 position, shift;       /* of the first token, without pos; of xPos */
     i32 heads, pairs, passing; /* passing: channels behind those that turn */
     i32 interleaved;
     i32 width, each;   /* items that share a token, a power of two; tokens of a group */

@@ -31,16 +31,16 @@ FUNC float sine_of(u32 word, u32 quarters)
     return quarter & 2 ? -v : v;
 }
 
-/* log zeta = 2 atanh((zeta - 1) / (zeta + 1)), zeta = (i + 0.2 m) / (0.7 m): from -1.26 to near 0. */
+/* log zeta = 2 atanh((zeta - 1) / (zeta + 1)), zeta = (i + 0.4 m) / (1.4 m): from -1.26 to near 0. */
 FUNC float log_zeta(float i, float m)
 {
-    float s = (i - m) / FMA(0.9f, m, i), q = s * s, y = 0.0f;
+    float s = (i - m) / FMA(1.8f, m, i), q = s * s, y = 0.0f;
     ROLLED
     for (int k = 29; k > 0; k -= 2) y = FMA(y, q, 1.0f / (float)k);
     return 2.0f * s * y;
 }
 
-KERNEL(rotary)(GLOBAL const void *x, GLOBAL const i32 *pos, GLOBAL const void *cos, GLOBAL const void *sin,
+KERNEL(rotary)(GLOBAL const void *x, GLOBAL const i32 *pos, GLOBAL const void *cosine, GLOBAL const void *sine,
                GLOBAL void *y, struct rotary_args a)
 {
     i32 item = LOCAL_ID & (a.width - 1), units = a.pairs + a.passing, type = a.x.dtype;
@@ -54,13 +54,13 @@ KERNEL(rotary)(GLOBAL const void *x, GLOBAL const i32 *pos, GLOBAL const void *c
                     STORE_ANY(y, AT4(a.y, b, t, h, a.pairs + i), type, LOAD_ANY(x, AT4(a.x, b, t, h, a.pairs + i), type));
                 continue;
             }
-            u64 turn = 0x28be60db9391054aul; /* 1 / (2 pi) */
+            u64 turn = 0x28be60db9391054a; /* 1 / (2 pi) */
             ROLLED
             for (int k = 0; k < ROTARY_POWERS; k++)
                 if (i >> k & 1) turn = upper_product(turn, (u64)a.power[k]);
             u32 word = (u32)((u64)p * turn >> 32);
-            float c = a.cos.present ? LOAD_ANY(cos, AT3(a.cos, b, t, i), a.cos.dtype) : sine_of(word, 1u);
-            float s = a.sin.present ? LOAD_ANY(sin, AT3(a.sin, b, t, i), a.sin.dtype) : sine_of(word, 0u);
+            float c = a.cos.present ? LOAD_ANY(cosine, AT3(a.cos, b, t, i), a.cos.dtype) : sine_of(word, 1u);
+            float s = a.sin.present ? LOAD_ANY(sine, AT3(a.sin, b, t, i), a.sin.dtype) : sine_of(word, 0u);
             float scale = 1.0f;
             if (a.rate != 0.0f) scale = natural_exp((float)(p + a.shift) * a.rate * log_zeta((float)i, (float)a.pairs));
             for (i32 h = GROUP_ID(2); h < a.heads; h += a.parts) {

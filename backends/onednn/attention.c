@@ -9,7 +9,7 @@
 
 /* THERE_ROWS: of a key head, which use keys and values where they lie; more have them packed. MOST_WIDTH: scratch sizes stay far
  * from overflow. */
-enum { THERE_ROWS = 8, LINE_FLOATS = 16, MOST_WIDTH = 1 << 24 };
+enum { THERE_ROWS = 16, LINE_FLOATS = 16, MOST_WIDTH = 1 << 24 };
 
 static const struct attention_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_attention);
 
@@ -23,13 +23,19 @@ static int64_t slots_of_queries(const segue_attention *op)
     return attention_present(&op->q_index) ? op->q_index.shape[2] : op->q.shape[1];
 }
 
+static int64_t slots_of_keys(const segue_attention *op)
+{
+    return attention_present(&op->k_index) ? op->k_index.shape[2] : op->k.shape[1];
+}
+
 static void cut(struct attention_job *job)
 {
     const segue_attention *op = job->op;
     const int64_t slots = slots_of_queries(op), group = job->heads / job->key_heads;
     job->unit_heads = from_one_to(group, ATTENTION_ROWS);
     job->tile = from_one_to(ATTENTION_ROWS / job->unit_heads, slots);
-    job->unit_keys = job->unit_heads < group ? 1 : from_one_to(ATTENTION_ROWS / (job->tile * group), job->key_heads);
+    job->unit_keys =
+        job->unit_heads < group ? 1 : from_one_to(ATTENTION_ROWS / (job->tile * group), job->key_heads);
     job->sides = blocks_of(job->key_heads, (int)job->unit_keys) * blocks_of(group, (int)job->unit_heads);
 }
 
@@ -38,9 +44,18 @@ static int whole_lanes(const segue_tensor *t, int64_t lanes)
     return t->stride[3] == 1 && t->shape[3] % lanes == 0;
 }
 
+/* Of the tree over so many parts: any interval of them is two nodes of each size at most. */
+static int64_t nodes_for(int64_t parts)
+{
+    int64_t nodes = 3;
+    for (; parts > 1; parts = (parts + 1) / 2) nodes += 2;
+    return nodes < ATTENTION_NODES ? nodes : ATTENTION_NODES;
+}
+
 static void place_all(struct attention_job *job)
 {
-    const int64_t slots = slots_of_queries(job->op), rows = slots < ATTENTION_ROWS ? slots * job->heads : ATTENTION_ROWS;
+    const int64_t slots = slots_of_queries(job->op),
+                  rows = slots < ATTENTION_ROWS ? slots * job->heads : ATTENTION_ROWS;
     const int64_t most = from_one_to(rows, ATTENTION_ROWS); /* of a unit, for this many slots and for fewer */
     uint64_t end = 0;
     job->q = place_scratch(&end, most * job->key_pitch);
@@ -49,7 +64,8 @@ static void place_all(struct attention_job *job)
     job->v = place_scratch(&end, ATTENTION_BLOCK * job->value_pitch);
     job->bias = place_scratch(&end, ATTENTION_BLOCK);
     job->state_floats = most * (job->value_pitch + 2 * LINE_FLOATS);
-    job->states = place_scratch(&end, 2 * ATTENTION_NODES * job->state_floats);
+    job->nodes = nodes_for(blocks_of(slots_of_keys(job->op), ATTENTION_PART));
+    job->states = place_scratch(&end, 2 * job->nodes * job->state_floats);
     job->worker_bytes = (uint64_t)rounded_up(sizeof(struct attention_worker), 64) + end * sizeof(float);
 }
 
@@ -60,12 +76,13 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, str
     job->sequences = attention_present(&op->cu_seqlens) ? op->cu_seqlens.shape[0] - 1 : op->q.shape[0];
     job->heads = op->q.shape[2], job->key_heads = op->k.shape[2];
     job->keys = op->q.shape[3], job->values = op->v.shape[3];
-    job->key_pitch = rounded_up(job->keys, LINE_FLOATS), job->value_pitch = rounded_up(job->values, LINE_FLOATS);
+    job->key_pitch = rounded_up(job->keys, LINE_FLOATS),
+    job->value_pitch = rounded_up(job->values, LINE_FLOATS);
     job->scale = (float)(op->scale != 0 ? op->scale : 1 / sqrt((double)job->keys));
     job->regular = !attention_present(&op->q_index) && !attention_present(&op->k_index) &&
                    !attention_present(&op->q_pos) && !attention_present(&op->k_pos);
-    job->listed = attention_present(&op->k_index) || attention_present(&op->k_pos) || attention_present(&op->keep) ||
-                  attention_present(&op->label) || op->chunk;
+    job->listed = attention_present(&op->k_index) || attention_present(&op->k_pos) ||
+                  attention_present(&op->keep) || attention_present(&op->label) || op->chunk;
     job->plain = !(op->softcap > 0) && !attention_present(&op->bias) && !attention_present(&op->slopes);
     if (!job->heads || !job->key_heads) job->sequences = 0, job->heads = job->key_heads = 1;
     cut(job);
@@ -91,8 +108,8 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     const int64_t keys = op->q.shape[3], values = op->v.shape[3];
     if (keys > MOST_WIDTH || values > MOST_WIDTH)
         return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
-                              "k and v are %lld and %lld wide, scratch memory is for %d each at most", (long long)keys,
-                              (long long)values, MOST_WIDTH);
+                              "k and v are %lld and %lld wide, scratch memory is for %d each at most",
+                              (long long)keys, (long long)values, MOST_WIDTH);
     plan_job(op, cpu, &job);
     plan->workspace_bytes = job.worker_bytes * cpu->threads;
     plan->workspace_alignment = 64;
@@ -122,7 +139,7 @@ const segue_row attention_cpu = {
     .priority = 200,
     .accuracy = SEGUE_ACCURACY_F32,
     .capture = SEGUE_CAPTURE_NONE,
-    .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT | SEGUE_STEP_EXACT,
     .accepts = accepts,
     .prepare = prepare,
     .run = run,

@@ -4,18 +4,19 @@
  *
  * A unit of work is a tile of query slots of one sequence, with all query heads of some key heads: their rows (slot, head) share
  * each line of keys and values. A sequence's key slots are cut into parts, each with sums of its own, which are merged along one
- * binary tree over the parts, whoever computed them: neither threads nor the batch change a bit. Where parts begin, and blocks of
- * keys within them, depends on the sequence's number of key slots alone. */
+ * binary tree over the parts, whoever computed them. Where parts begin, and blocks of keys within them, is fixed: neither threads nor
+ * the batch nor the other queries of a call change a bit. */
 #ifndef SEGUE_ONEDNN_ATTENTION_H
 #define SEGUE_ONEDNN_ATTENTION_H
 
 #include "engine/tile.h"
 
 enum {
-    ATTENTION_ROWS = 32,  /* at most, in a unit */
-    ATTENTION_BLOCK = 64, /* key slots taken at once */
-    ATTENTION_NODES = 16, /* of the tree, that a worker may have at once: two for each doubling of the parts, and some */
-    ATTENTION_PARTS = 64  /* at most, of a sequence */
+    ATTENTION_ROWS = 32,   /* at most, in a unit */
+    ATTENTION_BLOCK = 128, /* key slots taken at once */
+    ATTENTION_PART = 256,  /* key slots of a part */
+    ATTENTION_NODES =
+        56 /* of the tree, that a worker may have at once: two for each doubling of the parts, and some */
 };
 
 struct attention_sequence {
@@ -25,11 +26,11 @@ struct attention_sequence {
     int64_t first;               /* position of its first query slot, where no row says it */
 };
 
-struct attention_row { /* of a unit; nothing visible: low > high, and self_there = 0 */
+struct attention_row {  /* of a unit; nothing visible: low > high, and self_there = 0 */
     int64_t query, out; /* rows of q and of y; -1: none */
     int64_t slot, head; /* within the sequence; of q */
     int64_t position;
-    int32_t low, high; /* positions that it sees */
+    int32_t low, high;        /* positions that it sees */
     int32_t self, self_there; /* its own position, if the self rule holds there */
     int32_t label, labelled;
 };
@@ -40,11 +41,10 @@ struct attention_span { /* key slots [first, last) of a sequence */
 
 struct attention_unit {
     struct attention_sequence in;
-    int64_t slot, slots;         /* of queries */
-    int64_t key_head, key_heads; /* the key heads; */
-    int64_t head, heads;         /* the first query head of the first of them, and how many of each */
+    int64_t slot, slots;           /* of queries */
+    int64_t key_head, key_heads;   /* the key heads; */
+    int64_t head, heads;           /* the first query head of the first of them, and how many of each */
     struct attention_span sees[2]; /* what any row may see; ascending, disjoint */
-    int64_t part_slots;
 };
 
 struct attention_node { /* parts [start, start + size), merged */
@@ -70,13 +70,13 @@ struct attention_job {
     int64_t tile;                                      /* query slots of a unit, at most */
     int64_t unit_keys, unit_heads;                     /* key heads of a unit, and query heads of each */
     int64_t sides;                                     /* units that share a tile */
-    int64_t listed;                                    /* 1 = key slots are not simply rows that are all there */
-    int64_t regular;                                   /* 1 = positions of queries and keys are slots */
-    int64_t plain;                                     /* 1 = a score is a scaled product, and no more */
-    int64_t k_there, v_there;                          /* 1 = used where they lie, 0 = packed */
+    int64_t listed;           /* 1 = key slots are not simply rows that are all there */
+    int64_t regular;          /* 1 = positions of queries and keys are slots */
+    int64_t plain;            /* 1 = a score is a scaled product, and no more */
+    int64_t k_there, v_there; /* 1 = used where they lie, 0 = packed */
     int64_t bf16_fast;
     int64_t key_pitch, value_pitch; /* widths, rounded up to whole lines */
-    int64_t state_floats;
+    int64_t state_floats, nodes;    /* nodes: at most, for so many key slots */
     float scale;
     /* Where a worker's scratch holds what, in floats. */
     uint64_t q, scores, k, v, bias, states;
@@ -87,10 +87,10 @@ struct attention_job {
 
 struct attention_kernel { /* one instruction set's */
     int64_t lanes;
-    void (*begin)(struct attention_worker *w);                    /* rows and queries of w->unit */
+    void (*begin)(struct attention_worker *w); /* rows and queries of w->unit */
     void (*part)(struct attention_worker *w, int64_t part, float *state);
     void (*merge)(const struct attention_worker *w, float *state, const float *later);
-    void (*end)(struct attention_worker *w, float *state);        /* writes y and lse */
+    void (*end)(struct attention_worker *w, float *state); /* writes y and lse */
 };
 
 extern const struct attention_kernel segue_attention_base, segue_attention_avx2, segue_attention_avx512;

@@ -27,8 +27,8 @@ INLINE void fetch_ahead(const char *p, int64_t ahead, int64_t bytes)
 }
 
 /* sum[row][key] += q . four keys at channels i to i + LANES */
-INLINE void some_channels(lanes sum[ABREAST][4], const float *q, int64_t q_pitch, const char *const row[4], int64_t i,
-                          const int nr, const uint32_t dtype)
+INLINE void some_channels(lanes sum[ABREAST][4], const float *q, int64_t q_pitch, const char *const row[4],
+                          int64_t i, const int nr, const uint32_t dtype)
 {
     const int64_t size = element_size(dtype);
     lanes x[4];
@@ -53,9 +53,10 @@ INLINE void four_products(const float *q, int64_t q_pitch, const struct lines *k
     UNROLL
     for (int c = 0; c < 4; c++) row[c] = k->base + k->at[key + c];
     UNROLL
-    for (int r = 0; r < nr; r++)
+    for (int r = 0; r < nr; r++) {
         UNROLL
-    for (int c = 0; c < 4; c++) sum[r][c] = (lanes){ 0 };
+        for (int c = 0; c < 4; c++) sum[r][c] = (lanes){ 0 };
+    }
     for (; i + line <= width; i += line) {
         UNROLL
         for (int c = 0; fetch && c < 4; c++) __builtin_prefetch(row[c] + ahead + i * size, 0, 2);
@@ -86,7 +87,8 @@ INLINE void products_of(const float *q, int64_t q_pitch, const struct lines *k, 
     int fetch = k->ahead != 0;
     int64_t r = 0;
     for (; rows - r >= ABREAST; r += ABREAST, fetch = 0)
-        products_as(q + r * q_pitch, q_pitch, k, keys, width, scores + r * ATTENTION_BLOCK, ABREAST, dtype, fetch);
+        products_as(q + r * q_pitch, q_pitch, k, keys, width, scores + r * ATTENTION_BLOCK, ABREAST, dtype,
+                    fetch);
     for (; rows - r >= 2; r += 2, fetch = 0)
         products_as(q + r * q_pitch, q_pitch, k, keys, width, scores + r * ATTENTION_BLOCK, 2, dtype, fetch);
     for (; r < rows; r++, fetch = 0)
@@ -94,8 +96,8 @@ INLINE void products_of(const float *q, int64_t q_pitch, const struct lines *k, 
 }
 
 /* Of `rows` rows with all keys of the block. */
-static __attribute__((noinline)) void products(const float *q, int64_t q_pitch, const struct lines *k, int64_t keys,
-                                               int64_t width, float *scores, int64_t rows)
+static __attribute__((noinline)) void products(const float *q, int64_t q_pitch, const struct lines *k,
+                                               int64_t keys, int64_t width, float *scores, int64_t rows)
 {
     if (k->dtype == SEGUE_F32) products_of(q, q_pitch, k, keys, width, scores, rows, SEGUE_F32);
     else if (k->dtype == SEGUE_F16) products_of(q, q_pitch, k, keys, width, scores, rows, SEGUE_F16);
@@ -113,18 +115,20 @@ struct sums {
     int fetch;
 };
 
-INLINE void some_columns(const struct sums *s, const struct lines *v, int64_t column, const int nr, const int nv,
-                         const uint32_t dtype, const int listed)
+INLINE void some_columns(const struct sums *s, const struct lines *v, int64_t column, const int nr,
+                         const int nv, const uint32_t dtype, const int listed)
 {
     const int64_t size = element_size(dtype), keys = s->keys, at = column * size;
     const char *base = v->base + at;
     const float *weight = s->weight;
     lanes sum[ABREAST][4];
     UNROLL
-    for (int r = 0; r < nr; r++)
+    for (int r = 0; r < nr; r++) {
+        const lanes factor = lanes_splat(s->factor[r]);
         UNROLL
-    for (int c = 0; c < nv; c++)
-        sum[r][c] = lanes_load(s->sum + r * s->pitch + column + c * LANES) * lanes_splat(s->factor[r]);
+        for (int c = 0; c < nv; c++)
+            sum[r][c] = lanes_load(s->sum + r * s->pitch + column + c * LANES) * factor;
+    }
     for (int64_t i = 0; i < keys; i++) {
         const int64_t key = listed ? s->list[i] : i;
         const char *row = base + v->at[key];
@@ -140,9 +144,10 @@ INLINE void some_columns(const struct sums *s, const struct lines *v, int64_t co
         }
     }
     UNROLL
-    for (int r = 0; r < nr; r++)
+    for (int r = 0; r < nr; r++) {
         UNROLL
-    for (int c = 0; c < nv; c++) lanes_store(s->sum + r * s->pitch + column + c * LANES, sum[r][c]);
+        for (int c = 0; c < nv; c++) lanes_store(s->sum + r * s->pitch + column + c * LANES, sum[r][c]);
+    }
 }
 
 INLINE void sums_as(const struct sums *given, const struct lines *v, const int nr, const uint32_t dtype,

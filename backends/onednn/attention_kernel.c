@@ -11,7 +11,7 @@
 
 enum { LINE_FLOATS = 16 };
 
-struct state { /* sums of a unit's rows */
+struct state {    /* sums of a unit's rows */
     float *sum;   /* [row][value_pitch] */
     float *total; /* [row][LINE_FLOATS]: LANES sums of weights */
     float *most;  /* [row] */
@@ -76,29 +76,26 @@ struct block { /* of all key heads, or of the one whose turn it is */
     float gain[ATTENTION_BLOCK + LANES]; /* what products are multiplied by */
 };
 
-/* Rows where they lie. Behind a block of plain rows the next one follows. */
-static void find_there(struct lines *to, const struct attention_job *job, const segue_tensor *t,
-                       const struct key_list *l)
+/* Rows where they lie. */
+static void find_there(struct lines *to, const segue_tensor *t, const struct key_list *l)
 {
     const int64_t step = t->stride[1] * (t->dtype.bits / 8);
     to->dtype = segue_dtype_id(t->dtype);
-    to->ahead = job->listed ? 0 : ATTENTION_BLOCK * step;
     for (int64_t i = 0; i < l->count; i++) to->at[i] = l->row[i] * step;
 }
 
 static void find_packed(struct lines *to, int64_t pitch, const struct key_list *l)
 {
     to->dtype = SEGUE_F32;
-    to->ahead = 0;
     for (int64_t i = 0; i < l->count; i++) to->at[i] = i * pitch * (int64_t)sizeof(float);
 }
 
 static void find_lines(struct block *x, const struct attention_job *job)
 {
     const int64_t count = x->list->count;
-    if (job->k_there) find_there(&x->k, job, &job->op->k, x->list);
+    if (job->k_there) find_there(&x->k, &job->op->k, x->list);
     else find_packed(&x->k, job->key_pitch, x->list);
-    if (job->v_there) find_there(&x->v, job, &job->op->v, x->list);
+    if (job->v_there) find_there(&x->v, &job->op->v, x->list);
     else find_packed(&x->v, job->value_pitch, x->list);
     for (int64_t i = count; i < count + 3; i++) x->k.at[i] = x->k.at[count - 1]; /* for whole fours */
     for (int64_t i = 0; i < count; i += LANES) lanes_store(x->gain + i, lanes_splat(job->scale));
@@ -111,42 +108,79 @@ static void unit_gains(struct block *x, const struct attention_job *job)
     for (int64_t i = 0; i < x->list->count; i++) {
         const float *k = (const float *)(const void *)(x->k.base + x->k.at[i]);
         lanes sum = { 0 };
-        for (int64_t c = 0; c < job->keys; c += LANES) sum = lanes_fma(lanes_load(k + c), lanes_load(k + c), sum);
+        for (int64_t c = 0; c < job->keys; c += LANES)
+            sum = lanes_fma(lanes_load(k + c), lanes_load(k + c), sum);
         const float squares = lanes_total(sum) + eps;
         x->gain[i] = squares == 0 ? job->scale : job->scale / __builtin_sqrtf(squares);
     }
 }
 
-static const char *lines_of_head(const struct attention_worker *w, const segue_tensor *t, int64_t head)
+/* Fetched meanwhile: the next key head's, which lie near; behind the last one the first one's of the next block. */
+static void use_there(struct lines *x, const struct attention_worker *w, const segue_tensor *t,
+                      const struct key_list *l, int64_t head)
+{
+    const struct attention_unit *u = &w->unit;
+    const int64_t at = u->in.batch * t->stride[0] + u->in.k * t->stride[1] + head * t->stride[2],
+                  size = t->dtype.bits / 8;
+    const int64_t back = (l->last - l->first) * t->stride[1] - (u->key_heads - 1) * t->stride[2];
+    x->base = (const char *)t->data + t->offset + at * size;
+    x->ahead = (head + 1 < u->key_head + u->key_heads ? t->stride[2] : back) * size;
+    if (w->job->listed) x->ahead = 0;
+}
+
+/* Rows of elements side by side to f32, zeros up to whole lines. */
+INLINE void copy_rows_as(float *to, int64_t pitch, const char *from, int64_t step, const struct key_list *l,
+                         int64_t width, const uint32_t dtype)
+{
+    const int64_t size = element_size(dtype), whole = width / LANES * LANES;
+    for (int64_t i = 0; i < l->count; i++, to += pitch) {
+        const char *row = from + l->row[i] * step;
+        int64_t c = 0;
+        for (; c < whole; c += LANES) lanes_store(to + c, element_load(row + c * size, dtype));
+        if (c < width) lanes_store(to + c, element_load_some(row + c * size, dtype, width - c)), c += LANES;
+        for (; c < pitch; c += LANES) lanes_store(to + c, (lanes){ 0 });
+    }
+}
+
+static void copy_rows(float *to, int64_t pitch, const char *from, const segue_tensor *t,
+                      const struct key_list *l)
+{
+    const uint32_t dtype = segue_dtype_id(t->dtype);
+    const int64_t step = t->stride[1] * (t->dtype.bits / 8), width = t->shape[3];
+    if (dtype == SEGUE_F32) copy_rows_as(to, pitch, from, step, l, width, SEGUE_F32);
+    else if (dtype == SEGUE_F16) copy_rows_as(to, pitch, from, step, l, width, SEGUE_F16);
+    else copy_rows_as(to, pitch, from, step, l, width, SEGUE_BF16);
+}
+
+static void use_packed(struct lines *x, const struct attention_worker *w, float *memory, int64_t pitch,
+                       const segue_tensor *t, const struct key_list *l, int64_t head)
 {
     const struct attention_sequence *in = &w->unit.in;
     const int64_t at = in->batch * t->stride[0] + in->k * t->stride[1] + head * t->stride[2];
-    return (const char *)t->data + t->offset + at * (t->dtype.bits / 8);
-}
-
-static const char *pack_lines(const struct attention_worker *w, float *memory, int64_t pitch, const segue_tensor *t,
-                              const struct key_list *l, int64_t head)
-{
-    const struct attention_sequence *in = &w->unit.in;
-    for (int64_t i = 0; i < l->count; i++)
+    const char *from = (const char *)t->data + t->offset + at * (t->dtype.bits / 8);
+    if (t->stride[3] == 1) copy_rows(memory, pitch, from, t, l);
+    for (int64_t i = 0; t->stride[3] != 1 && i < l->count; i++)
         pack_row(memory + i * pitch, t, in->batch, in->k + l->row[i], head, pitch);
-    return (const char *)memory;
+    x->base = (const char *)memory;
+    x->ahead = 0;
 }
 
 static void take_head(struct block *x, const struct attention_worker *w, int64_t head)
 {
     const struct attention_job *job = w->job;
     const segue_tensor *k = &job->op->k, *v = &job->op->v;
-    float *packed_k = w->scratch + job->k, *packed_v = w->scratch + job->v;
-    x->k.base = job->k_there ? lines_of_head(w, k, head) : pack_lines(w, packed_k, job->key_pitch, k, x->list, head);
-    x->v.base = job->v_there ? lines_of_head(w, v, head) : pack_lines(w, packed_v, job->value_pitch, v, x->list, head);
+    if (job->k_there) use_there(&x->k, w, k, x->list, head);
+    else use_packed(&x->k, w, w->scratch + job->k, job->key_pitch, k, x->list, head);
+    if (job->v_there) use_there(&x->v, w, v, x->list, head);
+    else use_packed(&x->v, w, w->scratch + job->v, job->value_pitch, v, x->list, head);
     if (job->op->key_norm == SEGUE_ATTENTION_UNIT) unit_gains(x, job);
 }
 
 /* ---- scores --------------------------------------------------------------------------------------------- */
 
 /* Of the listed keys; NULL without. */
-static const float *bias_of(const struct attention_worker *w, const struct attention_row *r, const struct key_list *l)
+static const float *bias_of(const struct attention_worker *w, const struct attention_row *r,
+                            const struct key_list *l)
 {
     const segue_tensor *t = &w->job->op->bias;
     const struct attention_sequence *in = &w->unit.in;
@@ -193,8 +227,8 @@ static void finish_scores(float *score, const struct attention_worker *w, const 
     if (attention_present(&op->slopes)) add_slope(score, r, x->list, weight_of_head(&op->slopes, r->head));
 }
 
-static void apply_masks(float *score, const segue_attention *op, const struct attention_row *r, const struct key_list *l,
-                        const struct visible *v)
+static void apply_masks(float *score, const segue_attention *op, const struct attention_row *r,
+                        const struct key_list *l, const struct visible *v)
 {
     const lanes none = lanes_splat(-__builtin_inff()), own = lanes_splat((float)op->self_value);
     for (int64_t i = 0; i < l->count; i += LANES) {
@@ -263,14 +297,16 @@ static int weigh_row(const struct attention_worker *w, const struct state *s, co
 
 /* ---- one key head's rows with one block ----------------------------------------------------------------- */
 
-static void attend(const struct attention_worker *w, const struct state *s, const struct block *x, int64_t first,
-                   int64_t count)
+static void attend(const struct attention_worker *w, const struct state *s, const struct block *x,
+                   int64_t first, int64_t count)
 {
     const struct attention_job *job = w->job;
     float *score = w->scratch + job->scores, factor[ATTENTION_ROWS];
     int sees[ATTENTION_ROWS];
     struct visible v;
-    struct sums sums = { .pitch = job->value_pitch, .width = whole_lanes(job->values), .fetch = x->v.ahead != 0 };
+    struct sums sums = { .pitch = job->value_pitch,
+                         .width = whole_lanes(job->values),
+                         .fetch = x->v.ahead != 0 };
     products(w->scratch + job->q + first * job->key_pitch, job->key_pitch, &x->k, x->list->count,
              whole_lanes(job->keys), score, count);
     for (int64_t i = 0; i < count; i++) {
@@ -297,7 +333,8 @@ static void attend(const struct attention_worker *w, const struct state *s, cons
 }
 
 /* All key heads with the keys at slots [from, to). */
-static void one_block(const struct attention_worker *w, const struct state *s, struct key_list *l, int64_t from, int64_t to)
+static void one_block(const struct attention_worker *w, const struct state *s, struct key_list *l, int64_t from,
+                      int64_t to)
 {
     const struct attention_job *job = w->job;
     const struct attention_unit *u = &w->unit;
@@ -326,7 +363,7 @@ static void part(struct attention_worker *w, int64_t number, float *memory)
 {
     const struct attention_unit *u = &w->unit;
     const struct state s = state_at(w, memory);
-    const int64_t from = number * u->part_slots, to = least(from + u->part_slots, u->in.keys);
+    const int64_t from = number * ATTENTION_PART, to = least(from + ATTENTION_PART, u->in.keys);
     struct key_list list;
     memset(&list, 0, sizeof list);
     memset(s.sum, 0, (size_t)(w->rows * w->job->value_pitch) * sizeof *s.sum);
@@ -351,25 +388,16 @@ static void scale_sums(float *sum, const float *more, float factor, float of_mor
         lanes_store(sum + i, lanes_fma(lanes_load(more + i), b, lanes_load(sum + i) * a));
 }
 
-/* A part without keys changes no bit of the other. */
+/* A part without keys has sums of 0: then exp gives 0 or exactly 1, and no bit of the other changes. */
 static void merge(const struct attention_worker *w, float *memory, const float *later)
 {
     const struct state a = state_at(w, memory), b = state_at(w, (float *)(uintptr_t)later);
     const int64_t pitch = w->job->value_pitch;
     for (int64_t i = 0; i < w->rows; i++) {
-        float *total = a.total + i * LINE_FLOATS, *sum = a.sum + i * pitch;
-        const float *more = b.total + i * LINE_FLOATS;
-        if (lanes_total(lanes_load(more)) == 0) continue;
-        if (lanes_total(lanes_load(total)) == 0) {
-            memcpy(sum, b.sum + i * pitch, (size_t)pitch * sizeof *sum);
-            memcpy(total, more, LINE_FLOATS * sizeof *total);
-            a.most[i] = b.most[i];
-            continue;
-        }
         const float most = a.most[i] > b.most[i] ? a.most[i] : b.most[i], shift = shift_of(most);
         const float first = exp_of(a.most[i] - shift), second = exp_of(b.most[i] - shift);
-        scale_sums(total, more, first, second, LANES);
-        scale_sums(sum, b.sum + i * pitch, first, second, pitch);
+        scale_sums(a.total + i * LINE_FLOATS, b.total + i * LINE_FLOATS, first, second, LANES);
+        scale_sums(a.sum + i * pitch, b.sum + i * pitch, first, second, pitch);
         a.most[i] = most;
     }
 }

@@ -51,8 +51,8 @@ static int64_t times_reached(const segue_attention *op, const struct attention_u
 }
 
 /* A key slot's row, or -1. */
-static int64_t row_of_slot(const segue_attention *op, const struct attention_unit *u, int64_t head, int64_t slot,
-                           int64_t *item)
+static int64_t row_of_slot(const segue_attention *op, const struct attention_unit *u, int64_t head,
+                           int64_t slot, int64_t *item)
 {
     *item = slot;
     if (!attention_present(&op->k_index)) return slot < u->in.rows ? slot : -1;
@@ -80,8 +80,10 @@ static void put_key(struct key_list *l, const segue_attention *op, const struct 
     if (!kept && op->self_rule != SEGUE_ATTENTION_CONSTANT) return;
     l->slot[n] = (int32_t)(slot - l->first);
     l->row[n] = (int32_t)row;
-    l->position[n] = attention_present(&op->k_pos) ? attention_index(&op->k_pos, u->in.batch, row, 0) : (int32_t)row;
-    l->label[n] = kept && attention_present(&op->label) ? attention_index(&op->label, u->in.batch, head, item) : 0;
+    l->position[n] =
+        attention_present(&op->k_pos) ? attention_index(&op->k_pos, u->in.batch, row, 0) : (int32_t)row;
+    l->label[n] =
+        kept && attention_present(&op->label) ? attention_index(&op->label, u->in.batch, head, item) : 0;
     l->kept[n] = -kept;
     l->times[n] = (float)times;
     l->all_kept &= kept;
@@ -133,14 +135,16 @@ INLINE lanes_int self_mask(const struct attention_row *r, const struct key_list 
 }
 
 /* bias: NULL, or one for each key. */
-static void find_visible(struct visible *v, const struct attention_row *r, const struct key_list *l, const float *bias)
+static void find_visible(struct visible *v, const struct attention_row *r, const struct key_list *l,
+                         const float *bias)
 {
     const lanes none = lanes_splat(-__builtin_inff());
     int32_t each[ATTENTION_BLOCK];
     v->count = 0;
     for (int64_t i = 0; i < l->count; i += LANES) {
         const lanes_int position = load_int(l->position + i);
-        lanes_int mask = (position >= splat_int(r->low)) & (position <= splat_int(r->high)) & load_int(l->kept + i);
+        lanes_int mask =
+            (position >= splat_int(r->low)) & (position <= splat_int(r->high)) & load_int(l->kept + i);
         if (r->labelled) mask &= load_int(l->label + i) == splat_int(r->label);
         if (bias) mask &= (lanes_int)(lanes_load(bias + i) != none);
         mask |= self_mask(r, l, i);

@@ -46,8 +46,7 @@ static struct merge_job plan_job(const segue_attention_merge *op, const struct s
 }
 
 static const segue_kit_refusal operands[] = {
-#define OPERAND(name) \
-    { offsetof(segue_attention_merge, name), #name ": f64 is offered by the reference only" },
+#define OPERAND(name) { offsetof(segue_attention_merge, name), #name ": f64 is offered by the reference only" },
     OPERAND(o) OPERAND(lse) OPERAND(log_weight) OPERAND(y) OPERAND(lse_out)
 #undef OPERAND
         { 0, NULL }

@@ -138,7 +138,8 @@ static struct segue_strip part_strip(const struct segue_tile *t, int64_t r, int6
 {
     const segue_tensor *const o = &job_of(t)->op->o;
     struct segue_strip s = strip_of(o, -1, 4);
-    strip_move(&s, r * o->stride[0] + t->sequence.batch * o->stride[1] + token * o->stride[2] + h * o->stride[3]);
+    strip_move(&s,
+               r * o->stride[0] + t->sequence.batch * o->stride[1] + token * o->stride[2] + h * o->stride[3]);
     return s;
 }
 
@@ -174,8 +175,8 @@ static void merge_head(const struct segue_tile *t, int64_t token, int64_t h)
 {
     const struct merge_job *job = job_of(t);
     const segue_attention_merge *op = job->op;
-    const float *const log = t->scratch + job->log + h - t->channel,
-                *const weight = t->scratch + job->weight + h - t->channel;
+    const float *const log = t->scratch + job->log + h - t->channel, *const weight = t->scratch + job->weight +
+                                                                                     h - t->channel;
     const struct segue_strip y = head_strip(t, token, h);
     const uintptr_t line = (uintptr_t)(LANES * y.element_bytes);
     float *const share = t->scratch + job->share;

@@ -22,6 +22,7 @@ static void empty_some(struct scene *c)
             if (!all && draw(3)) continue;
             const double none = c->op.plus_inf_empty && draw(2) ? INFINITY : -INFINITY;
             set_at(&c->op.lse, (const int64_t[]){ r, b, t, h }, none);
+            if (c->op.log_weight.dtype.bits) set_at(&c->op.log_weight, (const int64_t[]){ r, b, t, h }, NAN);
             for (int64_t v = 0; v < c->v; v++) set_at(&c->op.o, (const int64_t[]){ r, b, t, h, v }, NAN);
         }
     }
@@ -38,11 +39,11 @@ static void make_scene(struct scene *c)
                          .t = draw(4) ? draw(6) : 20 + draw(40),
                          .h = 1 + draw(20),
                          .v = widths[draw(7)] };
-    const int may_repeat = draw(2); /* else parts may become empty */
+    const unsigned may_repeat = draw(2); /* else parts may become empty */
     c->op.plus_inf_empty = draw(2);
     MAKE(&c->w[O], draw_dtype(), may_repeat, -2, 2, c->r, c->b, c->t, c->h, c->v);
     MAKE(&c->w[LSE], state, may_repeat, -spread, spread, c->r, c->b, c->t, c->h);
-    if (draw(2)) MAKE(&c->w[LOG_WEIGHT], draw_dtype(), MAY_REPEAT, -3, 1, c->r, c->b, c->t, c->h);
+    if (draw(2)) MAKE(&c->w[LOG_WEIGHT], draw_dtype(), may_repeat, -3, 1, c->r, c->b, c->t, c->h);
     MAKE(&c->w[Y], draw_dtype(), 0, -1, 1, c->b, c->t, c->h, c->v);
     if (draw(2)) MAKE(&c->w[LSE_OUT], state, 0, -1, 1, c->b, c->t, c->h);
     put_tensors(&c->op.header, c->w, OPERANDS);
@@ -53,7 +54,8 @@ static void compare(const char *name, const segue_tensor *t, const int64_t *i, d
 {
     const double got = get_at(t, i), slack = rounding(segue_dtype_id(t->dtype), want) + 1e-6 * size;
     if (!(got == want || fabs(got - want) <= slack))
-        fail_msg("%s[%d,%d,%d,%d] is %.9g, wanted %.9g", name, (int)i[0], (int)i[1], (int)i[2], (int)i[3], got, want);
+        fail_msg("%s[%d,%d,%d,%d] is %.9g, wanted %.9g", name, (int)i[0], (int)i[1], (int)i[2], (int)i[3], got,
+                 want);
 }
 
 static double log_of(const struct scene *c, int64_t r, int64_t b, int64_t t, int64_t h)
@@ -98,7 +100,8 @@ static void against_loops(struct test_device *d, int rounds)
                 parts[i]->shape[0] += more_r, parts[i]->shape[1] += more_b, parts[i]->shape[2] += more_t;
         bound.y.shape[0] += more_b, bound.y.shape[1] += more_t;
         run_row(&attention_merge_cpu, d, &bound.header, &c.op.header);
-        for (int64_t at = 0; at < c.b * c.t * c.h; at++) check_head(&c, at / c.h / c.t, at / c.h % c.t, at % c.h);
+        for (int64_t at = 0; at < c.b * c.t * c.h; at++)
+            check_head(&c, at / c.h / c.t, at / c.h % c.t, at % c.h);
         for (int i = 0; i < OPERANDS; i++) check_outside(&c.w[i], i >= Y);
         for (int i = 0; i < OPERANDS; i++) drop(&c.w[i]);
     }

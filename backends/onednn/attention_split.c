@@ -5,8 +5,6 @@
 #include "attention.h"
 #include "row.h"
 
-enum { LEAST_PART = 256 };
-
 static int64_t clamp(int64_t x, int64_t low, int64_t high)
 {
     return x < low ? low : x > high ? high : x;
@@ -40,14 +38,16 @@ static struct attention_sequence sequence_at(const struct attention_job *job, in
 /* Tiles of query slots; none lies in two chunks. */
 static int64_t tiles_of(const struct attention_job *job, const struct attention_sequence *in)
 {
-    const int64_t chunk = job->op->chunk, whole = chunk ? in->queries / chunk : 0, rest = in->queries - whole * chunk;
+    const int64_t chunk = job->op->chunk, whole = chunk ? in->queries / chunk : 0,
+                  rest = in->queries - whole * chunk;
     return whole * ((chunk + job->tile - 1) / job->tile) + (rest + job->tile - 1) / job->tile;
 }
 
-static void slots_of(const struct attention_job *job, const struct attention_sequence *in, int64_t tile, int64_t *first,
-                     int64_t *count)
+static void slots_of(const struct attention_job *job, const struct attention_sequence *in, int64_t tile,
+                     int64_t *first, int64_t *count)
 {
-    const int64_t chunk = job->op->chunk ? job->op->chunk : in->queries, each = (chunk + job->tile - 1) / job->tile;
+    const int64_t chunk = job->op->chunk ? job->op->chunk : in->queries,
+                  each = (chunk + job->tile - 1) / job->tile;
     const int64_t start = tile / each * chunk, at = start + tile % each * job->tile;
     const int64_t end = at + job->tile < start + chunk ? at + job->tile : start + chunk;
     *first = at;
@@ -108,7 +108,7 @@ static int64_t parts_of(const struct attention_unit *u, struct attention_span ou
     int64_t count = 0, from = 0;
     for (int i = 0; i < 2; i++) {
         const struct attention_span *s = &u->sees[i];
-        out[i].first = s->first / u->part_slots, out[i].last = (s->last + u->part_slots - 1) / u->part_slots;
+        out[i].first = s->first / ATTENTION_PART, out[i].last = (s->last + ATTENTION_PART - 1) / ATTENTION_PART;
         if (s->first == s->last) out[i].last = out[i].first;
         else if (out[i].first < from) out[i].first = from;
         if (out[i].last > out[i].first) count += out[i].last - out[i].first, from = out[i].last;
@@ -122,10 +122,7 @@ static int64_t parts_of(const struct attention_unit *u, struct attention_span ou
 static void unit_of_tile(const struct attention_job *job, const struct attention_sequence *in, int64_t tile,
                          struct attention_unit *u)
 {
-    const int64_t blocks = (in->keys + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK;
     *u = (struct attention_unit){ .in = *in };
-    u->part_slots = (blocks + ATTENTION_PARTS - 1) / ATTENTION_PARTS * ATTENTION_BLOCK;
-    if (u->part_slots < LEAST_PART) u->part_slots = LEAST_PART;
     slots_of(job, in, tile, &u->slot, &u->slots);
     find_spans(job, u);
 }
@@ -169,12 +166,13 @@ static void finish(struct attention_worker *w, struct attention_node *nodes, int
 static float *state_of(const struct attention_worker *w, int at_end, int64_t node)
 {
     const struct attention_job *job = w->job;
-    return w->scratch + job->states + (uint64_t)((at_end ? ATTENTION_NODES : 0) + node) * (uint64_t)job->state_floats;
+    return w->scratch + job->states +
+           (uint64_t)((at_end ? job->nodes : 0) + node) * (uint64_t)job->state_floats;
 }
 
 /* Parts [from, to) of those that w->unit has, counted from its first. */
-static void some_parts(struct attention_worker *w, const struct attention_span parts[2], int64_t count, int64_t from,
-                       int64_t to)
+static void some_parts(struct attention_worker *w, const struct attention_span parts[2], int64_t count,
+                       int64_t from, int64_t to)
 {
     const int at_end = from == 0;
     struct attention_node *nodes = at_end ? w->tail : w->head;
@@ -185,7 +183,8 @@ static void some_parts(struct attention_worker *w, const struct attention_span p
         const int64_t part = i < before ? parts[0].first + i : parts[1].first + i - before;
         float *state = state_of(w, at_end, have);
         w->job->kernel->part(w, part, state);
-        push(w, nodes, &have, (struct attention_node){ part, 1, state }, before ? parts[0].first : parts[1].first);
+        push(w, nodes, &have, (struct attention_node){ part, 1, state },
+             before ? parts[0].first : parts[1].first);
     }
     if (at_end && to == count) finish(w, nodes, have);
     else if (at_end) w->tails = have;
@@ -207,8 +206,8 @@ static int64_t parts_of_sequence(const struct attention_job *job, const struct a
 }
 
 /* The share's parts of one side of a sequence, whose first is number `at` of all. */
-static void some_tiles(struct attention_worker *w, const struct attention_sequence *in, int64_t side, int64_t at,
-                       int64_t from, int64_t to)
+static void some_tiles(struct attention_worker *w, const struct attention_sequence *in, int64_t side,
+                       int64_t at, int64_t from, int64_t to)
 {
     const struct attention_job *job = w->job;
     const int64_t count = tiles_of(job, in);

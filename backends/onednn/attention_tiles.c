@@ -9,15 +9,17 @@
 #include <math.h>
 #include <string.h>
 
-/* FEWEST: for fewer query slots a row that reads keys once for all of them is faster. Floats of Q and O together; of K and V.
- * MOST_WIDTH, MOST_SLOTS: sizes and slot numbers stay far from overflow. */
+/* FEWEST: for fewer query slots a row that reads keys once for all of them is faster. Floats of Q and O together, of K and V of
+ * a tile, of all that stay packed. MOST_WIDTH, MOST_SLOTS: sizes and slot numbers stay far from overflow. */
 enum {
     FEWEST = 16,
     QUERY_FLOATS = 96 << 10,
     KEY_FLOATS = 32 << 10,
+    KEPT_FLOATS = 1 << 20,
     USUAL_KEYS = 128,
     MOST_WIDTH = 4096,
-    MOST_SLOTS = 1 << 30
+    MOST_SLOTS = 1 << 30,
+    LINE_FLOATS = 16
 };
 
 static const struct tiles_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_attention_tile);
@@ -194,15 +196,21 @@ static void plan_rules(struct tiles_job *job)
 static void place_all(struct tiles_job *job)
 {
     const struct tiles_kernel *kernel = job->kernel;
-    const int64_t lanes = kernel->lanes, queries = job->most_queries,
-                  v = round_up(job->values, lanes), k = job->keys_pitch;
+    const int64_t lanes = kernel->lanes, v = round_up(job->values, lanes), k = job->keys_pitch;
+    job->K_floats = job->most_keys * k;
+    job->V_floats = v / kernel->block * (job->most_keys * kernel->block + LINE_FLOATS);
+    /* With chunks few queries see a key. */
+    job->kept_tiles = clamp(KEPT_FLOATS / (job->K_floats + job->V_floats), 0,
+                            job->chunk ? 0 : (key_slots(job->op) + job->tile_keys - 1) / job->tile_keys);
+    const int64_t tiles = job->kept_tiles + 2;
     uint64_t end = 0;
-    job->own = place_scratch(&end, kernel->own_floats);
-    job->Q = place_scratch(&end, queries * k);
-    job->O = place_scratch(&end, queries * v);
+    job->views = place_scratch(&end, 2 * kernel->view_floats);
+    job->packed = place_scratch(&end, tiles * kernel->packed_floats);
+    job->K = place_scratch(&end, tiles * job->K_floats);
+    job->V = place_scratch(&end, tiles * job->V_floats);
+    job->Q = place_scratch(&end, job->most_queries * k);
+    job->O = place_scratch(&end, job->most_queries * v);
     job->S = place_scratch(&end, job->most_keys * 3 * lanes);
-    job->K = place_scratch(&end, 2 * job->most_keys * k);
-    job->V = place_scratch(&end, 2 * job->most_keys * v);
     job->rows = place_scratch(&end, lanes * (k > v ? k : v));
     job->floats = end;
 }
@@ -223,6 +231,7 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, str
     job->stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->y));
     plan_queries(job);
     plan_keys(job);
+    job->block_pitch = job->tile_keys * job->kernel->block + LINE_FLOATS;
     plan_rules(job);
     place_all(job);
 }
@@ -238,8 +247,7 @@ static int chunks_fit(const segue_attention *op)
 }
 
 static const segue_kit_refusal operands[] = {
-#define OPERAND(name) \
-    { offsetof(segue_attention, name), #name ": f64 is offered by the reference only" },
+#define OPERAND(name) { offsetof(segue_attention, name), #name ": f64 is offered by the reference only" },
     OPERAND(q) OPERAND(k) OPERAND(v) OPERAND(slopes) OPERAND(sink) OPERAND(y) OPERAND(lse)
 #undef OPERAND
         { 0, NULL }

@@ -11,14 +11,14 @@
 /* Queries of all heads of a group that a tile has at most, and keys that are packed at once. */
 enum { TILE_QUERIES = 384, TILE_KEYS = 256 };
 
-enum tiles_rule { /* what is looked at beside the interval of key slots that a query sees */
-    RULE_LOW = 1, /* positions */
-    RULE_HIGH = 2,
-    RULE_LABELS = 4,
-    RULE_SELF = 8,
-    RULE_SLOPES = 16,
-    RULE_CAP = 32,
-    RULE_UNIT = 64
+enum tiles_rule {               /* what is looked at beside the interval of key slots that a query sees */
+                  RULE_LOW = 1, /* positions */
+                  RULE_HIGH = 2,
+                  RULE_LABELS = 4,
+                  RULE_SELF = 8,
+                  RULE_SLOPES = 16,
+                  RULE_CAP = 32,
+                  RULE_UNIT = 64
 };
 
 struct tiles_sequence {
@@ -39,16 +39,20 @@ struct tiles_job {
     int64_t group, keys, values; /* query heads of a key head; k, v */
     int64_t tiles;               /* of all sequences, of one key head */
     int64_t chunk;               /* no longer than all slots */
-    int64_t piece_slots, piece_lanes, pieces; /* slots of a tile that see the same chunks, with what fills their last
+    int64_t piece_slots, piece_lanes,
+        pieces; /* slots of a tile that see the same chunks, with what fills their last
                                                * vector; one piece without chunks */
     int64_t tile_keys, rules, stream, bf16_fast;
     int64_t most_queries, most_keys; /* that scratch is for, whatever the number of slots */
-    int64_t keys_pitch;              /* k in whole lanes */
+    int64_t keys_pitch,
+        block_pitch; /* k in whole lanes; floats of a block of V, which do not begin in one cache set */
     float scale, cap, self_value;
-    float *scratch; /* all workers' */
-    /* Where a worker's scratch holds what, in floats: the kernel's own; Q [panel][k][lane], O [panel][v][lane], S
-     * [key][lane] of one panel; K [key][k], V [block of v][key][v]; rows [lane][k or v]. */
-    uint64_t own, Q, O, S, K, V, rows, floats;
+    float *scratch;     /* all workers' */
+    int64_t kept_tiles; /* of a head, from the first one on, that stay packed; two more come and go */
+    /* Where a worker's scratch holds what, in floats: two struct tile_view; of each packed tile struct tile_packed, K [key][k]
+     * and V [block of v][key][v]; Q [panel][k][lane], O [panel][v][lane], S [key][lane] of one panel; rows [lane][k or v]. */
+    int64_t K_floats, V_floats;
+    uint64_t views, packed, K, V, Q, O, S, rows, floats;
     int64_t units;
     atomic_llong next;
 };
@@ -56,10 +60,11 @@ struct tiles_job {
 struct tiles_kernel {
     int64_t lanes, block;
     void (*work)(struct tiles_job *job, float *scratch); /* until no tile is left */
-    int64_t own_floats;
+    int64_t view_floats, packed_floats; /* of what it knows of a tile's queries, and of packed keys */
 };
 
-extern const struct tiles_kernel segue_attention_tile_base, segue_attention_tile_avx2, segue_attention_tile_avx512;
+extern const struct tiles_kernel segue_attention_tile_base, segue_attention_tile_avx2,
+    segue_attention_tile_avx512;
 
 /* The next tile that nobody has; 0: none is left. early: a second one for a worker that still has one, as long as
  * there are enough for all. */

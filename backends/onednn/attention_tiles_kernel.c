@@ -6,11 +6,6 @@
 #include "attention_tiles_pack.h"
 #include "attention_tiles_rules.h"
 
-struct tile_own {
-    struct tile_view view[2];
-    struct tile_keys keys[2];
-};
-
 /* ---- a panel of queries against a tile of keys ---------------------------------------------------------- */
 
 enum { RULES_LSH = RULE_UNIT | RULE_SELF | RULE_HIGH };
@@ -27,16 +22,14 @@ INLINE void scores_of(struct tile_work *w, const struct tile_panel *p, int64_t t
     for (int64_t i = from; i < to; i += BLOCK, S += BLOCK * nv * LANES) {
         struct product_sums sums;
         UNROLL
-        for (int u = 0; u < BLOCK; u++)
-            UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = (lanes){ 0 };
+        for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = (lanes){ 0 };
         pack_some_keys(w);
         product_rows(&sums, w->K + i * pitch, pitch, Q, job->keys, nv);
         const int inside =
             !k->missing[i / BLOCK] && tile + i >= p->inner_first && tile + i + BLOCK <= p->inner_last;
         const int plain = inside && !job->rules;
         UNROLL
-        for (int u = 0; u < BLOCK; u++)
-            UNROLL for (int c = 0; c < nv; c++)
+        for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++)
             {
                 lanes_store(S + (u * nv + c) * LANES, sums.at[u][c]);
                 if (plain) top[c] = lanes_most(sums.at[u][c], top[c]);
@@ -72,15 +65,17 @@ INLINE void sums_of(const struct tile_work *w, const struct tile_panel *p, int64
     const int64_t values = (job->values + LANES - 1) / LANES * LANES;
     float *O = w->O + p->vector * LANES * values;
     const float *V = w->V;
-    for (int64_t e = 0; e < job->values; e += BLOCK, O += BLOCK * nv * LANES, V += job->tile_keys * BLOCK) {
+    for (int64_t e = 0; e < job->values; e += BLOCK, O += BLOCK * nv * LANES, V += job->block_pitch) {
         struct product_sums sums;
         UNROLL
-        for (int u = 0; u < BLOCK; u++)
-            UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = lanes_load(O + (u * nv + c) * LANES) * decay[c];
+        for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = (lanes){ 0 };
         if (!w->keys->careful) product_columns(&sums, V + from * BLOCK, w->S, to - from, nv);
         UNROLL
-        for (int u = 0; u < BLOCK; u++)
-            UNROLL for (int c = 0; c < nv; c++) lanes_store(O + (u * nv + c) * LANES, sums.at[u][c]);
+        for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++)
+            {
+                float *at = O + (u * nv + c) * LANES;
+                lanes_store(at, lanes_fma(lanes_load(at), decay[c], sums.at[u][c]));
+            }
         if (w->keys->careful) careful_columns(w, p->vector * LANES, O, V, from, to, nv);
     }
 }
@@ -89,7 +84,7 @@ INLINE void sums_of(const struct tile_work *w, const struct tile_panel *p, int64
 INLINE void panel_as(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from, int64_t to,
                      float *top_at, float *sum_at, const int nv)
 {
-    lanes top[WIDEST], sum[WIDEST], decay[WIDEST], before[WIDEST];
+    lanes top[WIDEST], even[WIDEST], odd[WIDEST], decay[WIDEST], before[WIDEST];
     UNROLL
     for (int c = 0; c < nv; c++) top[c] = before[c] = lanes_load(top_at + c * LANES);
     scores_of(w, p, tile, from, to, top, nv);
@@ -99,25 +94,28 @@ INLINE void panel_as(struct tile_work *w, const struct tile_panel *p, int64_t ti
         /* Nothing seen yet: any finite number will do. */
         top[c] = lanes_if_less(top[c], lanes_splat(-3.4e38f), (lanes){ 0 }, top[c]);
         decay[c] = weight_of(before[c] - top[c]);
-        sum[c] = lanes_load(sum_at + c * LANES) * decay[c];
+        even[c] = odd[c] = (lanes){ 0 }; /* a sum of its own for each tile: fewer roundings in a row */
     }
     float *S = w->S;
-    for (int64_t i = from; i < to; i++, S += nv * LANES) {
+    for (int64_t i = from; i < to; i += 2, S += 2 * nv * LANES) {
         UNROLL
         for (int c = 0; c < nv; c++) {
-            const lanes x = weight_of(lanes_load(S + c * LANES) - top[c]);
-            sum[c] += x;
+            const lanes x = weight_of(lanes_load(S + c * LANES) - top[c]),
+                        y = weight_of(lanes_load(S + (nv + c) * LANES) - top[c]);
+            even[c] += x, odd[c] += y;
             lanes_store(S + c * LANES, x);
+            lanes_store(S + (nv + c) * LANES, y);
         }
     }
     UNROLL
-    for (int c = 0; c < nv; c++) lanes_store(sum_at + c * LANES, sum[c]);
+    for (int c = 0; c < nv; c++)
+        lanes_store(sum_at + c * LANES, lanes_fma(lanes_load(sum_at + c * LANES), decay[c], even[c] + odd[c]));
     sums_of(w, p, from, to, decay, nv);
 }
 
 /* One function for each width: it needs all registers. */
-typedef void panel_function(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from, int64_t to,
-                            float *top, float *sum);
+typedef void panel_function(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from,
+                            int64_t to, float *top, float *sum);
 static __attribute__((noinline)) void panel_one(struct tile_work *w, const struct tile_panel *p, int64_t tile,
                                                 int64_t from, int64_t to, float *top, float *sum)
 {
@@ -140,7 +138,8 @@ static panel_function *const panels[WIDEST + 1] = { NULL, panel_one, panel_two, 
 /* Of the panel's keys, those in a tile that begins at slot `tile`: blocks from *from on. */
 static int64_t blocks_in(const struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t *from)
 {
-    const int64_t first = larger(p->first, tile) - tile, last = smaller(p->last, tile + w->job->tile_keys) - tile;
+    const int64_t first = larger(p->first, tile) - tile,
+                  last = smaller(p->last, tile + w->job->tile_keys) - tile;
     if (first >= last) return 0;
     *from = first / BLOCK * BLOCK;
     return (last + BLOCK - 1) / BLOCK - first / BLOCK;
@@ -160,14 +159,36 @@ static struct tile_span span_of(const struct tile_work *w, const struct tile_vie
     return s;
 }
 
-/* Looks at the keys of a tile, which are packed while the one before is computed. */
+/* Whether t holds the keys of v's tile that any panel sees. */
+static int holds(const struct tile_packed *t, const struct tile_view *v, const struct tile_span *s)
+{
+    const struct tiles_sequence *q = &v->place.sequence;
+    return t->batch == q->batch && t->first_key == q->first_key && t->head == v->place.head &&
+           t->tile == s->tile && t->from <= s->from && t->to >= s->to;
+}
+
+/* Looks at the keys of a tile, which are packed while the one before is computed. Most are kept for the queries to come, as many
+ * as scratch is for: rows may lie pages apart, and to go through them again costs more than to read them packed. */
 static void come(struct tile_work *w, const struct tile_view *v, int64_t tile)
 {
+    const struct tiles_sequence *q = &v->place.sequence;
+    const int64_t number = tile / w->job->tile_keys, keep = number < w->job->kept_tiles;
+    const int64_t all = (smaller(q->keys - tile, w->job->tile_keys) + BLOCK - 1) / BLOCK * BLOCK;
+    struct tile_packed *t = keep ? &w->kept[number] : w->spare[0];
     w->owner = v;
     w->coming = span_of(w, v, tile);
-    w->soon = w->coming.from;
-    memset(w->next->strange, 0, sizeof w->next->strange);
-    if (w->coming.blocks) look_at_keys(w->job, v, w->next, tile, w->coming.from, w->coming.to);
+    w->fresh = !holds(t, v, &w->coming);
+    if (keep && w->fresh && w->keys == &t->keys) t = w->spare[0]; /* of another head, and not done with */
+    if (t == w->spare[0]) w->spare[0] = w->spare[1], w->spare[1] = t, w->fresh = 1;
+    w->next = t;
+    w->soon = t->to;
+    if (!w->fresh) return;
+    t->batch = q->batch, t->first_key = q->first_key, t->head = v->place.head, t->tile = tile;
+    t->from = keep ? 0 : w->coming.from;
+    t->to = keep && w->coming.blocks ? all : w->coming.to;
+    w->soon = t->from;
+    memset(t->keys.strange, 0, sizeof t->keys.strange);
+    if (w->coming.blocks) look_at_keys(w->job, v, &t->keys, tile, t->from, t->to);
 }
 
 static int64_t first_tile(const struct tile_work *w, const struct tile_view *v)
@@ -185,9 +206,9 @@ static void all_keys(struct tile_work *w, float *top, float *sum)
         tile += w->job->tile_keys;
         if (tile < v->last) come(w, v, tile);
         else if (w->then->place.slots) come(w, w->then, first_tile(w, w->then));
-        else w->coming = (struct tile_span){ 0 }, w->soon = 0;
+        else w->coming = (struct tile_span){ 0 }, w->soon = w->next->to;
         if (!s.blocks) continue;
-        w->soon_step = w->coming.blocks ? (w->coming.to - w->soon + s.blocks - 1) / s.blocks : 0;
+        w->soon_step = (w->next->to - w->soon + s.blocks - 1) / s.blocks;
         for (const struct tile_panel *p = v->panel; p < v->panel + v->panels; p++) {
             int64_t at = 0;
             const int64_t count = blocks_in(w, p, s.tile, &at), lane = p->vector * LANES;
@@ -199,8 +220,8 @@ static void all_keys(struct tile_work *w, float *top, float *sum)
 /* ---- y and lse ------------------------------------------------------------------------------------------ */
 
 /* What the sums are multiplied by, and lse. */
-static lanes close_sums(const segue_attention *op, const struct tile_queries *q, int64_t lane, lanes top, lanes sum,
-                        lanes *lse)
+static lanes close_sums(const segue_attention *op, const struct tile_queries *q, int64_t lane, lanes top,
+                        lanes sum, lanes *lse)
 {
     const lanes inf = lanes_splat(INFINITY), zero = { 0 };
     const lanes_int alone = (lanes_int)(top == -inf); /* no key seen */
@@ -238,7 +259,8 @@ static void finish_vector(const struct tile_work *w, const struct tile_panel *p,
         if (row < 0) continue;
         row_out(job, row_at(&op->y, b, row, head), w->rows + i * pitch);
         if (!present(&op->lse)) continue;
-        element_store_some(row_at(&op->lse, b, row, head), lanes_splat(each[i]), segue_dtype_id(op->lse.dtype), 1);
+        element_store_some(row_at(&op->lse, b, row, head), lanes_splat(each[i]), segue_dtype_id(op->lse.dtype),
+                           1);
     }
 }
 
@@ -257,12 +279,17 @@ static void one_tile(struct tile_work *w)
 
 static void work(struct tiles_job *job, float *scratch)
 {
-    struct tile_own *own = (void *)(scratch + job->own);
-    struct tile_work w = { .job = job, .now = &own->view[0], .then = &own->view[1] };
-    w.keys = &own->keys[0], w.next = &own->keys[1];
+    struct tile_view *views = (void *)(scratch + job->views);
+    struct tile_work w = {
+        .job = job, .now = views, .then = views + 1, .kept = (void *)(scratch + job->packed)
+    };
+    for (int64_t i = 0; i < job->kept_tiles + 2; i++) {
+        w.kept[i].K = scratch + job->K + i * job->K_floats;
+        w.kept[i].V = scratch + job->V + i * job->V_floats;
+        w.kept[i].batch = -1;
+    }
+    w.spare[0] = w.kept + job->kept_tiles, w.spare[1] = w.spare[0] + 1;
     w.Q = scratch + job->Q, w.O = scratch + job->O, w.S = scratch + job->S;
-    w.K = scratch + job->K, w.next_K = w.K + job->most_keys * job->keys_pitch;
-    w.V = scratch + job->V, w.next_V = w.V + job->most_keys * ((job->values + LANES - 1) / LANES * LANES);
     w.rows = scratch + job->rows;
     choose_packing(&w);
     for (int ahead = 0;;) {
@@ -285,5 +312,6 @@ const struct tiles_kernel SEGUE_ISA_NAME(segue_attention_tile) = {
     .lanes = LANES,
     .block = BLOCK,
     .work = work,
-    .own_floats = sizeof(struct tile_own) / sizeof(float),
+    .view_floats = sizeof(struct tile_view) / sizeof(float),
+    .packed_floats = sizeof(struct tile_packed) / sizeof(float),
 };

@@ -133,7 +133,8 @@ static void find_rows(const struct tiles_job *job, struct tile_view *v)
             q->row[i] = q->at[i] = q->item[i] < 0 ? -1 : (int32_t)((uint32_t)q->item[i] % n);
         }
         if (told && q->row[i] >= 0) q->at[i] = index_in(index_row(&op->q_pos, s->batch, 0), q->row[i]);
-        const int64_t to = moved ? index_in(index_row(&op->o_index, s->batch, head), slot) : s->first_query + slot;
+        const int64_t to =
+            moved ? index_in(index_row(&op->o_index, s->batch, head), slot) : s->first_query + slot;
         q->to[i] = to < 0 || to >= rows ? -1 : (int32_t)to;
     }
 }
@@ -146,7 +147,9 @@ static void find_labels(const struct tiles_job *job, struct tile_view *v)
         const int64_t head = v->place.head * job->group + q->head[i];
         if (q->item[i] >= 0 && q->item[i] < op->label.shape[2])
             q->label[i] = index_in(index_row(&op->label, v->place.sequence.batch, head), q->item[i]);
-        else q->label[i] = 0, q->low[i] = INT32_MAX, q->high[i] = INT32_MIN; /* none: sees no position but its own */
+        else
+            q->label[i] = 0, q->low[i] = INT32_MAX,
+            q->high[i] = INT32_MIN; /* none: sees no position but its own */
     }
 }
 
@@ -156,7 +159,8 @@ static void find_intervals(const struct tiles_job *job, struct tile_view *v)
     const segue_attention *op = job->op;
     const struct tiles_sequence *s = &v->place.sequence;
     struct tile_queries *q = &v->queries;
-    const int by_slot = !job->chunk && !present(&op->k_pos) && !present(&op->k_index); /* its number is its position */
+    const int by_slot =
+        !job->chunk && !present(&op->k_pos) && !present(&op->k_index); /* its number is its position */
     const int64_t left = op->window_left, right = op->window_right, chunk = job->chunk;
     const int64_t chunks = chunk ? (s->queries + chunk - 1) / chunk : 0;
     for (int64_t i = 0; i < v->lanes; i++) {
@@ -190,7 +194,8 @@ static float weight_at(const segue_tensor *t, int64_t i)
     return first[0];
 }
 
-static void find_weights(const segue_tensor *t, const struct tiles_job *job, const struct tile_view *v, float *out)
+static void find_weights(const segue_tensor *t, const struct tiles_job *job, const struct tile_view *v,
+                         float *out)
 {
     float each[TILE_QUERIES];
     for (int64_t g = 0; g < job->group; g++) each[g] = weight_at(t, v->place.head * job->group + g);
@@ -286,8 +291,8 @@ static void find_key_slots(const struct tiles_job *job, const struct tile_view *
 }
 
 /* Keys [from, to) of a tile that begins at slot `tile`. */
-static void look_at_keys(const struct tiles_job *job, const struct tile_view *v, struct tile_keys *k, int64_t tile,
-                         int64_t from, int64_t to)
+static void look_at_keys(const struct tiles_job *job, const struct tile_view *v, struct tile_keys *k,
+                         int64_t tile, int64_t from, int64_t to)
 {
     const segue_attention *op = job->op;
     const struct tiles_sequence *s = &v->place.sequence;

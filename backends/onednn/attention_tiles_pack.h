@@ -19,15 +19,24 @@ struct tile_span { /* keys of one tile that any panel sees: whole blocks from it
     int64_t tile, from, to, blocks; /* blocks of all panels; 0: none is seen */
 };
 
+struct tile_packed { /* keys [from, to) of a tile, of one head of a sequence */
+    struct tile_keys keys;
+    float *K, *V;
+    int64_t batch, first_key, head, tile, from, to;
+};
+
 struct tile_work {
     const struct tiles_job *job;
     struct tile_view *now, *then;  /* then: the tile behind it; its place.slots 0: there is none */
-    struct tile_keys *keys, *next; /* packed; being packed */
-    const struct tile_view *owner; /* of next */
-    struct tile_span coming;       /* of next, of which keys up to soon are packed, some more beside each block */
-    int64_t soon, soon_step;
+    const struct tile_keys *keys;  /* of the tile that is computed, as K and V */
+    struct tile_packed *next;      /* what is packed for span coming, */
+    const struct tile_view *owner; /* of this tile of queries: */
+    struct tile_span coming;
+    int64_t soon, soon_step,
+        fresh; /* its keys up to soon are there, some more come beside each block; some were not */
+    struct tile_packed *kept, *spare[2]; /* tiles that stay for the next queries; others, in turn */
     float *Q, *O, *S, *rows;
-    float *K, *V, *next_K, *next_V;
+    const float *K, *V;
     void (*pack_key)(struct tile_work *w, int64_t i);
 };
 
@@ -59,7 +68,8 @@ INLINE lanes piece_in(const char *row, int64_t at, int64_t count, const uint32_t
 /* count elements and zeros up to whole lanes; all zeros without a row. */
 INLINE void row_in(float *to, const char *row, int64_t count, const uint32_t dtype)
 {
-    for (int64_t i = 0; i < count; i += LANES) lanes_store(to + i, row ? piece_in(row, i, count, dtype) : (lanes){ 0 });
+    for (int64_t i = 0; i < count; i += LANES)
+        lanes_store(to + i, row ? piece_in(row, i, count, dtype) : (lanes){ 0 });
 }
 
 /* A row whose elements lie apart, in scratch. */
@@ -78,14 +88,15 @@ static uint32_t packed_dtype(const segue_tensor *t)
 
 INLINE void ask_for(const char *row, int64_t bytes)
 {
-    for (int64_t i = 0; i < bytes; i += LINE) __builtin_prefetch(row + i, 0, 2);
+    for (int64_t i = 0; i < bytes; i += LINE) __builtin_prefetch(row + i, 0, 3);
 }
 
 static const char *query_row(const struct tiles_job *job, const struct tile_view *v, int64_t lane)
 {
     const int64_t row = v->queries.row[lane];
     if (row < 0) return NULL;
-    return row_at(&job->op->q, v->place.sequence.batch, row, v->place.head * job->group + v->queries.head[lane]);
+    return row_at(&job->op->q, v->place.sequence.batch, row,
+                  v->place.head * job->group + v->queries.head[lane]);
 }
 
 /* ---- queries and keys ----------------------------------------------------------------------------------- */
@@ -145,18 +156,20 @@ INLINE void pack_key_as(struct tile_work *w, int64_t i, const uint32_t k_dtype, 
 {
     const struct tiles_job *job = w->job;
     const segue_tensor *k = &job->op->k, *v = &job->op->v;
-    const int64_t b = w->owner->place.sequence.batch, head = w->owner->place.head, row = w->next->row[i];
-    const int64_t soon = i + AHEAD < w->coming.to ? w->next->row[i + AHEAD] : -1;
+    const int64_t b = w->owner->place.sequence.batch, head = w->owner->place.head, row = w->next->keys.row[i];
+    const int64_t soon = i + AHEAD < w->next->to ? w->next->keys.row[i + AHEAD] : -1;
     if (soon >= 0) {
         ask_for(row_at(k, b, soon, head), job->keys * (k->dtype.bits / 8));
         ask_for(row_at(v, b, soon, head), job->values * (v->dtype.bits / 8));
     }
-    const char *k_row = row < 0 ? NULL : row_at(k, b, row, head), *v_row = row < 0 ? NULL : row_at(v, b, row, head);
+    const char *k_row = row < 0 ? NULL : row_at(k, b, row, head),
+               *v_row = row < 0 ? NULL : row_at(v, b, row, head);
     if (k->stride[3] != 1) k_row = gathered(w->rows, k, k_row, job->keys);
-    row_in(w->next_K + i * job->keys_pitch, k_row, job->keys, k_dtype);
+    row_in(w->next->K + i * job->keys_pitch, k_row, job->keys, k_dtype);
     if (v->stride[3] != 1) v_row = gathered(w->rows, v, v_row, job->values);
-    const lanes strange = lanes_load(w->next->strange);
-    lanes_store(w->next->strange, spread(w->next_V + i * BLOCK, job->tile_keys * BLOCK, v_row, job->values, strange, v_dtype));
+    const lanes strange = lanes_load(w->next->keys.strange);
+    lanes_store(w->next->keys.strange,
+                spread(w->next->V + i * BLOCK, job->block_pitch, v_row, job->values, strange, v_dtype));
 }
 
 static __attribute__((noinline)) void pack_key_f32(struct tile_work *w, int64_t i)
@@ -179,29 +192,29 @@ static __attribute__((noinline)) void pack_key_any(struct tile_work *w, int64_t 
 static void choose_packing(struct tile_work *w)
 {
     const uint32_t k = packed_dtype(&w->job->op->k), v = packed_dtype(&w->job->op->v);
-    w->pack_key = k != v            ? pack_key_any
-                  : k == SEGUE_F32  ? pack_key_f32
-                  : k == SEGUE_F16  ? pack_key_f16
-                                    : pack_key_bf16;
+    w->pack_key = k != v           ? pack_key_any
+                  : k == SEGUE_F32 ? pack_key_f32
+                  : k == SEGUE_F16 ? pack_key_f16
+                                   : pack_key_bf16;
 }
 
 INLINE void pack_some_keys(struct tile_work *w)
 {
-    for (int64_t n = w->soon_step; n > 0 && w->soon < w->coming.to; n--) w->pack_key(w, w->soon++);
+    for (int64_t n = w->soon_step; n > 0 && w->soon < w->next->to; n--) w->pack_key(w, w->soon++);
 }
 
 /* 1 / length of the packed keys, four at a time. */
-static void measure(const struct tile_work *w, int64_t from, int64_t to)
+static void measure(const struct tiles_job *job, struct tile_packed *t)
 {
-    const int64_t pitch = w->job->keys_pitch;
-    const lanes eps = lanes_splat((float)(w->job->op->key_eps * (double)w->job->keys));
-    float *inverse = w->keys->inverse;
-    for (int64_t i = from; i < to; i += 4) {
+    const int64_t pitch = job->keys_pitch;
+    const lanes eps = lanes_splat((float)(job->op->key_eps * (double)job->keys));
+    float *inverse = t->keys.inverse;
+    for (int64_t i = t->from; i < t->to; i += 4) {
         lanes sums[4] = { { 0 } };
         float four[LANES];
         for (int64_t c = 0; c < pitch; c += LANES)
             for (int u = 0; u < 4; u++) {
-                const lanes x = lanes_load(w->K + (i + u) * pitch + c);
+                const lanes x = lanes_load(t->K + (i + u) * pitch + c);
                 sums[u] = lanes_fma(x, x, sums[u]);
             }
         lanes_store(four, lanes_four_sums(sums) + eps);
@@ -209,18 +222,15 @@ static void measure(const struct tile_work *w, int64_t from, int64_t to)
     }
 }
 
-/* What is left of the coming tile, which becomes the packed one. */
+/* What is left of the coming tile, which is computed next. */
 static void finish_keys(struct tile_work *w)
 {
-    struct tile_keys *const packed = w->next;
-    float *const K = w->next_K, *const V = w->next_V;
-    while (w->soon < w->coming.to) w->pack_key(w, w->soon++);
-    w->next = w->keys, w->keys = packed;
-    w->next_K = w->K, w->K = K;
-    w->next_V = w->V, w->V = V;
-    const float sum = lanes_total(lanes_load(packed->strange));
-    packed->careful = sum != sum;
-    if (w->job->rules & RULE_UNIT) measure(w, w->coming.from, w->coming.to);
+    struct tile_packed *const t = w->next;
+    while (w->soon < t->to) w->pack_key(w, w->soon++);
+    const float sum = lanes_total(lanes_load(t->keys.strange));
+    t->keys.careful = sum != sum;
+    if (w->fresh && w->job->rules & RULE_UNIT) measure(w->job, t);
+    w->keys = &t->keys, w->K = t->K, w->V = t->V;
 }
 
 /* ---- y -------------------------------------------------------------------------------------------------- */
@@ -236,7 +246,8 @@ INLINE void row_out(const struct tiles_job *job, char *to, const float *from)
         UNPACK(&s, from, 0, LANES);
     } else if (dtype == SEGUE_F32) {
         const int stream = job->stream && (uintptr_t)to % sizeof(lanes) == 0;
-        for (; i + LANES <= count; i += LANES) element_store(to + i * 4, lanes_load(from + i), SEGUE_F32, stream);
+        for (; i + LANES <= count; i += LANES)
+            element_store(to + i * 4, lanes_load(from + i), SEGUE_F32, stream);
         if (i < count) element_store_some(to + i * 4, lanes_load(from + i), SEGUE_F32, count - i);
     } else {
         const uint32_t kind = dtype == SEGUE_BF16 && LANES == 16 && job->bf16_fast ? BF16_FAST : dtype;

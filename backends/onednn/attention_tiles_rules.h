@@ -37,8 +37,8 @@ INLINE lanes_int seen_by(const struct tile_queries *q, const struct tile_keys *k
 }
 
 /* The score of key i from the product of its bytes. */
-INLINE lanes ruled(const struct tiles_job *job, const struct tile_queries *q, const struct tile_keys *k, int64_t i,
-                   int64_t lane, const int64_t rules, const int inside, lanes x)
+INLINE lanes ruled(const struct tiles_job *job, const struct tile_queries *q, const struct tile_keys *k,
+                   int64_t i, int64_t lane, const int64_t rules, const int inside, lanes x)
 {
     lanes_int own;
     if (rules & RULE_UNIT) x *= lanes_splat(k->inverse[i]);
@@ -55,14 +55,13 @@ INLINE lanes ruled(const struct tiles_job *job, const struct tile_queries *q, co
 
 /* BLOCK keys from i on, nv vectors of queries; top takes the largest scores. */
 INLINE void rule_block(const struct tiles_job *job, const struct tile_queries *q, const struct tile_keys *k,
-                       int64_t i, int64_t lane, const int64_t rules, const int inside, float *S, lanes top[WIDEST],
-                       const int nv)
+                       int64_t i, int64_t lane, const int64_t rules, const int inside, float *S,
+                       lanes top[WIDEST], const int nv)
 {
     for (int u = 0; u < BLOCK; u++, S += nv * LANES) {
         UNROLL
         for (int c = 0; c < nv; c++) {
-            const lanes x =
-                ruled(job, q, k, i + u, lane + c * LANES, rules, inside, lanes_load(S + c * LANES));
+            const lanes x = ruled(job, q, k, i + u, lane + c * LANES, rules, inside, lanes_load(S + c * LANES));
             top[c] = lanes_most(x, top[c]);
             lanes_store(S + c * LANES, x);
         }

@@ -22,8 +22,8 @@ struct product_sums {
 };
 
 /* sums[u] += sum over k of A[u * pitch + k] B[k]: rows of A as they lie. */
-INLINE void product_rows(struct product_sums *sums, const float *A, int64_t pitch, const float *B, int64_t steps,
-                         const int nv)
+INLINE void product_rows(struct product_sums *sums, const float *A, int64_t pitch, const float *B,
+                         int64_t steps, const int nv)
 {
     struct product_sums s = *sums;
     for (int64_t k = 0; k < steps; k++, B += nv * LANES) {
@@ -41,7 +41,8 @@ INLINE void product_rows(struct product_sums *sums, const float *A, int64_t pitc
 }
 
 /* sums[u] += sum over k of A[k * BLOCK + u] B[k]: the BLOCK rows of A lie side by side. */
-INLINE void product_columns(struct product_sums *sums, const float *A, const float *B, int64_t steps, const int nv)
+INLINE void product_columns(struct product_sums *sums, const float *A, const float *B, int64_t steps,
+                            const int nv)
 {
     struct product_sums s = *sums;
     for (int64_t k = 0; k < steps; k++, A += BLOCK, B += nv * LANES) {

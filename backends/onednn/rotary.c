@@ -90,8 +90,8 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     struct rotary_pairs *pairs =
         dev->host->alloc(dev->host->user, sizeof *pairs + (uint64_t)job.count * each, sizeof(uint64_t));
     if (!pairs)
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0, "no memory for the angles of %lld pairs",
-                              (long long)job.count);
+        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
+                              "no memory for the angles of %lld pairs", (long long)job.count);
     uint64_t *const turn = (uint64_t *)(pairs + 1);
     float *const rate = (float *)(turn + job.count);
     fill_pairs(op, job.count, turn, rate);

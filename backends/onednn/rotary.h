@@ -6,9 +6,10 @@
 
 #include "engine/tile.h"
 
-struct rotary_pairs {     /* made once for a plan */
-    const uint64_t *turn; /* [pairs], from one position to the next, in 2^-64 turns: p times it drops whole turns */
-    const float *rate;    /* [pairs]: log of the scale of xPos for each position */
+struct rotary_pairs { /* made once for a plan */
+    const uint64_t
+        *turn; /* [pairs], from one position to the next, in 2^-64 turns: p times it drops whole turns */
+    const float *rate; /* [pairs]: log of the scale of xPos for each position */
 };
 
 struct rotary_job {

@@ -34,7 +34,8 @@ static int64_t position_of(const segue_rotary *op, int64_t b, int64_t t)
 static void sincos_of_word(lanes_bits word, lanes *sine, lanes *cosine)
 {
     const lanes_bits quarter = (word + 0x20000000u) >> 30;
-    const lanes r = __builtin_convertvector((lanes_int)(word - (quarter << 30)), lanes) * 1.46291807927e-9f; /* 2 pi / 2^32 */
+    const lanes r = __builtin_convertvector((lanes_int)(word - (quarter << 30)), lanes) *
+                    1.46291807927e-9f; /* 2 pi / 2^32 */
     const lanes s = lanes_sin_near(r), c = lanes_cos_near(r);
     const lanes_int odd = -(lanes_int)(quarter & 1);
     *sine = (lanes)((lanes_bits)lanes_select(odd, c, s) ^ (quarter & 2) << 30);
@@ -56,7 +57,8 @@ static void make_angles(const struct segue_tile *t, int64_t position)
     }
 }
 
-static void take_angles(const struct segue_tile *t, const segue_tensor *from, int64_t b, int64_t token, uint64_t to)
+static void take_angles(const struct segue_tile *t, const segue_tensor *from, int64_t b, int64_t token,
+                        uint64_t to)
 {
     struct segue_strip s = strip_of(from, -1, 2);
     strip_move(&s, b * from->stride[0] + token * from->stride[1]);
@@ -155,8 +157,7 @@ INLINE void turn_as(const struct head *q, int interleaved, uint32_t from, uint32
     const int64_t size = element_size(from), first = 2 * q->pairs;
     if (interleaved) turn_neighbours(q, from, to);
     else turn_halves(q, from, to);
-    if (q->y != q->x)
-        memcpy(q->y + first * size, q->x + first * size, (size_t)((q->channels - first) * size));
+    if (q->y != q->x) memcpy(q->y + first * size, q->x + first * size, (size_t)((q->channels - first) * size));
 }
 
 static void turn(const struct head *q, int interleaved, uint32_t dtype, int64_t bf16_fast)
@@ -167,7 +168,8 @@ static void turn(const struct head *q, int interleaved, uint32_t dtype, int64_t 
     else turn_as(q, interleaved, SEGUE_BF16, SEGUE_BF16);
 }
 
-static struct segue_strip head_strip(const struct segue_tile *t, const segue_tensor *x, int64_t token, int64_t h)
+static struct segue_strip head_strip(const struct segue_tile *t, const segue_tensor *x, int64_t token,
+                                     int64_t h)
 {
     struct segue_strip s = strip_of(x, -1, 3);
     strip_move(&s, t->sequence.batch * x->stride[0] + token * x->stride[1] + h * x->stride[2]);

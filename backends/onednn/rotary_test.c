@@ -95,7 +95,8 @@ static void against_loops(struct test_device *d, int rounds)
         for (int i = 0; i < 5; i++)
             if (along[i]->dtype.bits) along[i]->shape[0] += more_b, along[i]->shape[1] += more_t;
         run_row(&rotary_cpu, d, &bound.header, &c.op.header);
-        for (int64_t at = 0; at < c.b * c.t * c.h; at++) check_head(&c, at / c.h / c.t, at / c.h % c.t, at % c.h);
+        for (int64_t at = 0; at < c.b * c.t * c.h; at++)
+            check_head(&c, at / c.h / c.t, at / c.h % c.t, at % c.h);
         for (int i = 0; i < OPERANDS; i++) check_outside(&c.w[i], i == Y);
         for (int i = 0; i < OPERANDS; i++) drop(&c.w[i]);
     }

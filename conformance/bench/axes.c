@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "../grammar/test_case.h"
+
 enum { LETTERS = 26 };
 
 static int has_axis(const struct descriptor *d, char letter)
@@ -53,16 +55,65 @@ double axes_cut(struct descriptor *d, int64_t few)
     return (double)whole / (double)few;
 }
 
-int axes_go_together(const struct descriptor *d, char letter)
+int64_t axes_shared_by(const struct descriptor *d, char letter)
 {
-    return tied(d) >> (letter - 'a') & 1 && descriptor_axis(d, letter) == descriptor_axis(d, axes_lead(d));
+    const int64_t own = descriptor_axis(d, letter), lead = descriptor_axis(d, axes_lead(d));
+    if (!(tied(d) >> (letter - 'a') & 1) || own < 1 || (own == 1 && letter != axes_lead(d))) return 0;
+    return lead % own ? 0 : lead / own;
 }
 
 int axes_can_pick(const struct descriptor *d)
 {
     const uint32_t set = tied(d);
     for (int i = 0; i < LETTERS; i++)
-        if (set >> i & 1 && descriptor_axis(d, (char)('a' + i)) > 1 && !axes_go_together(d, (char)('a' + i)))
+        if (set >> i & 1 && descriptor_axis(d, (char)('a' + i)) > 1 && !axes_shared_by(d, (char)('a' + i)))
             return 0;
     return 1;
+}
+
+/* ---- rows of queries ----------------------------------------------------------------------------- */
+
+static int named(const struct descriptor *d, const char *name)
+{
+    for (uint32_t i = 0; i < d->primitive->field_count; i++)
+        if (!strcmp(d->primitive->fields[i].name, name)) return (int)i;
+    return -1;
+}
+
+int64_t axes_chunk(const struct descriptor *d)
+{
+    const int chunk = named(d, "chunk");
+    return chunk >= 0 && d->value[chunk] > 1 ? (int64_t)d->value[chunk] : 1;
+}
+
+/* Where the last query stands at the last key, nothing maps rows, and no other operand goes by slots. */
+int axes_places(const struct descriptor *d)
+{
+    static const char *const maps[] = { "cu_seqlens", "k_len",   "q_offset", "q_pos",
+                                        "q_index",    "k_index", "o_index",  "bias" };
+    static const char *const params[] = { "align", "chunk" };
+    const int places = named(d, "q_pos");
+    if (places < 0) return -1;
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+        if (named(d, maps[i]) < 0 || d->present[named(d, maps[i])]) return -1;
+    for (size_t i = 0; i < sizeof params / sizeof *params; i++)
+        if (named(d, params[i]) < 0 || d->value[named(d, params[i])] != 0) return -1;
+    return places;
+}
+
+void axes_take_rows(struct descriptor *d, int64_t count)
+{
+    const int places = axes_places(d);
+    d->present[places] = 1;
+    d->dtype[places] = SEGUE_I32;
+    d->axis['n' - 'a'] = count;
+}
+
+void axes_place(const struct descriptor *whole, segue_op_header *op, const int64_t *row, int32_t *room)
+{
+    segue_tensor *t = tensor_of(op, &whole->primitive->fields[named(whole, "q_pos")]);
+    const int64_t before = descriptor_axis(whole, 'm') - descriptor_axis(whole, 'n');
+    for (int64_t i = 0; i < t->shape[1]; i++) room[i] = (int32_t)(row[i] + before);
+    *t = segue_tensor_of(room, SEGUE_I32, t->rank, t->shape);
+    t->stride[0] = 0; /* all batch rows alike */
 }

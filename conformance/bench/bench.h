@@ -13,6 +13,7 @@ struct bench_case {
     const char *name;       /* selective_scan/mamba-130m/prefill/bf16 */
     const char *descriptor; /* its call */
     int layers;             /* distinct sets of operands; the figure is the time of all */
+    int by_tiles;           /* 1: multiplies matrices, and is measured by the rate of that */
 };
 
 extern const struct bench_case bench_cases[]; /* ends with a NULL name */

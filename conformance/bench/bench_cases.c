@@ -3,6 +3,9 @@
 /* Calls of real models: Mamba-130m and -2.8b (arXiv:2312.00752), the convolution of the first and of a
  * hybrid's wider one; Mamba2-2.7b (arXiv:2405.21060); 32 heads of 64 x 64 for GLA (arXiv:2312.06635, its decay
  * a key), RetNet (arXiv:2307.08621) and the Linear Transformer (arXiv:2006.16236: elu + 1, causal, q . n + eps).
+ * Attention with 32 heads that share 8 heads of keys, 128 wide (arXiv:2307.09288 and later): causal, with a window of 512, and one
+ * query against 4096 keys of each of 16 layers, kept in f16. Reformer's (arXiv:2001.04451) over 16384 tokens in 4 rounds of 512
+ * buckets, chunks of 64.
  * In bf16 what runs through the model is bf16, GLA's decays and the convolution's filter and bias too; A, RetNet's
  * decays and the states stay f32. */
 #include <fnmatch.h>
@@ -16,29 +19,36 @@
     "gated_linear_attention/fwd.gk.S_in.S_out.scale=0.125/" dtype "/B1.T2048.I32.J32.H32.O32.K64.V64"
 #define RETENTION(dtype) "retention/fwd.S_in.S_out.scale=0.125/" dtype "-g.f32/B1.T2048.H32.K64.V64"
 #define LINEAR(dtype) "linear_attention/fwd.S_in.n_in.S_out.n_out/" dtype "/B1.T2048.H32.K64.V64"
+#define ATTENTION(variant, dtype, n, m) "attention/fwd" variant "/" dtype "/B1.N" n ".H32.K128.M" m ".J8.V128"
 
 const struct bench_case bench_cases[] = {
-    { "selective_scan/mamba-130m/prefill", SCAN("f32", "B1.T2048.D1536"), 1 },
-    { "selective_scan/mamba-130m/prefill/bf16", SCAN("bf16", "B1.T2048.D1536"), 1 },
-    { "selective_scan/mamba-2.8b/prefill", SCAN("f32", "B1.T2048.D5120"), 1 },
-    { "selective_scan/mamba-2.8b/prefill/bf16", SCAN("bf16", "B1.T2048.D5120"), 1 },
-    { "selective_scan/mamba-130m/decode", SCAN("f32", "B1.T1.D1536"), 24 },
-    { "selective_scan/mamba-130m/decode/bf16", SCAN("bf16", "B1.T1.D1536"), 24 },
-    { "causal_conv1d/1536", CONV("", "f32", "B1.T2048.D1536"), 1 },
-    { "causal_conv1d/1536/bf16", CONV("", "bf16", "B1.T2048.D1536"), 1 },
-    { "causal_conv1d/5376-silu", CONV(".activation=silu", "f32", "B1.T2048.D5376"), 1 },
-    { "causal_conv1d/5376-silu/bf16", CONV(".activation=silu", "bf16", "B1.T2048.D5376"), 1 },
-    { "ssd/mamba2-2.7b/prefill", SSD("f32", "2048"), 1 },
-    { "ssd/mamba2-2.7b/prefill/bf16", SSD("bf16", "2048"), 1 },
-    { "ssd/mamba2-2.7b/decode", SSD("f32", "1"), 64 },
-    { "ssd/mamba2-2.7b/decode/bf16", SSD("bf16", "1"), 64 },
-    { "gated_linear_attention/32x64/prefill", GLA("f32"), 1 },
-    { "gated_linear_attention/32x64/prefill/bf16", GLA("bf16"), 1 },
-    { "retention/32x64/prefill", RETENTION("f32"), 1 },
-    { "retention/32x64/prefill/bf16", RETENTION("bf16"), 1 },
-    { "linear_attention/32x64/prefill", LINEAR("f32"), 1 },
-    { "linear_attention/32x64/prefill/bf16", LINEAR("bf16"), 1 },
-    { NULL, NULL, 0 },
+    { "selective_scan/mamba-130m/prefill", SCAN("f32", "B1.T2048.D1536"), 1, 0 },
+    { "selective_scan/mamba-130m/prefill/bf16", SCAN("bf16", "B1.T2048.D1536"), 1, 0 },
+    { "selective_scan/mamba-2.8b/prefill", SCAN("f32", "B1.T2048.D5120"), 1, 0 },
+    { "selective_scan/mamba-2.8b/prefill/bf16", SCAN("bf16", "B1.T2048.D5120"), 1, 0 },
+    { "selective_scan/mamba-130m/decode", SCAN("f32", "B1.T1.D1536"), 24, 0 },
+    { "selective_scan/mamba-130m/decode/bf16", SCAN("bf16", "B1.T1.D1536"), 24, 0 },
+    { "causal_conv1d/1536", CONV("", "f32", "B1.T2048.D1536"), 1, 0 },
+    { "causal_conv1d/1536/bf16", CONV("", "bf16", "B1.T2048.D1536"), 1, 0 },
+    { "causal_conv1d/5376-silu", CONV(".activation=silu", "f32", "B1.T2048.D5376"), 1, 0 },
+    { "causal_conv1d/5376-silu/bf16", CONV(".activation=silu", "bf16", "B1.T2048.D5376"), 1, 0 },
+    { "ssd/mamba2-2.7b/prefill", SSD("f32", "2048"), 1, 0 },
+    { "ssd/mamba2-2.7b/prefill/bf16", SSD("bf16", "2048"), 1, 0 },
+    { "ssd/mamba2-2.7b/decode", SSD("f32", "1"), 64, 0 },
+    { "ssd/mamba2-2.7b/decode/bf16", SSD("bf16", "1"), 64, 0 },
+    { "gated_linear_attention/32x64/prefill", GLA("f32"), 1, 0 },
+    { "gated_linear_attention/32x64/prefill/bf16", GLA("bf16"), 1, 0 },
+    { "retention/32x64/prefill", RETENTION("f32"), 1, 0 },
+    { "retention/32x64/prefill/bf16", RETENTION("bf16"), 1, 0 },
+    { "linear_attention/32x64/prefill", LINEAR("f32"), 1, 0 },
+    { "linear_attention/32x64/prefill/bf16", LINEAR("bf16"), 1, 0 },
+    { "attention/32x8x128/causal-2048", ATTENTION("", "f32", "2048", "2048"), 1, 1 },
+    { "attention/32x8x128/causal-2048/bf16", ATTENTION("", "bf16", "2048", "2048"), 1, 1 },
+    { "attention/32x8x128/window-512", ATTENTION(".window_left=511", "f32", "2048", "2048"), 1, 1 },
+    { "attention/32x8x128/window-512/bf16", ATTENTION(".window_left=511", "bf16", "2048", "2048"), 1, 1 },
+    { "attention/32x8x128/decode-4096", ATTENTION("", "f32-k.f16-v.f16", "1", "4096"), 16, 0 },
+    { "lsh_attention/8x64/16k-r4", "lsh_attention/fwd.R.scale=1/f32/B1.T16384.H8.K64.V64.R4.F256", 1, 1 },
+    { NULL, NULL, 0, 0 },
 };
 
 int bench_matches(const char *name, char *const *globs, int count)

@@ -166,6 +166,35 @@ static void fma_memory(float *to, int64_t rounds)
     forget();
 }
 
+/* A tile of a matrix product in registers: ROWS x WIDE vectors of sums, STEPS_DEEP products each. Factors of rows are spread
+ * over lanes. With 16 lanes 32 registers hold 24 sums, with fewer 16 registers 12. */
+enum { ROWS = BENCH_LANES == 16 ? 8 : 4, WIDE = 3, DEEP = 64 };
+static void tile(float *memory, int64_t rounds)
+{
+    lanes sum[ROWS][WIDE];
+    for (int u = 0; u < ROWS; u++)
+        for (int c = 0; c < WIDE; c++) sum[u][c] = splat(0.0f);
+    for (int64_t i = 0; i < rounds; i++) {
+        const float *b = memory, *a = memory + DEEP * WIDE * LANES;
+        for (int k = 0; k < DEEP; k++, a += ROWS, b += WIDE * LANES) {
+            lanes column[WIDE];
+#pragma GCC unroll 3
+            for (int c = 0; c < WIDE; c++) column[c] = *(const lanes *)(b + c * LANES);
+#pragma GCC unroll 8
+            for (int u = 0; u < ROWS; u++) {
+                const lanes factor = splat(a[u]);
+#pragma GCC unroll 3
+                for (int c = 0; c < WIDE; c++) sum[u][c] = factor * column[c] + sum[u][c];
+            }
+        }
+        __asm__ volatile("" : "+r"(memory));
+    }
+    for (int u = 1; u < ROWS; u++)
+        for (int c = 0; c < WIDE; c++) sum[0][c] += sum[u][c];
+    *(lanes *)(memory + DEEP * (WIDE * LANES + ROWS)) = sum[0][0] + sum[0][1] + sum[0][2];
+    forget();
+}
+
 enum { PLAIN, STREAMING, AHEAD, AHEAD_BYTES = 1024 };
 
 INLINE void put(float *to, lanes v, int store)
@@ -261,6 +290,8 @@ const struct bench_lanes JOIN(bench_lanes_, BENCH_ISA) = {
     .exps = { exps_fused, exps_added },
 #endif
     .fma = { fma_registers, fma_memory },
+    .tile = tile,
+    .tile_products = (int64_t)DEEP * ROWS * WIDE * LANES,
     .copy = { copy, copy_streaming, copy_ahead },
     .read = read_only,
     .update = update,

@@ -78,6 +78,29 @@ static void work_of_matrix_states(void **state)
     assert_true(l.state == 4.0 * 32 * (4096 + 64)); /* the normaliser is one, too */
 }
 
+/* Two products of 128 for each key that a query sees, of which those from the middles of parts stand for all. */
+static void work_of_attention(void **state)
+{
+    const double pairs = 32 * 2048 * 2049.0 / 2, seen = 32 * (2048 * 512.0 - 511 * 256.0);
+    const struct work c = work_by_name("attention/32x8x128/causal-2048"),
+                      b = work_by_name("attention/32x8x128/causal-2048/bf16"),
+                      w = work_by_name("attention/32x8x128/window-512"),
+                      d = work_by_name("attention/32x8x128/decode-4096");
+    (void)state;
+    assert_true(fabs(c.functions / (pairs + 32 * 2048) - 1) < 0.002 &&
+                fabs(w.functions / (seen + 32 * 2048) - 1) < 0.01);
+    assert_true(c.slots > 256 * pairs && c.slots < 264 * pairs &&
+                fabs(c.slots / w.slots * seen / pairs - 1) < 0.01);
+    assert_true(c.read == 4.0 * 2048 * 128 * (32 + 8 + 8) && c.written == 4.0 * 2048 * 32 * 128 &&
+                b.read == c.read / 2);
+    assert_true(d.read == 16.0 * (4 * 32 * 128 + 2 * 4096 * 8 * 256) && d.written == 16.0 * 4 * 32 * 128);
+    assert_true(d.slots > 16 * 256 * 32 * 4096.0 && d.slots < 16 * 264 * 32 * 4096.0);
+    /* Nothing is known of the buckets: all tokens are counted as in one, and see half of their own chunk and the one before. */
+    const double items = 8 * 4 * 16384.0, hashed = items * 256 * 64, scores = items * 2 * 64;
+    const struct work l = work_by_name("lsh_attention/8x64/16k-r4");
+    assert_true(l.fused > hashed + scores * 84 && l.fused < 1.02 * (hashed + scores * 97));
+}
+
 /* Counted on few tokens and channels or heads, and on all of them. */
 static void counts_scale(void **state)
 {
@@ -90,6 +113,7 @@ static void counts_scale(void **state)
         "retention/fwd.S_in.S_out/f32/B1.T37.H12.K3.V5",
         "linear_attention/fwd.S_in.n_in.S_out.n_out/f32/B1.T37.H12.K3.V5",
         "gated_recurrence/fwd.q.k.v.g.S_in.S_out.y/f32/B1.T37.I6.J1.H12.O12.K3.V5",
+        "attention/fwd/f32/B2.N5.H12.K3.M9.J6.V5",
         "gated_recurrence/fwd.q.k.v.g.S_in.S_out.y/f32/B1.T37.I2.J1.H12.O12.K3.V5", /* heads cannot be cut */
     };
     (void)state;
@@ -119,6 +143,11 @@ static void limits(void **state)
     assert_true(fabs(l.ms - 20) < 1e-12);
     assert_string_equal(l.by, "bytes");
     assert_string_equal(limit_of(&w, NULL, 1e9).by, "bytes");
+    const struct rates t = { .exps = 1e9, .slots = 4e9, .tiles = 2e9 };
+    const struct work m = { .slots = 8e6, .functions = 3e6, .fused = 6e6, .by_tiles = 1, .read = 1e6 };
+    l = limit_of(&m, &t, 1e9);
+    assert_true(fabs(l.ms - 3) < 1e-12);
+    assert_string_equal(l.by, "tiles");
 }
 
 static atomic_llong floats_read;
@@ -332,7 +361,7 @@ static void a_stage_is_checked(void **state)
     bench_device_close(&d);
 }
 
-/* Heads, and what hangs on them, and columns of values; nothing where heads of keys are shared in between. */
+/* Heads, and what hangs on them, and columns of values; none where several heads read one. */
 static void heads_are_picked(void **state)
 {
     struct bench_device d;
@@ -365,6 +394,54 @@ static void heads_are_picked(void **state)
     bench_device_close(&d);
 }
 
+/* Queries that are picked stay where they were; heads of keys that queries share are picked with them. */
+static void rows_are_picked(void **state)
+{
+    struct bench_device d;
+    struct stage s;
+    char why[DESCRIPTOR_WHY];
+    (void)state;
+    assert_int_equal(bench_device_open(&d, "reference", 0, why), 0);
+    const char *const call = "attention/fwd.lse.window_left=11/f32/B2.N20.H12.K5.M31.J6.V7";
+    assert_int_equal(stage_open(&s, &d, call, 1, NULL, why), STAGE_READY);
+    const struct pick *n = &s.pick['n' - 'a'], *h = &s.pick['h' - 'a'], *j = &s.pick['j' - 'a'];
+    assert_true(n->count == STAGE_PICKS && n->index[0] == 0 && n->index[STAGE_PICKS - 1] == 19 &&
+                h->count == 4 && j->count == 4);
+    for (int i = 0; i < 4; i++) assert_int_equal(j->index[i], h->index[i] / 2);
+    if (stage_check(&s, why)) fail_msg("%s", why);
+    segue_attention *const op = (segue_attention *)(void *)s.op[0];
+    op->window_left = 10;
+    segue_plan_destroy(s.plan);
+    assert_int_equal(segue_plan_create(d.handle, &op->header, &s.plan, NULL), SEGUE_OK);
+    assert_int_equal(stage_check(&s, why), -1);
+    assert_non_null(strstr(why, " is wrong"));
+    stage_close(&s);
+    bench_device_close(&d);
+}
+
+/* Of a long call the first tokens are judged, as a shorter run of the same plan: hashing all would take the reference minutes. */
+static void long_calls_are_checked(void **state)
+{
+    static const char call[] = "lsh_attention/fwd.R.chunk=4.scale=1/f32/B1.T4100.H3.K4.V5.R2.F2";
+    struct bench_device d;
+    struct stage s;
+    char why[DESCRIPTOR_WHY];
+    (void)state;
+    assert_int_equal(bench_device_open(&d, "reference", 0, why), 0);
+    assert_int_equal(stage_open(&s, &d, call, 1, NULL, why), STAGE_READY);
+    assert_true(s.few == 16 && s.pick['h' - 'a'].count == 1 && s.pick['h' - 'a'].index[0] < 3);
+    for (int i = 0; i < 2; i++)
+        if (stage_check(&s, why)) fail_msg("%s", why);
+    segue_lsh_attention *const op = (segue_lsh_attention *)(void *)s.op[0];
+    float *const v = (float *)op->v.data + op->v.offset / 4;
+    for (int i = 0; i < 15; i++) v[i] += 1; /* the first token's; it sees no other */
+    stage_forget(&s);                       /* bits do not count */
+    assert_int_equal(stage_check(&s, why), -1);
+    assert_non_null(strstr(why, " of its bound"));
+    stage_close(&s);
+    bench_device_close(&d);
+}
+
 static void names_and_globs(void **state)
 {
     char *const scans[] = { "selective_scan/*" }, *const two[] = { "causal_conv1d/1536", "*/decode/bf16" };
@@ -375,7 +452,7 @@ static void names_and_globs(void **state)
         some += bench_matches(c->name, scans, 1);
         few += bench_matches(c->name, two, 2);
     }
-    assert_int_equal(all, 20);
+    assert_int_equal(all, 26);
     assert_int_equal(some, 6);
     assert_int_equal(few, 3);
     double values[] = { 5, 1, 4, 2, 3 };
@@ -433,6 +510,9 @@ int main(void)
         cmocka_unit_test(work_of_a_scan),
         cmocka_unit_test(work_of_others),
         cmocka_unit_test(work_of_matrix_states),
+        cmocka_unit_test(work_of_attention),
+        cmocka_unit_test(rows_are_picked),
+        cmocka_unit_test(long_calls_are_checked),
         cmocka_unit_test(counts_scale),
         cmocka_unit_test(limits),
         cmocka_unit_test(traffic_moves),

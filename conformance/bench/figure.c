@@ -177,8 +177,9 @@ int bench_measure(const struct bench_device *device, struct rates *rates, const 
     out->primitive = s.d.primitive->name;
     out->dtype = dtype_name(descriptor_dtype(&s.d));
     snprintf(out->row, sizeof out->row, "%s", s.facts.row);
-    code = work_of(&s.d, c->layers, &w, why) || stage_check(&s, why) || sample(&s, rates, &w, pace, out, why) ||
-                   check_afterwards(&s, why)
+    const int bad = work_of(&s.d, c->layers, &w, why);
+    w.by_tiles = c->by_tiles;
+    code = bad || stage_check(&s, why) || sample(&s, rates, &w, pace, out, why) || check_afterwards(&s, why)
                ? STAGE_FAILED
                : STAGE_READY;
     stage_close(&s);

@@ -11,6 +11,8 @@
 
 struct work {                /* of one run, of all its layers */
     double slots, functions; /* of the FMA ports; exps and logs */
+    double fused;            /* of the slots, fused products */
+    int by_tiles;            /* they multiply matrices, and that bounds the call; for the caller to say */
     double read, written,
         state; /* bytes: each operand once; state: of those that are updated in place, one way */
 };
@@ -24,7 +26,7 @@ int work_tally(const struct descriptor *d, struct tally *out, char *why);
 
 struct limit {
     double ms, arithmetic_ms, bytes_ms;
-    const char *by; /* "exp+fma", "bytes" */
+    const char *by; /* "exp+fma", "tiles", "bytes" */
 };
 
 /* rates: NULL = no probe of arithmetic. byte_rate: a second. */

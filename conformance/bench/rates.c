@@ -2,13 +2,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rates.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "crew.h"
 
 /* Two buffers of 8 KiB each lie in any first cache; a pass takes 50 us, in which the meetings do not count. */
-enum { FLOATS = 2048, ROUNDS = 512, FMA_ROUNDS = 40000 };
+enum { FLOATS = 2048, ROUNDS = 512, FMA_ROUNDS = 40000, TILE_ROUNDS = 320 };
 
 struct arithmetic {
     const struct bench_lanes *lanes;
@@ -31,6 +32,13 @@ static void fma_pass(void *work, int thread, int threads)
     a->lanes->fma[a->form](a->memory + (int64_t)thread * 2 * FLOATS, FMA_ROUNDS);
 }
 
+static void tile_pass(void *work, int thread, int threads)
+{
+    const struct arithmetic *a = work;
+    (void)threads;
+    a->lanes->tile(a->memory + (int64_t)thread * 2 * FLOATS, TILE_ROUNDS);
+}
+
 static void choose(struct rates *r)
 {
     r->lanes = &bench_lanes_base, r->isa = "base";
@@ -50,7 +58,7 @@ static double best_of(struct arithmetic *a, int threads, void (*pass)(void *, in
     return found.best;
 }
 
-/* Forms from..to of both, as long for each. */
+/* Forms from..to of both, and the tile, as long for each. */
 static int measure_forms(struct rates *r, int exp_form, int exp_end, int fma_form, int fma_end, double seconds)
 {
     const size_t floats = (size_t)r->threads * 2 * FLOATS;
@@ -68,6 +76,8 @@ static int measure_forms(struct rates *r, int exp_form, int exp_end, int fma_for
         const double rate = fmas / best_of(&a, r->threads, fma_pass, seconds);
         if (rate > r->slots) r->slots = rate, r->fma_form = a.form;
     }
+    const double products = (double)TILE_ROUNDS * (double)r->lanes->tile_products * r->threads;
+    if (r->lanes->tile) r->tiles = fmax(r->tiles, products / best_of(&a, r->threads, tile_pass, seconds));
     free(a.memory);
     return r->exps > 0 && r->slots > 0 ? 0 : -1;
 }
@@ -82,5 +92,5 @@ int rates_measure(int threads, struct rates *out)
 
 int rates_again(struct rates *r, double seconds)
 {
-    return measure_forms(r, r->exp_form, r->exp_form + 1, r->fma_form, r->fma_form + 1, seconds / 2);
+    return measure_forms(r, r->exp_form, r->exp_form + 1, r->fma_form, r->fma_form + 1, seconds / 3);
 }

@@ -17,16 +17,19 @@
 static const struct range { /* uniform; whatever is not here lies between -1 and 1 */
     const char *primitive, *field;
     double low, high;
+    double step; /* 0, or what they are multiples of: sums are then exact, and so is what is decided by them */
 } ranges[] = {
-    { "selective_scan", "delta", -6.9, -2.26 }, /* softplus makes 0.001 to 0.1 of it */
-    { "selective_scan", "A", -16, -1 },         /* as Mamba begins */
-    { "ssd", "dt", -6, -2 },                    /* softplus makes 0.0025 to 0.13 of it */
-    { "ssd", "A", -16, -1 },
-    { "gated_linear_attention", "gk", -0.105, -0.001 }, /* decays of 0.9 to 0.999 a token */
-    { "gated_recurrence", "gk", -0.105, -0.001 },
-    { "gated_recurrence", "g", -0.105, -0.001 },
-    { "retention", "g", -0.105, -0.001 },
-    { "linear_attention", "n_in", 0, 1 }, /* a sum of features, which are positive */
+    { "selective_scan", "delta", -6.9, -2.26, 0 }, /* softplus makes 0.001 to 0.1 of it */
+    { "selective_scan", "A", -16, -1, 0 },         /* as Mamba begins */
+    { "ssd", "dt", -6, -2, 0 },                    /* softplus makes 0.0025 to 0.13 of it */
+    { "ssd", "A", -16, -1, 0 },
+    { "gated_linear_attention", "gk", -0.105, -0.001, 0 }, /* decays of 0.9 to 0.999 a token */
+    { "gated_recurrence", "gk", -0.105, -0.001, 0 },
+    { "gated_recurrence", "g", -0.105, -0.001, 0 },
+    { "retention", "g", -0.105, -0.001, 0 },
+    { "linear_attention", "n_in", 0, 1, 0 }, /* a sum of features, which are positive */
+    { "lsh_attention", "x", -2, 2, 0.125 },
+    { "lsh_attention", "R", -2, 2, 0.125 },
 };
 
 /* SplitMix64's finaliser. */
@@ -44,12 +47,13 @@ enum { PALETTE = 1 << 14 };
 static double palette_value(const struct stage *s, uint32_t field, uint64_t entry)
 {
     const segue_primitive_facts *p = s->d.primitive;
-    double low = -1, high = 1;
+    double low = -1, high = 1, step = 0;
     for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
         if (!strcmp(ranges[i].primitive, p->name) && !strcmp(ranges[i].field, p->fields[field].name))
-            low = ranges[i].low, high = ranges[i].high;
-    const double share = (double)(mixed(entry << 8 | field) >> 11) * 0x1p-53;
-    return dtype_round(s->d.dtype[field], low + (high - low) * share);
+            low = ranges[i].low, high = ranges[i].high, step = ranges[i].step;
+    const double share = (double)(mixed(entry << 8 | field) >> 11) * 0x1p-53,
+                 value = low + (high - low) * share;
+    return dtype_round(s->d.dtype[field], step > 0 ? step * floor(value / step) : value);
 }
 
 static uint64_t entry_of(int layer, uint32_t field, int64_t index)
@@ -225,29 +229,42 @@ static int fill(struct stage *s, const char *row, char *why)
     return STAGE_READY;
 }
 
+/* What the reference answers in seconds: calls of up to LONG tokens; of longer ones so many chunks of one head. */
+enum { LONG = 4096, FEW_CHUNKS = 4 };
+
 /* One of each part, so that no kernel can be right where it is looked at and nowhere else. */
 static struct pick pick_from(int64_t all, int64_t count, uint64_t seed)
 {
     struct pick p = { .count = all > count ? count : 0 };
     for (int64_t i = 0; i < p.count; i++) {
         const int64_t from = all * i / count, room = all * (i + 1) / count - from;
-        p.index[i] = !i              ? 0
-                     : i < count - 1 ? from + (int64_t)(mixed(seed + (uint64_t)i) % (uint64_t)room)
-                                     : all - 1;
+        p.index[i] = !i && count > 1 ? 0
+                     : i < count - 1 || count == 1
+                         ? from + (int64_t)(mixed(seed + (uint64_t)i) % (uint64_t)room)
+                         : all - 1;
     }
     return p;
 }
 
-/* Of channels 8; of heads 4, each with 4 columns of its values: no column of a matrix state knows of another one. */
+/* Of channels 8; of heads 4, of long calls 1, each with 4 columns of its values: no column of a matrix state, or of attention, knows of another one.
+ * Of rows of queries 8. */
 static void choose_picks(struct stage *s)
 {
     const uint64_t seed = mixed((uint64_t)(1e9 * seconds_now()));
     const int64_t lead = descriptor_axis(&s->d, axes_lead(&s->d));
     const int heads = axes_lead(&s->d) == 'h';
-    const struct pick p = pick_from(lead, heads ? 4 : STAGE_PICKS, seed);
-    for (char letter = 'a'; axes_can_pick(&s->d) && letter <= 'z'; letter++)
-        if (axes_go_together(&s->d, letter)) s->pick[letter - 'a'] = p;
+    if (descriptor_axis(&s->d, 't') > LONG) s->few = FEW_CHUNKS * axes_chunk(&s->d);
+    const struct pick p = pick_from(lead, !heads ? STAGE_PICKS : s->few ? 1 : 4, seed);
+    for (char letter = 'a'; axes_can_pick(&s->d) && letter <= 'z'; letter++) {
+        const int64_t shared_by = axes_shared_by(&s->d, letter);
+        if (!shared_by) continue;
+        s->pick[letter - 'a'] = p;
+        for (int64_t i = 0; i < p.count; i++) s->pick[letter - 'a'].index[i] /= shared_by;
+    }
     if (heads) s->pick['v' - 'a'] = pick_from(descriptor_axis(&s->d, 'v'), 4, seed + STAGE_PICKS);
+    if (axes_places(&s->d) < 0) return;
+    const struct pick rows = pick_from(descriptor_axis(&s->d, 'n'), STAGE_PICKS, seed + 2 * STAGE_PICKS);
+    s->pick['n' - 'a'] = s->pick['e' - 'a'] = rows;
 }
 
 int stage_open(struct stage *s, const struct bench_device *device, const char *descriptor, int layers,
@@ -275,6 +292,31 @@ int stage_run(struct stage *s, int64_t times, char *why)
             if (segue_plan_run(s->plan, s->op[i], d->stream, s->workspace, &diag))
                 return failed(why, "run", &diag);
     return segue_stream_sync(d->handle, d->stream, &diag) ? failed(why, "run", &diag) : 0;
+}
+
+static int run_layer_few(struct stage *s, int layer, char *why)
+{
+    segue_diag diag = { 0 };
+    segue_op_header *op = malloc((size_t)s->op[layer]->size);
+    snprintf(why, DESCRIPTOR_WHY, "no memory for a shorter call");
+    if (!op) return -1;
+    memcpy(op, s->op[layer], (size_t)s->op[layer]->size);
+    for (uint32_t i = 0; i < s->d.primitive->field_count; i++) {
+        const segue_field_facts *f = &s->d.primitive->fields[i];
+        const int axis = is_tensor_field(f) && s->d.present[i] ? plain_axis(f, 't') : -1;
+        if (axis >= 0) tensor_of(op, f)->shape[axis] = s->few;
+    }
+    const int bad = segue_plan_run(s->plan, op, s->device->stream, s->workspace, &diag);
+    free(op);
+    return bad ? failed(why, "run", &diag) : 0;
+}
+
+int stage_run_few(struct stage *s, char *why)
+{
+    segue_diag diag = { 0 };
+    for (int layer = 0; layer < s->layers; layer++)
+        if (run_layer_few(s, layer, why)) return -1;
+    return segue_stream_sync(s->device->handle, s->device->stream, &diag) ? failed(why, "run", &diag) : 0;
 }
 
 void stage_close(struct stage *s)

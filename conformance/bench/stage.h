@@ -44,7 +44,9 @@ struct stage {
     segue_buffer workspace;
     segue_plan *plan;
     segue_plan_facts facts;
-    struct pick pick[26];  /* by letter: channels, or heads and columns of their values */
+    struct pick pick[26]; /* by letter: channels, or heads and columns of their values */
+    int64_t
+        few; /* tokens of a shorter run of the same plan that is judged instead; 0 = the runs themselves are */
     struct answer *answer; /* [layers][field_count]; NULL before the first check */
     int checks;
 };
@@ -65,6 +67,8 @@ enum { STAGE_NANS = 0xff, STAGE_HUGE = 0x7b };
 /* As before the first run: states as they were, such bytes in everything else that is written, the workspace
  * too. */
 int stage_rewind(struct stage *s, uint8_t bytes, char *why);
+/* All layers once, on their first s->few tokens. 0, or -1 with words. */
+int stage_run_few(struct stage *s, char *why);
 /* Rewinds, with other bytes each time, and runs once: every element of every output must be finite, what is
  * picked over all tokens within the gauge, all bits those of the check before where the row promises that.
  * 0, or -1 with words. */

@@ -39,7 +39,7 @@ static int usage(FILE *to)
         "  --quick      short and few samples: to see that it works, not how fast\n"
         "  -q, --quiet  no progress\n"
         "Fields: ms_min, ms_median, ms_max of so many samples (runs); limit_ms is the least time by limited_by (exp+fma:\n"
-        "arithmetic, bytes: memory), measured in between; share = limit_ms / ms_median.\n"
+        "arithmetic, tiles: products of matrices, bytes: memory), measured in between; share = limit_ms / ms_median.\n"
         "Exit: 0 ok, 1 a wrong answer, a failure, or no case that the device takes, 2 usage, 3 no device, 4 system.\n",
         to);
     return to == stdout ? BENCH_OK : BENCH_USAGE;
@@ -160,8 +160,8 @@ static int run(const struct wishes *w)
     const int blind = s.is_cpu && rates_measure((int)s.device.facts.threads, &s.rates);
     if (blind) fputs("segue bench: no memory or threads to measure what the machine allows\n", stderr);
     else if (s.is_cpu && !w->quiet)
-        fprintf(stderr, "segue bench: %d threads, %s: %.1f G exp/s, %.1f G fma/s\n", s.rates.threads,
-                s.rates.isa, 1e-9 * s.rates.exps, 1e-9 * s.rates.slots);
+        fprintf(stderr, "segue bench: %d threads, %s: %.1f G exp/s, %.1f G fma/s, %.1f in tiles\n",
+                s.rates.threads, s.rates.isa, 1e-9 * s.rates.exps, 1e-9 * s.rates.slots, 1e-9 * s.rates.tiles);
     for (const struct bench_case *c = bench_cases; !blind && c->name; c++) {
         if (!bench_matches(c->name, w->globs, w->glob_count)) continue;
         if (w->rows) measure_rows(&s, c);

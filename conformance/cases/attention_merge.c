@@ -52,7 +52,8 @@ static double draw(const struct test_case *c, uint32_t field, const int64_t *ind
 {
     static const double junk[] = { NAN, INFINITY, -INFINITY, 3e38 };
     if (field == LSE) return draw_lse(c, index, dice);
-    if (field == LOG_WEIGHT && has_modifier(c, "no-weight") && dice_integer(dice, 1, 0, 2) == 0) return -INFINITY;
+    if (field == LOG_WEIGHT && has_modifier(c, "no-weight") && dice_integer(dice, 1, 0, 2) == 0)
+        return -INFINITY;
     if (field == O && has_modifier(c, "junk") && is_empty(c, index)) return junk[dice_integer(dice, 2, 0, 3)];
     if (c->distribution == EXACT) return field == O ? (double)dice_integer(dice, 0, -9, 9) : 0;
     return dice_normal(dice, 0);

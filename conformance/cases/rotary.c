@@ -6,7 +6,21 @@
 
 #include <stdio.h>
 
-enum { X, POS, COS, SIN, Y, PAIRING, ROTARY_DIM, FREQUENCIES, POSITION, XPOS_SHIFT, XPOS_INVERSE, BASE, XPOS_BASE };
+enum {
+    X,
+    POS,
+    COS,
+    SIN,
+    Y,
+    PAIRING,
+    ROTARY_DIM,
+    FREQUENCIES,
+    POSITION,
+    XPOS_SHIFT,
+    XPOS_INVERSE,
+    BASE,
+    XPOS_BASE
+};
 
 /* far: positions of both signs, most of them beyond a million. shared: tables that all batch rows read. exact: integers in
  * tables, or turned by no angle. */
@@ -103,6 +117,7 @@ static const char *const mandatory[] = {
     /* GPT-NeoX, Llama, Falcon, GPT-J, RetNet and xPos as they have them; one token of a decode step */
     "rotary/fwd.rotary_dim=16/f32/B2.T17.H3.D64",
     "rotary/fwd.pos.base=500000/bf16/B2.T17.H8.D128",
+    "rotary/fwd.pos.rotary_dim=32/f32/B3.T1.H4.D64",
     "rotary/fwd.pos.base=1000000/bf16/B3.T1.H32.D128/btd/far",
     "rotary/fwd.pairing=INTERLEAVED.rotary_dim=64/f16/B1.T33.H4.D256",
     "rotary/fwd.pairing=INTERLEAVED.frequencies=RETNET/f32/B2.T33.H2.D64",

@@ -308,8 +308,10 @@ int64_t call_axis(const struct call *c, char letter)
         const char *plus = strchr(o->facts->dims, letter) + 1; /* "s+1" */
         return o->view.shape[axis] - (*plus == '+' ? strtoll(plus + 1, NULL, 10) : 0);
     }
-    for (char other = 'a'; letter == 't' && other <= 'z'; other++) /* tokens by other names: "n == t", "e == t" */
-        if (other != 't' && c->as_long >> (other - 'a') & 1 && call_axis(c, other) >= 0) return call_axis(c, other);
+    for (char other = 'a'; letter == 't' && other <= 'z';
+         other++) /* tokens by other names: "n == t", "e == t" */
+        if (other != 't' && c->as_long >> (other - 'a') & 1 && call_axis(c, other) >= 0)
+            return call_axis(c, other);
     return -1;
 }
 

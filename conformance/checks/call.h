@@ -16,8 +16,9 @@ struct call {
     uint8_t over
         [DESCRIPTOR_FIELDS]; /* of an outgoing state: 1 + field in whose place it lies; 0 = a place of its own */
     /* What the reference does, after call_look(): */
-    unsigned char *touched[DESCRIPTOR_FIELDS]; /* [count] GAUGE_READ, GAUGE_WRITTEN; not of integers that are read */
-    double *wanted[DESCRIPTOR_FIELDS];         /* [count] of written operands, unrounded */
+    unsigned char
+        *touched[DESCRIPTOR_FIELDS];   /* [count] GAUGE_READ, GAUGE_WRITTEN; not of integers that are read */
+    double *wanted[DESCRIPTOR_FIELDS]; /* [count] of written operands, unrounded */
     unsigned char
         *marked[DESCRIPTOR_FIELDS]; /* [count] of inputs: in; of written operands: depends on one of those */
 };
@@ -66,7 +67,8 @@ int call_add(struct call *c, uint32_t field, const segue_tensor *view);
 /* Writes the views into op; after the last edit. */
 void call_settle(struct call *c);
 
-int64_t call_axis(const struct call *c, char letter);        /* its size; of t that of what is as long; -1 = no operand has it */
+int64_t call_axis(const struct call *c,
+                  char letter); /* its size; of t that of what is as long; -1 = no operand has it */
 uint32_t call_field(const struct call *c, const char *name); /* a present operand; field_count = none */
 /* The incoming state of an outgoing one (same rank among its kind); field_count = none. */
 uint32_t state_partner(const segue_primitive_facts *p, uint32_t field);

@@ -150,10 +150,40 @@ static void looks(void **context)
     call_free(&c);
 }
 
+/* Tokens may lie along axes of other names ("n == t"), and keys along two ("m == c"). */
+static void keys_are_cut(void **context)
+{
+    struct call c;
+    (void)context;
+    make_call("attention/fwd.bias/f32/B1.T3.C5.H2.K4.V2/btd/benign", &c);
+    const uint32_t q = field_named(c.primitive, "q"), k = field_named(c.primitive, "k"),
+                   bias = field_named(c.primitive, "bias"), y = field_named(c.primitive, "y");
+    assert_true(call_axis(&c, 't') == 3 && call_keys(&c) == 5);
+    assert_true(call_token_axis(&c, &c.operands[q]) == 1 && call_token_axis(&c, &c.operands[y]) == 1);
+    assert_true(call_token_axis(&c, &c.operands[k]) == -1 && call_key_axis(&c, &c.operands[k]) == 1);
+    const double kept = c.operands[k].value[4];
+    assert_int_equal(call_slice_keys(&c, 1, 3), 0);
+    assert_int_equal(call_slice_tokens(&c, 2, 1), 0);
+    assert_true(c.operands[k].view.shape[1] == 3 && c.operands[k].value[0] == kept && call_keys(&c) == 3);
+    assert_true(c.operands[bias].view.shape[2] == 1 && c.operands[bias].view.shape[3] == 3);
+    assert_true(c.operands[q].view.shape[1] == 1 && c.operands[y].view.shape[1] == 1);
+    call_free(&c);
+    make_call("attention/fwd.chunk=2/f32/B1.T4.H2.J2.K4.V2/btd/benign",
+              &c); /* as many keys as queries: tokens */
+    assert_true(call_keys(&c) == -1 && call_token_axis(&c, &c.operands[k]) == 1);
+    call_free(&c);
+    make_call("selective_scan/fwd/f32/B1.T4.D2.N2/btd/benign", &c);
+    assert_int_equal(call_keys(&c), -1);
+    call_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(reversed_is_the_same_memory),
-                                        cmocka_unit_test(slices_and_orders), cmocka_unit_test(fields),
-                                        cmocka_unit_test(keys_go_with_queries), cmocka_unit_test(looks) };
+                                        cmocka_unit_test(slices_and_orders),
+                                        cmocka_unit_test(fields),
+                                        cmocka_unit_test(keys_go_with_queries),
+                                        cmocka_unit_test(keys_are_cut),
+                                        cmocka_unit_test(looks) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,6 +32,8 @@ static const char *const descriptors[] = {
     "causal_conv1d/fwd.cache_seqlens.h_in.h_out/f32/B3.T9.D7.W4.L9/btd/benign",
     "causal_conv1d/fwd.seq_idx.h_in.h_out/f32/B2.T64.D7.W4/bdt/benign",
     "causal_conv1d/fwd.cu_seqlens/bf16/T64.D7.W5.S3/packed/benign.gap",
+    "attention/fwd.lse/f32/B2.T17.C33.H4.J2.K16.V16/btd/benign",
+    "attention/fwd.cu_seqlens_k.sink.lse/f32/T33.C50.H4.J2.K16.V16.S3/packed/benign",
 };
 enum { DESCRIPTORS = sizeof descriptors / sizeof *descriptors };
 
@@ -181,6 +183,21 @@ static const struct kill {
       "identity:concurrent",
       CHECK_IDENTITY }, /* 16 runs longer than a time slice, two at a time: they overlap on one processor, too */
     { "causal_conv1d_offset_wraps", "causal_conv1d/fwd/f32/B3.T5.D3.W4/far/benign", NULL, CHECK_VALUE },
+    { "attention_lse_base_2", "attention/fwd.lse/f32/B2.T17.C33.H4.J2.K16.V16/btd/benign", "identity:parts",
+      CHECK_VALUE | CHECK_IDENTITY },
+    { "attention_lse_without_sink", "attention/fwd.sink/f32/B2.T17.C33.H4.J2.K16.V16/btd/benign",
+      "identity:parts", CHECK_IDENTITY }, /* nobody asks for the lse, but joining does */
+    { "attention_align_swapped", "attention/fwd/f32/B2.T17.C33.H4.J2.K16.V16/btd/benign", "identity:decode",
+      CHECK_VALUE | CHECK_IDENTITY },
+    { "attention_k_len_of_row_0", "attention/fwd.k_len/f32/B3.T5.C33.H4.J2.K16.V16/btd/benign",
+      "identity:separate", CHECK_VALUE | CHECK_IDENTITY },
+    { "attention_history_leaks", "attention/fwd.cu_seqlens_k/f32/T33.C50.H4.J2.K16.V16.S3/packed/benign",
+      "identity:reverse", CHECK_VALUE | CHECK_IDENTITY },
+    { "attention_nan_masked", "attention/fwd/f32/B1.T17.C17.H2.J2.K16.V16/btd/benign", "identity:causality",
+      CHECK_IDENTITY },
+    { "attention_self_before_label",
+      "attention/fwd.keep.self_rule=constant.self_value=5e-1/f32/B2.T17.C33.H2.J2.K16.V16/btd/benign",
+      "identity:split", CHECK_VALUE | CHECK_IDENTITY },
     { "causal_conv1d_refused_late", "causal_conv1d/fwd.post_gate/f32/B1.T65.D3.W4/btd/benign", NULL,
       CHECK_GUARD | CHECK_STATUS },
 };

@@ -142,15 +142,16 @@ void exam_guards(struct exam *e, struct image *m, const char *check)
     point_at(f, m, &d);
 }
 
-/* A run that was refused must not have written. */
-static void check_untouched(struct exam *e, struct image *m, segue_status status)
+/* A run that was refused must not have written. said: by the run. */
+static void check_untouched(struct exam *e, struct image *m, segue_status status, const segue_diag *said)
 {
     struct damage d;
     if (segue_stream_sync(m->device->handle, m->device->stream, &m->diag) || image_download(m)) return;
     exam_ran(e, CHECK_GUARD);
     if (!image_damage(m, 1, &d)) return;
-    point_at(exam_fail(e, CHECK_GUARD, "guard", "the run returned %s and has written all the same: %s",
-                       segue_status_name(status), d.where),
+    point_at(exam_fail(e, CHECK_GUARD, "guard",
+                       "the run returned %s and has written all the same: %s; it said: %.250s",
+                       segue_status_name(status), d.where, said->text),
              m, &d);
 }
 
@@ -176,7 +177,7 @@ static int run_in(struct exam *e, struct image *m, const struct setting *s, segu
     const segue_status status = launch(m, m->device, plan, s->by_segue_run, &diag);
     if (status) {
         exam_refused(e, status, s->check, s->by_segue_run ? "segue_run" : "running", &diag);
-        if (!e->lost) check_untouched(e, m, status);
+        if (!e->lost) check_untouched(e, m, status, &diag);
         return -1;
     }
     exam_guards(e, m, s->check);

@@ -193,7 +193,8 @@ void identity_reverse(struct exam *e, const char *check)
     struct call c;
     if (is_packed(whole)) {
         const struct line tokens = line_of_tokens(whole), keys = line_of_keys(whole);
-        if (is_orderly(whole, &tokens) && (!has_keys(whole) || is_orderly(whole, &keys))) reverse_packed(e, &how);
+        if (is_orderly(whole, &tokens) && (!has_keys(whole) || is_orderly(whole, &keys)))
+            reverse_packed(e, &how);
         return;
     }
     if (!call_copy(&c, whole) && !(reverse(&c, 'b', &m) | reverse(&c, 's', &m) | reverse(&c, 'p', &m))) {

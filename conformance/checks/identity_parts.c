@@ -59,7 +59,8 @@ static int make_part(const struct exam *e, int way, int second, struct call *c)
     if (!result) result = add(e, c, field_named(c->primitive, parts->log));
     if (!result && second && parts->once && call_field(c, parts->once) < c->primitive->field_count)
         call_drop(c, call_field(c, parts->once));
-    if (!result && way == PARTS_BY_CUT) result = call_slice_keys(c, second ? half : 0, second ? keys - half : half);
+    if (!result && way == PARTS_BY_CUT)
+        result = call_slice_keys(c, second ? half : 0, second ? keys - half : half);
     if (!result && way == PARTS_BY_MASK && !(result = add(e, c, mask)))
         for (int64_t k = 0; k < c->operands[mask].count; k++)
             if ((k % keys >= half) != second) c->operands[mask].whole[k] = 0;
@@ -79,11 +80,13 @@ static const struct bounds *bounds_of_parts(struct exam *e)
 {
     char why[DESCRIPTOR_WHY];
     if (!(e->row.accuracy & SEGUE_ACCURACY_F64)) return e->bounds;
-    if (!e->handover && !(e->handover = study_bounds(e->study, SEGUE_ACCURACY_F32, why))) exam_break(e, "%s", why);
+    if (!e->handover && !(e->handover = study_bounds(e->study, SEGUE_ACCURACY_F32, why)))
+        exam_break(e, "%s", why);
     return e->handover;
 }
 
-static void join(struct exam *e, const char *check, struct call *c, struct answer *first, const struct answer *second)
+static void join(struct exam *e, const char *check, struct call *c, struct answer *first,
+                 const struct answer *second)
 {
     const struct map all = map_all();
     const struct comparison how = { .kind = CHECK_IDENTITY,
@@ -110,8 +113,8 @@ static int run_parts(struct exam *e, const char *check, int way)
     struct answer answers[2] = { 0 };
     const int failed = make_part(e, way, 0, &calls[0]) | make_part(e, way, 1, &calls[1]);
     if (failed) exam_break(e, "%s: no memory", check);
-    const int ran = !failed && run_part(e, check, &calls[0], &answers[0]) &&
-                    run_part(e, check, &calls[1], &answers[1]);
+    const int ran =
+        !failed && run_part(e, check, &calls[0], &answers[0]) && run_part(e, check, &calls[1], &answers[1]);
     if (ran) join(e, check, &calls[0], &answers[0], &answers[1]);
     for (int i = 0; i < 2; i++) answer_free(&answers[i]), call_free(&calls[i]);
     return ran;

@@ -77,11 +77,30 @@ void identity_in_place(struct exam *e, const char *check)
 
 /* ---- other plans ------------------------------------------------------------------------------------ */
 
+/* What an axis must be a multiple of: a parameter, by a rule such as "t % chunk == 0"; else 1. */
+static int64_t unit_of(const struct call *c, char letter)
+{
+    const segue_primitive_facts *p = c->primitive;
+    const char wanted[] = { letter, ' ', '%', ' ', 0 };
+    const char *rule = strstr(p->rules, wanted);
+    for (uint32_t i = 0; rule && i < p->field_count; i++) {
+        const size_t n = strlen(p->fields[i].name);
+        int64_t value = 1;
+        if (p->fields[i].role != SEGUE_ROLE_INT || strncmp(rule + 4, p->fields[i].name, n) ||
+            rule[4 + n] != ' ')
+            continue;
+        memcpy(&value, (const char *)c->op + p->fields[i].offset, sizeof value);
+        return value;
+    }
+    return 1;
+}
+
 static int64_t more_of(const struct call *c, char letter)
 {
+    const int64_t unit = unit_of(c, letter), few = c->as_long >> (letter - 'a') & 1 ? 3 : 1;
     if (!strchr(c->primitive->dynamic, letter)) return 0;
     if (letter == 'b') return !is_packed(c); /* packed: b is 1 */
-    return c->as_long >> (letter - 'a') & 1 ? 3 : 1;
+    return (few + unit - 1) / unit * unit;
 }
 
 /* The call's op with larger dynamic axes; no data. */

@@ -33,8 +33,8 @@ static int poison_tokens(struct call *c, const struct tokens *which)
 {
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {
         struct operand *o = &c->operands[i];
-        const int token = call_token_axis(c, o), key = call_key_axis(c, o),
-                  time = token >= 0 ? token : key, batch = o->facts ? axis_of(o->facts, 'b') : -1;
+        const int token = call_token_axis(c, o), key = call_key_axis(c, o), time = token >= 0 ? token : key,
+                  batch = o->facts ? axis_of(o->facts, 'b') : -1;
         const int64_t low = token >= 0 ? which->low : which->first_key,
                       high = token >= 0 ? which->high : which->last_key + 1;
         if (!o->value || time < 0 || is_constant(o, time) || (batch >= 0 && is_constant(o, batch))) continue;
@@ -106,7 +106,8 @@ void identity_reach(struct exam *e, const char *check)
     const struct call *c = &e->study->call;
     const int64_t at = (int64_t)(e->study->hash / 7 % (uint64_t)call_axis(c, 't')), keys = call_keys(c);
     const int64_t key = keys > 0 ? (int64_t)(e->study->hash / 3 % (uint64_t)keys) : -1;
-    const struct tokens one = { (int64_t)(e->study->hash / 5 % (uint64_t)call_axis(c, 'b')), at, at + 1, key, key };
+    const struct tokens one = { (int64_t)(e->study->hash / 5 % (uint64_t)call_axis(c, 'b')), at, at + 1, key,
+                                key };
     char words[96];
     snprintf(words, sizeof words, "with NaN in token %" PRId64 " of row %" PRId64, at, one.b);
     run_poisoned(e, check, &one, 1, words);

@@ -31,7 +31,8 @@ struct case_parts {
     const char *mask; /* optional operand [b m]: 0 takes a key out */
     const char *log;  /* optional output that joining needs */
     const char *once; /* operand that only one of both may have; NULL = there is none */
-    int (*ways)(const segue_op_header *op); /* PARTS_BY_MASK, _BY_CUT: keys lie apart in two calls; 0 = not at all */
+    int (*ways)(
+        const segue_op_header *op); /* PARTS_BY_MASK, _BY_CUT: keys lie apart in two calls; 0 = not at all */
     /* values: [field] of written operands, logical and row-major. Joins into first. */
     void (*join)(const segue_op_header *op, double *const *first, const double *const *second);
 };

@@ -285,7 +285,8 @@ static int normal_shape(struct descriptor *d, char *why)
         if (!(used >> k & 1)) d->axis[k] = AXIS_NOT_GIVEN;
     for (int k = 0; k < 26; k++)
         if (given[k] != AXIS_NOT_GIVEN && !(used >> k & 1) && descriptor_axis(d, (char)('a' + k)) != given[k])
-            return descriptor_fail(why, "shape: %c: no operand of this call has that axis: leave it out", 'A' + k);
+            return descriptor_fail(why, "shape: %c: no operand of this call has that axis: leave it out",
+                                   'A' + k);
     drop_told(d, AXIS_USUAL);
     drop_told(d, AXIS_USUAL | AXIS_BACKWARD);
     return 0;

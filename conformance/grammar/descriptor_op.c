@@ -105,8 +105,8 @@ static int64_t by_left(const struct search *search, const char *clause, const ch
 {
     char word[32];
     const char *rest = next_word(right, word);
-    if (!(search->how & AXIS_BACKWARD) || !islower((unsigned char)*left) || left[1] || *word != letter || word[1] ||
-        strchr("+-*", *rest) == rest || !applies(search->d, clause))
+    if (!(search->how & AXIS_BACKWARD) || !islower((unsigned char)*left) || left[1] || *word != letter ||
+        word[1] || strchr("+-*", *rest) == rest || !applies(search->d, clause))
         return AXIS_NOT_GIVEN;
     return search->d->axis[*left - 'a'];
 }
@@ -160,7 +160,9 @@ static int64_t derive(const struct search *outer, char letter)
         const int64_t value = by_clause(&search, clause, letter);
         if (value != AXIS_NOT_GIVEN) return value;
     }
-    return search.how & AXIS_USUAL && (letter == 's' || letter == 'p') ? 1 : AXIS_NOT_GIVEN; /* one packed sequence, one pool row */
+    return search.how & AXIS_USUAL && (letter == 's' || letter == 'p')
+               ? 1
+               : AXIS_NOT_GIVEN; /* one packed sequence, one pool row */
 }
 
 int64_t descriptor_axis(const struct descriptor *d, char letter)

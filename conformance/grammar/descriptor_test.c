@@ -123,7 +123,6 @@ static void refusals(void **state)
         { "", "wanted primitive/variant/dtypes/shape" },
         { "selective_scan/fwd/f32", "wanted primitive/variant/dtypes/shape" },
         { "attention/fwd/f32/B1.N8.T6.C5.H4.J2.K8.V8", "shape: T: no operand of this call has that axis" },
-        { "lsh_attention/fwd.R.scale=0/f32/B1.T8.H2.K4.V4.R2.F3", "variant: scale: wanted 1" },
         { "linear_attention/fwd.causal=0/f32/B1.T1.H1.K1.V1", "shape: axis C is missing; k is [b c h k]" },
         { "scan/fwd/f32/B1", "primitive: wanted one of selective_scan causal_conv1d gated_recurrence" },
         { "selective_scan/bwd/f32/B1.T1.D1.N1", "variant: wanted fwd, given bwd" },

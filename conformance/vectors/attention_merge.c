@@ -58,7 +58,8 @@ static void judge_parts(trial *t, const golden_tensor *splits, segue_tensor o, s
 {
     const golden_tensor *const told = golden_find(t->file, "out.part_lse");
     int64_t with_keys = 0, parts = lse.shape[0];
-    while (with_keys < parts && golden_value(splits, with_keys) < golden_value(splits, with_keys + 1)) with_keys++;
+    while (with_keys < parts && golden_value(splits, with_keys) < golden_value(splits, with_keys + 1))
+        with_keys++;
     if (told && told->shape[0] < parts)
         lse = segue_tensor_slice(lse, 0, 0, told->shape[0] == with_keys ? with_keys : parts);
     trial_judge(t, "out.part_lse", "e b t h", lse);

@@ -19,11 +19,11 @@ struct hybrid {
     int64_t heads, tokens, width, features; /* h, t, v, f */
     segue_tensor q, k, v, fq, fk, S, n;     /* [b t h ...]; states [b h f v], [b h f] */
     const golden_tensor *query, *key, *value;
-    double *map_q, *map_k;       /* fq and fk [h t f] */
-    double *gate;                /* g [h] */
+    double *map_q, *map_k; /* fq and fk [h t f] */
+    double *gate;          /* g [h] */
     double scale;
-    int64_t parts;               /* 2; 3 with an eps */
-    double *share;               /* [parts t h]: log of a part's weight against the softmax's; that of part 0 is 0 */
+    int64_t parts; /* 2; 3 with an eps */
+    double *share; /* [parts t h]: log of a part's weight against the softmax's; that of part 0 is 0 */
     segue_attention_merge merge; /* o, lse and log_weight in place */
 };
 
@@ -104,7 +104,8 @@ static segue_tensor bind_features(struct hybrid *y, const char *name, segue_tens
 static void bind(struct hybrid *y)
 {
     trial *const t = y->t;
-    y->query = golden_find(t->file, "q"), y->key = golden_find(t->file, "k"), y->value = golden_find(t->file, "v");
+    y->query = golden_find(t->file, "q"), y->key = golden_find(t->file, "k"),
+    y->value = golden_find(t->file, "v");
     golden_tensor *const factor = golden_find(t->file, "window_factor");
     if (!y->query || !y->key || !y->value || !factor || y->query->rank != 4 || y->query->shape[0] != 1) {
         trial_fail(t, "wanted q, k and v [b h t ...] of one batch row, and `window_factor`");
@@ -131,7 +132,7 @@ static void place_parts(struct hybrid *y)
     const int64_t shape[] = { y->parts, 1, y->tokens, y->heads, y->width };
     const int64_t each = y->tokens * y->heads, count = y->parts * each;
     double *const high = room(t, count, sizeof *high), *const low = room(t, count, sizeof *low),
-                 *const o = room(t, count * y->width, sizeof *o);
+                  *const o = room(t, count * y->width, sizeof *o);
     for (int64_t i = 0; high && low && o && i < count; i++) {
         high[i] = (float)y->share[i];
         low[i] = isfinite(high[i]) ? y->share[i] - high[i] : 0;
@@ -224,11 +225,11 @@ struct lola {
     struct hybrid *y;
     int64_t chunk, cache, chunks, slots; /* slots: of keys that a chunk sees at most */
     double eps;
-    int32_t *keys;     /* [chunks h slots], -1 = none */
-    double *fold;      /* [chunks t h], 1: that key goes into the state behind the chunk */
-    int32_t *kept;     /* [h cache] behind the last chunk, -1 = none */
-    double *H, *s;     /* a head's state [f v], [f] */
-    double *far_from;  /* [slots] */
+    int32_t *keys;    /* [chunks h slots], -1 = none */
+    double *fold;     /* [chunks t h], 1: that key goes into the state behind the chunk */
+    int32_t *kept;    /* [h cache] behind the last chunk, -1 = none */
+    double *H, *s;    /* a head's state [f v], [f] */
+    double *far_from; /* [slots] */
 };
 
 /* |v - H^T fk / (fk . s + 1e-6)|: how badly the state would answer for the pair. */
@@ -336,8 +337,8 @@ static int run_chunk(const struct lola *a, int64_t n, int has)
     for (int64_t i = 0; i < count; i++) position[i] = (int32_t)(first + i);
     near.q = segue_tensor_slice(y->q, 1, first, count), near.k = y->k, near.v = y->v, near.scale = y->scale;
     near.q_pos = trial_integers(t, position, 2, (const int64_t[]){ 1, count });
-    near.k_index = trial_integers(t, a->keys + n * y->heads * a->slots, 3,
-                                  (const int64_t[]){ 1, y->heads, a->slots });
+    near.k_index =
+        trial_integers(t, a->keys + n * y->heads * a->slots, 3, (const int64_t[]){ 1, y->heads, a->slots });
     near.y = part_at(y->merge.o, 0, first, count), near.lse = part_at(y->merge.lse, 0, first, count);
     trial_call(t, &near.header);
     segue_gated_recurrence far = far_keys(y, first, count);

@@ -22,7 +22,8 @@ static const char *refuse(const golden_file *file)
     if (number(file, "dedup")) return "`dedup`: a key of several rounds counts once in all of them";
     if (number(file, "steps"))
         return "`steps`: each round is cut into chunks by itself, its tokens no multiple of chunk";
-    if (folds_heads(file) && golden_find(file, "keep")) return "`keep`: masked tokens see nothing but themselves";
+    if (folds_heads(file) && golden_find(file, "keep"))
+        return "`keep`: masked tokens see nothing but themselves";
     if (folds_heads(file) && number(file, "same_bucket"))
         return "`same_bucket`: hides a token from itself where it lies in another round's bucket";
     return NULL;
@@ -72,7 +73,8 @@ static void run(trial *t)
     op.self_value = trial_real(t, "self_value", 0);
     trial_param(t, "pad_bucket", 0); /* among the buckets given */
     trial_param(t, "dedup", 0);
-    json_object_set_new(t->params_read, "n_buckets", json_true()); /* likewise; a list where there are two factors */
+    json_object_set_new(t->params_read, "n_buckets",
+                        json_true()); /* likewise; a list where there are two factors */
     trial_call(t, &op.header);
     trial_judge(t, "out.y", "b t h v", op.y);
     trial_judge(t, "out.lse", "b t h", op.lse);

@@ -9,8 +9,7 @@ static int64_t word(trial *t, const char *name, const char *fallback, const char
 {
     const char *said = trial_text(t, name, fallback);
     if (!strcmp(said, yes)) return value;
-    if (strcmp(said, fallback))
-        trial_fail(t, "params: `%s` is %s, wanted %s or %s", name, said, fallback, yes);
+    if (strcmp(said, fallback)) trial_fail(t, "params: `%s` is %s, wanted %s or %s", name, said, fallback, yes);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Golden files judged with the gauge on the CPU: all that no refusal covers pass, and an error of 3e-5 in one
- * expected value is found, or of ten times what a file allows. */
+ * expected value is found, or of ten times what a file allows; of integers an error of 1. */
 #include "trial.h"
 
 #include <dirent.h>
@@ -70,21 +70,26 @@ static void with_device(const char *name, file_test test)
     segue_context_destroy(context);
 }
 
-/* Multiplies the largest value of the first output by a factor. Its place in the file, -1 = there is none. */
+/* Multiplies the largest value of the first output by a factor, or adds 1 to an integer. Its place in the file, -1 = there is
+ * none. */
 static int64_t plant(golden_file *file, double factor)
 {
     for (int n = 0; n < file->tensor_count; n++) {
         golden_tensor *g = &file->tensors[n];
         int64_t at = 0;
-        if (strncmp(g->name, "out.", 4) || (g->dtype != SEGUE_F64 && g->dtype != SEGUE_F32) || !golden_count(g))
-            continue;
+        if (strncmp(g->name, "out.", 4) || !golden_count(g)) continue;
         for (int64_t i = 0; i < golden_count(g); i++)
             if (fabs(golden_value(g, i)) > fabs(golden_value(g, at))) at = i;
         const double wide = golden_value(g, at) * factor;
         const float narrow = (float)wide;
+        const int64_t number = (int64_t)golden_value(g, at) + 1;
+        const int32_t small = (int32_t)number;
         unsigned char *to = file->content + (g->data - file->content);
         if (g->dtype == SEGUE_F64) memcpy(to + at * 8, &wide, sizeof wide);
-        else memcpy(to + at * 4, &narrow, sizeof narrow);
+        else if (g->dtype == SEGUE_F32) memcpy(to + at * 4, &narrow, sizeof narrow);
+        else if (g->dtype == SEGUE_I64) memcpy(to + at * 8, &number, sizeof number);
+        else if (g->dtype == SEGUE_I32) memcpy(to + at * 4, &small, sizeof small);
+        else continue;
         return at;
     }
     return -1;
@@ -92,9 +97,10 @@ static int64_t plant(golden_file *file, double factor)
 
 static double worst;
 
-/* 0 = a refusal covers it. error: relative, of one expected value; at least ten times what the file allows. */
+/* 0 = a refusal covers it. error: relative, of one expected value; at least ten times what the file allows. exact: the file
+ * allows none. */
 static int run_file(const trial_device *device, const golden_case *with, const char *path, double error,
-                    trial *t)
+                    trial *t, int *exact)
 {
     golden_file file;
     char why[GOLDEN_WHY];
@@ -102,6 +108,7 @@ static int run_file(const trial_device *device, const golden_case *with, const c
     const int refused = with->refuse && with->refuse(&file);
     if (error != 0) assert_true(plant(&file, 1 + fmax(error, 10 * file.rtol)) >= 0);
     if (!refused) trial_run_case(t, device, &file, with);
+    *exact = file.rtol == 0;
     golden_free(&file);
     return !refused;
 }
@@ -109,17 +116,20 @@ static int run_file(const trial_device *device, const golden_case *with, const c
 static void passes(const trial_device *device, const golden_case *with, const char *path)
 {
     trial t;
-    if (!run_file(device, with, path, 0, &t)) return;
+    int exact;
+    if (!run_file(device, with, path, 0, &t, &exact)) return;
     if (t.status != TRIAL_PASSED) fail_msg("%s: %s", path, t.why);
-    assert_int_equal(t.gauged, !(device->facts.flags & SEGUE_DEVICE_REFERENCE));
-    assert_true(t.ratio >= 0 && t.ratio <= 1 && t.bound > 0 && t.bound < 0.01);
+    assert_int_equal(t.gauged, !exact && !(device->facts.flags & SEGUE_DEVICE_REFERENCE));
+    if (exact) assert_true(t.ratio == 0 && t.bound == 0);
+    else assert_true(t.ratio >= 0 && t.ratio <= 1 && t.bound > 0 && t.bound < 0.01);
     worst = fmax(worst, t.ratio);
 }
 
 static void finds_an_error(const trial_device *device, const golden_case *with, const char *path)
 {
     trial t;
-    if (!run_file(device, with, path, 3e-5, &t)) return;
+    int exact;
+    if (!run_file(device, with, path, 3e-5, &t, &exact)) return;
     if (t.status != TRIAL_FAILED)
         fail_msg("%s: an error of 3e-5 passed with %g of its bound %g", path, t.ratio, t.bound);
     assert_true(t.ratio <= 1 || t.got != t.want);

@@ -166,9 +166,8 @@ static json_t *field_json(const segue_field_facts *f)
     json_t *row = json_pack("{s:s, s:s, s:i, s:i, s:s}", "name", f->name, "role", role_names[f->role], "offset",
                             (int)f->offset, "since", (int)f->since, "doc", f->doc);
     if (is_param(f))
-        json_object_update_new(
-            row, json_pack("{s:f, s:f, s:f, s:b}", "default", f->initial, "min", f->min, "max", f->max, "required",
-                           is_required(f)));
+        json_object_update_new(row, json_pack("{s:f, s:f, s:f, s:b}", "default", f->initial, "min", f->min,
+                                              "max", f->max, "required", is_required(f)));
     else json_object_update_new(row, json_pack("{s:s, s:s}", "dims", f->dims, "kind", kind_names[f->kind]));
     return row;
 }

@@ -32,6 +32,10 @@ RUNS = {
     # Two tokens first: with many, wrong slots meet in GLOBAL before the race in LOCAL is seen.
     "lsh_buckets_sort.k.h": ("lsh_buckets/fwd.bucket_in.inverse.bucket_stride=24/f32/B2.T2.H1.R1/btd/benign",
                              "lsh_buckets/fwd.bucket_in.inverse.bucket_stride=24/f32/B2.T130.H2.R2/btd/benign"),
+    "rotary.k.h": "rotary/fwd.pos.rotary_dim=64/f32/B2.T40.H3.D70/btd/benign",
+    "attention_merge.k.h": "attention_merge/fwd.log_weight.lse_out/f32/R3.B2.T40.H3.V70/btd/benign",
+    "attention.k.h": "attention/fwd.keep.slopes.sink.lse.key_norm=unit/f32/B1.N20.H4.K33.M130.J2.V33/btd/benign",
+    "attention_parts.k.h": "attention/fwd.lse/f32/B2.N2.H2.K16.M1030.V70/btd/benign",
     "tensor_copy.k.h": "copy",
     "fibre_rows.k.h": "rows",
     "words.h": ("rows", "gated_norm/fwd.z.weight.kind=LAYER/f32/B2.T40.H2.D64/btd/benign"),     # the first that finds something
@@ -59,6 +63,12 @@ POINTS = [      # label, file, text, its replacement, what must be said, where i
     ("GLOBAL read past its end", "gated_norm.k.h", "LOAD(z, z0 + d *", "LOAD(z, z0 + (d + 1) *", PAST, None),
     ("GLOBAL byte of two items", "gated_norm.k.h", "STORE(y, AT4(a.y, b, t, h, d), v)", "STORE(y, AT4(a.y, b, t, h, 0), v)", RACE, None),
     ("GLOBAL write past its end", "l2_norm.k.h", "STORE(y, AT4(a.y, b, t, h, k)", "STORE(y, AT4(a.y, b, t, h, k + 1)", PAST, None),
+    ("uninitialised LOCAL", "attention.k.h", "shrink[r] = natural_exp(", "if (r) shrink[r] = natural_exp(", BLANK, "*= shrink[r]"),
+    ("GLOBAL read past its end", "attention.k.h", "LOAD(v, from + c *", "LOAD(v, from + a.v.stride[1] + c *", PAST, None),
+    ("GLOBAL byte of two items", "attention.k.h", "AT4(a.y, b, to, row->head, column), a", "AT4(a.y, b, to, row->head, 0), a", RACE,
+     "finish(a, rows + r, top"),
+    ("GLOBAL write past its end", "attention_parts.k.h", "AT4(a.y, b, to, h, column), a", "AT4(a.y, b, to + a.rows_y * 2, h, column), a",
+     "in GLOBAL memory", None),
     ("uninitialised LOCAL", "gated_recurrence.k.h", "tile.g[step] = decay;", "if (step) tile.g[step] = decay;", BLANK, "decay *= tile.g[step]"),
     ("LOCAL past its end", "gated_recurrence.k.h", "* COLUMNS + p.lane + w * LANES] = decay * sum[w];",
      "* COLUMNS + p.lane + w * LANES + TILE * SLICES * COLUMNS] = decay * sum[w];", "", None),
@@ -74,6 +84,10 @@ POINTS = [      # label, file, text, its replacement, what must be said, where i
     ("GLOBAL write past its end", "lsh_buckets.k.h", "buckets[to + t] =", "buckets[to + t + 1000000] =", "outside every argument", None),
     ("GLOBAL byte of two items", "lsh_buckets_sort.k.h", "perm[AT4(a.perm, b, h, r, slot)]", "perm[AT4(a.perm, b, h, r, 0)]", RACE, None),
     ("GLOBAL write past its end", "lsh_buckets_sort.k.h", "inverse[AT4(a.inverse, b, h, r, t)]", "inverse[AT4(a.inverse, b, h, r, t + 1)]", PAST, None),
+    ("GLOBAL write past its end", "rotary.k.h", "STORE_ANY(y, AT4(a.y, b, t, h, other), type", "STORE_ANY(y, AT4(a.y, b, t, h, other + 70), type", PAST, None),
+    ("GLOBAL byte of two items", "rotary.k.h", "STORE_ANY(y, AT4(a.y, b, t, h, first), type", "STORE_ANY(y, AT4(a.y, b, t, h, 0), type", RACE, None),
+    ("GLOBAL read past its end", "attention_merge.k.h", "AT4(a.o, b, t, h, k)", "AT4(a.o, b, t, h, k + 70)", PAST, None),
+    ("GLOBAL byte of two items", "attention_merge.k.h", "STORE_ANY(y, AT4(a.y, b, t, h, k)", "STORE_ANY(y, AT4(a.y, b, t, h, 0)", RACE, None),
     ("GLOBAL write past its end", "tensor_copy.k.h", "STORE_F32((GLOBAL float *)to, t, x)", "STORE_F32((GLOBAL float *)to, t + 1, x)", PAST, None),
     ("uninitialised LOCAL", "fibre_rows.k.h", "seen[k] = 0;", ";", BLANK, "if (k == winner"),
     ("uninitialised LOCAL, atomic", "fibre_rows.k.h", "winner = a.columns;", ";", BLANK, "ATOMIC_MIN("),
@@ -108,7 +122,7 @@ def found(name):
     if name in WIDE:
         return
     for m in re.finditer(r"(\+= |\* )GROUP\b(?=\) | \+ LOCAL_ID)", plain):
-        if re.search(r"< TOKENS; \w+ $", plain[:m.start()]):   # feature_map's tiles: at most 8 tokens, nothing for a 33rd item
+        if re.search(r"< (TOKENS|QUERIES); \w+ $", plain[:m.start()]):   # tiles of at most 32 rows: nothing for a 33rd item
             continue
         line = line_at(text, m.start())
         yield f"32 lanes in line {line}", name, text[:m.start()] + m.group(1) + "32" + text[m.end():], line, "lanes"

@@ -55,7 +55,7 @@ INLINE lanes lanes_abs(lanes x)
  * upper pairs, even and odd its floats of even or odd number. lower and upper take whole halves. lanes_turn:
  * lane LANES / 4 k + i comes from place k of quarter i. lanes_quarters fills the quarters from addresses
  * pitch floats apart. stream: past the caches, to aligned addresses. lanes_if_less: a < b ? yes : no.
- * lanes_larger: the larger of two. lanes_most: the same of floats; b where one is NaN. lanes_all_less: whether a < b everywhere. some: the first count < LANES
+ * lanes_larger: the larger of two. lanes_all_less: whether a < b everywhere. some: the first count < LANES
  * only; the rest is 0. */
 #if SEGUE_LANES == 16
 INLINE lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
@@ -66,10 +66,6 @@ INLINE lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
 INLINE lanes_int lanes_larger(lanes_int a, lanes_int b)
 {
     return (lanes_int)_mm512_max_epi32((__m512i)a, (__m512i)b);
-}
-INLINE lanes lanes_most(lanes a, lanes b)
-{
-    return (lanes)_mm512_max_ps((__m512)a, (__m512)b);
 }
 INLINE int lanes_all_less(lanes a, lanes b)
 {
@@ -163,10 +159,6 @@ INLINE lanes_int lanes_larger(lanes_int a, lanes_int b)
 {
     return (lanes_int)_mm256_max_epi32((__m256i)a, (__m256i)b);
 }
-INLINE lanes lanes_most(lanes a, lanes b)
-{
-    return (lanes)_mm256_max_ps((__m256)a, (__m256)b);
-}
 INLINE int lanes_all_less(lanes a, lanes b)
 {
     return _mm256_movemask_ps(_mm256_cmp_ps((__m256)a, (__m256)b, _CMP_LT_OQ)) == 0xff;
@@ -255,10 +247,6 @@ INLINE lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
 INLINE lanes_int lanes_larger(lanes_int a, lanes_int b)
 {
     return (lanes_int)lanes_select(a > b, (lanes)a, (lanes)b);
-}
-INLINE lanes lanes_most(lanes a, lanes b)
-{
-    return lanes_if_less(b, a, a, b);
 }
 INLINE int lanes_all_less(lanes a, lanes b)
 {

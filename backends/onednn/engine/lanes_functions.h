@@ -22,6 +22,18 @@ INLINE lanes lanes_signed(lanes x, lanes s)
     return (lanes)((lanes_bits)x | ((lanes_bits)s & 0x80000000u));
 }
 
+/* The larger of two; b where either is NaN. */
+INLINE lanes lanes_most(lanes a, lanes b)
+{
+#if SEGUE_LANES == 16
+    return (lanes)_mm512_max_ps((__m512)a, (__m512)b);
+#elif SEGUE_LANES == 8
+    return (lanes)_mm256_max_ps((__m256)a, (__m256)b);
+#else
+    return lanes_if_less(b, a, a, b);
+#endif
+}
+
 /* ---- sums over lanes, in an order that depends on LANES alone ------------------------------------------- */
 
 INLINE float lanes_total(lanes v)

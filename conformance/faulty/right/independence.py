@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-LIBRARIES = re.compile(r"mem(cpy|set|move)|segue_kit_\w+|(expf|exp2f|log1pf|ldexpf?|scalbnf?|frexpf?|floorf?|truncf?|rintf?|ilogbf|fabsf?|fmaxf)"
+LIBRARIES = re.compile(r"mem(cpy|set|move)|segue_kit_\w+|(expf|exp2f|logf|log1pf|tanhf|sqrtf|fmaf|ldexpf?|scalbnf?|frexpf?|floorf?|truncf?|rintf?|ilogbf|fabsf?|fmaxf)"
                        r"|__stack_chk_fail|_GLOBAL_OFFSET_TABLE_|__(asan|ubsan|tsan)_\w+|__memcpy_chk")
 ROWS = re.compile(r"segue_row_\w+")
 OF_COMPILER = re.compile(r"_sub_[ID]_\w+|_GLOBAL__\w+|[at]san\.module_\w+")     # constructors that sanitizers add

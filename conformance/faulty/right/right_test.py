@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-ROWS = 11                                   # ten kernels, and composites lowered to them
+ROWS = 14                                   # thirteen kernels, and composites lowered to them
 SKIPPED = {"UNSUPPORTED", "SKIP_RESOURCE"}
 PASSED = {"PASS", "PASS_MARGIN"}
 

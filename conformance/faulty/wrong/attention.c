@@ -4,30 +4,30 @@
  * kernels have a prefill and a decode. */
 #include "wrong.h"
 
-#define FLAWS(FLAW)              \
-    FLAW(mask_ahead)             \
-    FLAW(align_swapped)          \
-    FLAW(lse_base_2)             \
-    FLAW(edge_key_twice)         \
-    FLAW(no_maximum)             \
-    FLAW(sink_in_each_tile)      \
-    FLAW(sink_has_a_value)       \
-    FLAW(lse_without_sink)       \
-    FLAW(step_window_wider)      \
-    FLAW(padding_at_minus_1e4)   \
-    FLAW(head_modulo)            \
-    FLAW(scale_of_values)        \
-    FLAW(cap_behind_bias)        \
-    FLAW(step_slope_reversed)    \
-    FLAW(sum_not_rescaled)       \
-    FLAW(k_len_of_row_0)         \
-    FLAW(self_before_label)      \
-    FLAW(nan_masked)             \
-    FLAW(tail_of_cache_read)     \
-    FLAW(empty_row_left_out)     \
-    FLAW(bf16_weights)           \
-    FLAW(index_clamped)          \
-    FLAW(history_leaks)          \
+#define FLAWS(FLAW)            \
+    FLAW(mask_ahead)           \
+    FLAW(align_swapped)        \
+    FLAW(lse_base_2)           \
+    FLAW(edge_key_twice)       \
+    FLAW(no_maximum)           \
+    FLAW(sink_in_each_tile)    \
+    FLAW(sink_has_a_value)     \
+    FLAW(lse_without_sink)     \
+    FLAW(step_window_wider)    \
+    FLAW(padding_at_minus_1e4) \
+    FLAW(head_modulo)          \
+    FLAW(scale_of_values)      \
+    FLAW(cap_behind_bias)      \
+    FLAW(step_slope_reversed)  \
+    FLAW(sum_not_rescaled)     \
+    FLAW(k_len_of_row_0)       \
+    FLAW(self_before_label)    \
+    FLAW(nan_masked)           \
+    FLAW(tail_of_cache_read)   \
+    FLAW(empty_row_left_out)   \
+    FLAW(bf16_weights)         \
+    FLAW(index_clamped)        \
+    FLAW(history_leaks)        \
     FLAW(offset_of_row_0)
 
 #define NAMED(name) ATTEND_##name,
@@ -92,7 +92,8 @@ static struct range range_of(const segue_attention *op, enum flaw flaw, int64_t 
         in.rows = clamped(load_int(&op->k_len, flaw == ATTEND_k_len_of_row_0 ? 0 : s, 0), in.rows);
     const int swapped = flaw == ATTEND_align_swapped && !is_step(op) && in.rows > in.queries;
     if ((op->align == SEGUE_ATTENTION_BOTTOM_RIGHT) != swapped) in.first = in.rows - in.queries;
-    else if (given(&op->q_offset)) in.first = load_int(&op->q_offset, flaw == ATTEND_offset_of_row_0 ? 0 : s, 0);
+    else if (given(&op->q_offset))
+        in.first = load_int(&op->q_offset, flaw == ATTEND_offset_of_row_0 ? 0 : s, 0);
     return in;
 }
 
@@ -103,7 +104,8 @@ static int64_t times_of(const struct query *r, int64_t a)
 {
     const segue_attention *op = r->op;
     if (!op->chunk) return 1;
-    const int64_t count = (r->in->keys + op->chunk - 1) / op->chunk, own = r->slot / op->chunk, of = a / op->chunk;
+    const int64_t count = (r->in->keys + op->chunk - 1) / op->chunk, own = r->slot / op->chunk,
+                  of = a / op->chunk;
     int64_t times = 0;
     for (int64_t at = own - op->chunks_before; at <= own + op->chunks_after; at++)
         times += op->wrap ? ((at - of) % count == 0) : at == of;
@@ -132,14 +134,14 @@ static struct key key_at(const struct query *r, int64_t a)
     const int64_t b = r->in->b, item = given(&op->k_index) ? index_at(&op->k_index, b, r->j, a) : a;
     struct key k = { .row = row_of(r, &op->k_index, item, op->k.shape[1]) };
     int64_t rows = r->in->rows;
-    if (r->flaw == ATTEND_tail_of_cache_read && given(&op->k_len))
+    if (r->flaw == ATTEND_tail_of_cache_read && given(&op->k_len) && !is_step(op))
         rows = clamped((rows + TILE - 1) / TILE * TILE, op->k.shape[1]);
     if (k.row < 0 || k.row >= rows) return k;
     const int64_t ahead = (given(&op->k_pos) ? load_int(&op->k_pos, b, k.row) : k.row) - r->position;
     const int leaks = r->flaw == ATTEND_mask_ahead && !is_step(op) ? 1 : 0;
     k.distance = llabs(ahead);
     k.self = op->self_rule && ahead == 0;
-    const int overruled = k.self && r->flaw != ATTEND_self_before_label;
+    const int overruled = k.self && !(r->flaw == ATTEND_self_before_label && !is_step(op));
     if (!is_near(r, ahead) || (op->causal && ahead > leaks)) return k;
     if (!overruled && !same_label(r, item)) return k;
     k.padding = !overruled && given(&op->keep) && !load_int(&op->keep, b, r->in->k + k.row);
@@ -202,10 +204,10 @@ static void rescale(struct query *r, float most)
     r->most = most;
 }
 
-static void add(struct query *r, float weight, int64_t row, float counted)
+static void add(struct query *r, float weight, int64_t row)
 {
     for (int64_t v = 0; v < r->op->v.shape[3]; v++)
-        r->sum[v] += counted * weight * load(&r->op->v, r->in->b, r->in->k + row, r->j, v);
+        r->sum[v] += weight * load(&r->op->v, r->in->b, r->in->k + row, r->j, v);
 }
 
 static void attend_tile(struct query *r, int64_t from, int64_t to)
@@ -225,11 +227,11 @@ static void attend_tile(struct query *r, int64_t from, int64_t to)
     else if (isnan(most)) r->most = NAN;
     else rescale(r, most);
     for (int64_t a = 0; a < to - from; a++) {
-        float weight = scores[a] == -INFINITY ? 0 : (float)keys[a].times * expf(scores[a] - r->most);
-        if (r->flaw == ATTEND_nan_masked && keys[a].row >= 0 && weight == 0) add(r, 0, keys[a].row, 1);
-        if (weight == 0) continue;
+        const float weight = scores[a] == -INFINITY ? 0 : (float)keys[a].times * expf(scores[a] - r->most);
+        if (r->flaw == ATTEND_nan_masked && keys[a].row >= 0 && scores[a] == -INFINITY) add(r, 0, keys[a].row);
+        if (scores[a] == -INFINITY) continue;
         r->Z += weight;
-        add(r, r->flaw == ATTEND_bf16_weights && !is_step(op) ? to_bf16(weight) : weight, keys[a].row, 1);
+        add(r, r->flaw == ATTEND_bf16_weights && !is_step(op) ? to_bf16(weight) : weight, keys[a].row);
     }
     if (seen && from > 0 && given(&op->sink) && r->flaw == ATTEND_sink_in_each_tile)
         r->Z += expf(load(&op->sink, r->h, 0, 0, 0) - r->most);
@@ -246,7 +248,7 @@ static void begin(struct query *r)
     const float sink = load(&op->sink, r->h, 0, 0, 0);
     r->most = bare ? 0 : sink;
     r->Z = expf(sink - r->most);
-    if (r->flaw == ATTEND_sink_has_a_value && r->in->keys > 0 && !is_step(op)) add(r, r->Z, 0, 1);
+    if (r->flaw == ATTEND_sink_has_a_value && r->in->keys > 0 && !is_step(op)) add(r, r->Z, 0);
 }
 
 static void answer(struct query *r, int64_t to)
@@ -255,7 +257,8 @@ static void answer(struct query *r, int64_t to)
     const float log2 = r->flaw == ATTEND_lse_base_2 ? 1.44269504f : 1;
     float Z = r->Z;
     if (r->flaw == ATTEND_empty_row_left_out && r->Z == 0) return;
-    for (int64_t v = 0; v < op->v.shape[3]; v++) store(&op->y, r->Z == 0 ? 0 : r->sum[v] / r->Z, r->in->b, to, r->h, v);
+    for (int64_t v = 0; v < op->v.shape[3]; v++)
+        store(&op->y, r->Z == 0 ? 0 : r->sum[v] / r->Z, r->in->b, to, r->h, v);
     if (!given(&op->lse)) return;
     if (r->flaw == ATTEND_lse_without_sink && given(&op->sink))
         Z -= expf(load(&op->sink, r->h, 0, 0, 0) - r->most);
@@ -280,7 +283,7 @@ static void attend(struct query *r, int64_t slot)
         const float s = score_of(r, &before, 0);
         if (s > r->most) rescale(r, s);
         r->Z += expf(s - r->most);
-        add(r, expf(s - r->most), -1, 1);
+        add(r, expf(s - r->most), -1);
     }
     for (int64_t a = 0; r->row >= 0 && a < r->in->keys; a += TILE)
         attend_tile(r, a, a + TILE < r->in->keys ? a + TILE : r->in->keys);
@@ -291,7 +294,9 @@ static segue_status attend_all(const segue_op_header *header, const segue_kit_ca
 {
     const segue_attention *op = (const segue_attention *)header;
     const int64_t heads = op->q.shape[2], key_heads = op->k.shape[2];
-    struct query r = { .op = op, .flaw = flaw, .sum = (void *)((char *)call->workspace.data + call->workspace.offset) };
+    struct query r = { .op = op,
+                       .flaw = flaw,
+                       .sum = (void *)((char *)call->workspace.data + call->workspace.offset) };
     for (int64_t s = 0; s < span_count(&op->q, &op->cu_seqlens); s++) {
         const struct range in = range_of(op, flaw, s);
         r.in = &in;
@@ -307,7 +312,9 @@ static segue_status attend_all(const segue_op_header *header, const segue_kit_ca
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
     (void)dev;
-    return has_f64(header, offsetof(segue_attention, q), offsetof(segue_attention, lse)) ? "q: no operand may be f64" : NULL;
+    return has_f64(header, offsetof(segue_attention, q), offsetof(segue_attention, lse))
+               ? "q: no operand may be f64"
+               : NULL;
 }
 
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,

@@ -1,0 +1,89 @@
+/* SPDX-FileCopyrightText: 2026 The Segue authors */
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attention on tiles against a plain loop in double; the same bits whatever the threads; what is refused. */
+#include "attention_testing.h"
+
+extern const segue_row attention_tiles_cpu;
+
+static void against_the_definition(void **context)
+{
+    (void)context;
+    for (int n = 0; n < 300; n++) {
+        struct test_device device;
+        struct scene c;
+        if (!test_open(&device, (int)draw(SEGUE_ISA_COUNT), draw(5))) continue;
+        make_scene(&c, 1);
+        run_row(&attention_tiles_cpu, &device, &c.op.header, &c.op.header);
+        check_all(&c);
+        drop_scene(&c);
+        test_close(&device);
+    }
+}
+
+/* More threads take smaller tiles of queries. */
+static void the_same_bits_with_other_threads(void **context)
+{
+    (void)context;
+    for (int n = 0; n < 60; n++) {
+        const int isa = (int)draw(SEGUE_ISA_COUNT);
+        struct test_device one, many;
+        struct scene c;
+        if (!test_open(&one, isa, 1)) continue;
+        assert_true(test_open(&many, isa, draw(4) ? 2 + draw(6) : 0));
+        make_scene(&c, 1);
+        run_row(&attention_tiles_cpu, &one, &c.op.header, &c.op.header);
+        char *const first = malloc(c.w[Y].size);
+        memcpy(first, c.w[Y].memory, c.w[Y].size);
+        restore(&c.w[Y]), restore(&c.w[LSE]);
+        run_row(&attention_tiles_cpu, &many, &c.op.header, &c.op.header);
+        assert_memory_equal(first, c.w[Y].memory, c.w[Y].size);
+        free(first);
+        drop_scene(&c);
+        test_close(&one), test_close(&many);
+    }
+}
+
+static segue_attention plain_call(void)
+{
+    segue_attention op = segue_attention_init();
+    op.q = op.y = segue_tensor_of(NULL, SEGUE_F32, 4, (int64_t[]){ 1, 64, 4, 16 });
+    op.k = op.v = segue_tensor_of(NULL, SEGUE_F32, 4, (int64_t[]){ 1, 64, 2, 16 });
+    return op;
+}
+
+static void what_is_refused(void **context)
+{
+    struct test_device d;
+    segue_attention op = plain_call();
+    (void)context;
+    assert_true(test_open(&d, SEGUE_ISA_BASE, 1));
+    assert_null(attention_tiles_cpu.accepts(&op.header, &d.kit));
+    op.bias = segue_tensor_of(NULL, SEGUE_F32, 4, (int64_t[]){ 1, 4, 64, 64 });
+    assert_string_equal(attention_tiles_cpu.accepts(&op.header, &d.kit), "bias: this row adds none");
+    op = plain_call();
+    op.v.dtype = segue_tensor_of(NULL, SEGUE_F16, 1, (int64_t[]){ 1 }).dtype;
+    assert_string_equal(attention_tiles_cpu.accepts(&op.header, &d.kit), "v: wanted the dtype of k");
+    op = plain_call();
+    op.q.shape[1] = op.y.shape[1] = 15;
+    assert_string_equal(attention_tiles_cpu.accepts(&op.header, &d.kit),
+                        "q: fewer than 16 query slots are no tile");
+    op = plain_call();
+    op.chunk = 8, op.chunks_before = INT32_MAX;
+    assert_string_equal(attention_tiles_cpu.accepts(&op.header, &d.kit),
+                        "chunk: a tile's queries see more than 2^30 slots");
+    op.wrap = 0; /* then there are no more than all */
+    assert_null(attention_tiles_cpu.accepts(&op.header, &d.kit));
+    op = plain_call();
+    op.y.dtype = segue_tensor_of(NULL, SEGUE_F64, 1, (int64_t[]){ 1 }).dtype;
+    assert_string_equal(attention_tiles_cpu.accepts(&op.header, &d.kit),
+                        "y: f64 is offered by the reference only");
+    test_close(&d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
+                                        cmocka_unit_test(the_same_bits_with_other_threads),
+                                        cmocka_unit_test(what_is_refused) };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
