@@ -13,7 +13,7 @@ static void against_the_definition(void **context)
         struct test_device device;
         struct scene c;
         if (!test_open(&device, (int)draw(SEGUE_ISA_COUNT), draw(5))) continue;
-        make_scene(&c, 0);
+        make_scene(&c, OF_ANY);
         run_row(&attention_cpu, &device, &c.op.header, &c.op.header);
         check_all(&c);
         drop_scene(&c);
@@ -116,6 +116,32 @@ static void steps(void **context)
     }
 }
 
+/* 41 parts: the same bits wherever threads part them, and no more of them at once than the workspace has room for. */
+static void many_parts(void **context)
+{
+    enum { KEYS = 10300, WIDTH = 16 };
+    struct watched q, kv, y;
+    float first[WIDTH];
+    (void)context;
+    MAKE(&q, SEGUE_F32, 0, -2, 2, 1, 1, 1, WIDTH);
+    MAKE(&kv, SEGUE_F32, 0, -2, 2, 1, KEYS, 1, WIDTH);
+    MAKE(&y, SEGUE_F32, 0, -2, 2, 1, 1, 1, WIDTH);
+    for (uint32_t threads = 1; threads < 8; threads++) {
+        struct test_device device;
+        segue_attention op = segue_attention_init();
+        assert_true(test_open(&device, SEGUE_ISA_BASE, threads));
+        op.q = q.t, op.k = op.v = kv.t, op.y = y.t;
+        run_row(&attention_cpu, &device, &op.header, &op.header);
+        for (int64_t i = 0; i < WIDTH; i++) {
+            const float value = (float)GET(y.t, 0, 0, 0, i);
+            if (threads == 1) first[i] = value;
+            assert_true(value == first[i]);
+        }
+        test_close(&device);
+    }
+    drop(&q), drop(&kv), drop(&y);
+}
+
 /* Scores of thousands, with and without one that wins, over several parts of the keys. */
 static void large_scores(void **context)
 {
@@ -164,6 +190,7 @@ int main(void)
                                         cmocka_unit_test(bounds_hold),
                                         cmocka_unit_test(one_answer),
                                         cmocka_unit_test(steps),
+                                        cmocka_unit_test(many_parts),
                                         cmocka_unit_test(large_scores),
                                         cmocka_unit_test(refuses_f64) };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,6 +31,11 @@ enum {
     OPERANDS
 };
 
+/* Calls that are made: any, of rows on tiles, of rows that multiply in bf16. */
+enum { OF_ANY, OF_TILES, OF_BF16 };
+
+static double weight_error; /* by which a row may round weights */
+
 struct scene {
     segue_attention op;
     struct watched w[OPERANDS];
@@ -94,13 +99,13 @@ static void make_maps(struct scene *c)
 }
 
 /* For a row that multiplies tiles: many queries, and heads that share keys. */
-static void make_tile_sizes(struct scene *c)
+static void make_tile_sizes(struct scene *c, int wide)
 {
-    static const int64_t widths[] = { 1, 3, 16, 20, 32, 48, 64, 100 };
+    static const int64_t widths[] = { 16, 20, 32, 48, 64, 100, 1, 3 };
     c->b = 1 + draw(2), c->j = 1 + draw(2), c->h = c->j * (1 + draw(draw(9) ? 4 : 100));
     c->t = 16 + draw(draw(3) ? 60 : 500);
     c->c = draw(3) ? c->t : draw(draw(2) ? 100 : 700);
-    c->k = widths[draw(8)], c->v = widths[draw(8)];
+    c->k = widths[draw(wide ? 6 : 8)], c->v = widths[draw(wide ? 6 : 8)];
     if (c->h > 16) c->t = 16 + draw(8), c->k = c->v = 16;
 }
 
@@ -120,7 +125,7 @@ static void make_operands(struct scene *c, int tiles)
 {
     segue_attention *op = &c->op;
     const int packed = !draw(4), items = !packed && !draw(3);
-    op->chunk = !packed && !draw(3) ? 1 + draw(!tiles || draw(2) ? 12 : 200) : 0;
+    op->chunk = !packed && tiles != OF_BF16 && !draw(3) ? 1 + draw(!tiles || draw(2) ? 12 : 200) : 0;
     if (op->chunk) c->c = c->t;
     c->n = c->m = -1;
     if (items && draw(2))
@@ -159,7 +164,8 @@ static void make_options(struct scene *c)
 
 static void make_floats(struct scene *c, int tiles)
 {
-    const uint32_t act = draw_dtype(), weight = draw_dtype(), keys = draw_dtype();
+    const uint32_t act = tiles == OF_BF16 ? SEGUE_BF16 : draw_dtype(), weight = draw_dtype(),
+                   keys = tiles == OF_BF16 ? SEGUE_BF16 : draw_dtype();
     const segue_attention *op = &c->op;
     MAKE(&c->w[Q], act, MAY_REPEAT, -2, 2, c->b, c->n, c->h, c->k);
     MAKE(&c->w[K], keys, MAY_REPEAT, -1, 1, c->b, c->m, c->j, c->k);
@@ -192,10 +198,11 @@ static void spoil(struct scene *c)
 static void make_scene(struct scene *c, int tiles)
 {
     *c = (struct scene){ .op = segue_attention_init() };
-    if (tiles) make_tile_sizes(c);
+    if (tiles) make_tile_sizes(c, tiles == OF_BF16);
     else make_sizes(c);
     make_operands(c, tiles);
     make_options(c);
+    if (tiles == OF_BF16) c->op.key_norm = SEGUE_ATTENTION_RAW;
     make_floats(c, tiles);
     if (!draw(3)) spoil(c);
     for (int i = 0; i < OPERANDS; i++) snapshot(&c->w[i]);
@@ -316,8 +323,8 @@ static void check_row(const struct scene *c, struct place *p, int64_t to)
     }
     for (int64_t i = 0; i < c->v; i++) {
         const double want = total == 0 ? 0 : value[i] / total, got = GET(op->y, p->b, to, p->h, i);
-        const double bound =
-            4 * error * sizes[i] / total + 1.01 * rounding(segue_dtype_id(op->y.dtype), want) + 1e-30;
+        const double bound = (4 * error + weight_error) * sizes[i] / total +
+                             1.01 * rounding(segue_dtype_id(op->y.dtype), want) + 1e-30;
         if (!is_near(got, want, total == 0 ? 0 : bound))
             fail_msg("y[%d %d %d %d] = %.9g, wanted %.9g", (int)p->b, (int)to, (int)p->h, (int)i, got, want);
     }

@@ -8,6 +8,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 /* FEWEST: for fewer query slots a row that reads keys once for all of them is faster. Floats of Q and O together, of K and V of
  * a tile, of all that stay packed. MOST_WIDTH, MOST_SLOTS: sizes and slot numbers stay far from overflow. */
@@ -18,6 +19,7 @@ enum {
     KEPT_FLOATS = 1 << 20,
     USUAL_KEYS = 128,
     MOST_WIDTH = 4096,
+    MOST_BF16_WIDTH = 512, /* then a tile has 32 keys at least */
     MOST_SLOTS = 1 << 30,
     LINE_FLOATS = 16
 };
@@ -154,7 +156,7 @@ static int64_t count_tiles(const struct tiles_job *job)
 static void plan_queries(struct tiles_job *job)
 {
     const segue_attention *op = job->op;
-    const int64_t lanes = job->kernel->lanes, step = 3 * lanes, chunk = job->chunk,
+    const int64_t lanes = job->lane_step, step = 3 * job->kernel->lanes, chunk = job->chunk,
                   units = op->k.shape[0] * op->k.shape[2];
     int64_t most = clamp(QUERY_FLOATS / (job->keys + job->values + 1) / step * step, step, TILE_QUERIES);
     job->most_queries = round_up(most < job->group ? job->group : most, lanes);
@@ -174,7 +176,8 @@ static void plan_queries(struct tiles_job *job)
 static void plan_keys(struct tiles_job *job)
 {
     const int64_t block = job->kernel->block, chunk = job->chunk,
-                  most = clamp(KEY_FLOATS / (job->keys + job->values + 1), block, TILE_KEYS) / block * block;
+                  most = clamp(KEY_FLOATS / (job->keys + job->values + 1), job->grain, TILE_KEYS) / job->grain *
+                         job->grain;
     job->most_keys = most;
     job->tile_keys = USUAL_KEYS < most ? USUAL_KEYS : most;
     /* Whole chunks, so that most queries see theirs in one tile. */
@@ -190,7 +193,7 @@ static void plan_rules(struct tiles_job *job)
                  (present(&op->label) ? RULE_LABELS | (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
                  (op->self_rule == SEGUE_ATTENTION_CONSTANT ? RULE_SELF : 0) |
                  (present(&op->slopes) ? RULE_SLOPES : 0) | (op->softcap > 0 ? RULE_CAP : 0) |
-                 (op->key_norm == SEGUE_ATTENTION_UNIT ? RULE_UNIT : 0);
+                 (op->key_norm == SEGUE_ATTENTION_UNIT ? RULE_UNIT : 0) | (job->products ? RULE_SCALE : 0);
 }
 
 static void place_all(struct tiles_job *job)
@@ -212,13 +215,23 @@ static void place_all(struct tiles_job *job)
     job->O = place_scratch(&end, job->most_queries * v);
     job->S = place_scratch(&end, job->most_keys * 3 * lanes);
     job->rows = place_scratch(&end, lanes * (k > v ? k : v));
+    if (job->products) {
+        job->P = place_scratch(&end, job->most_keys * PANEL / 2);
+        job->T = place_scratch(&end, v * PANEL);
+        job->hand = place_scratch(&end, (int64_t)(dnnl_scratch_bytes(job->products) / sizeof(float)));
+    }
     job->floats = end;
 }
 
-static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, struct tiles_job *job)
+static void plan_job(const segue_attention *op, const struct segue_cpu *cpu,
+                     const struct dnnl_products *products, struct tiles_job *job)
 {
     const double scale = op->scale != 0 ? op->scale : 1 / sqrt((double)op->k.shape[3]);
-    *job = (struct tiles_job){ .op = op, .cpu = cpu, .kernel = kernels[cpu->isa], .bf16_fast = has_bf16() };
+    *job = (struct tiles_job){
+        .op = op, .cpu = cpu, .kernel = kernels[cpu->isa], .products = products, .bf16_fast = has_bf16()
+    };
+    job->lane_step = products ? PANEL : job->kernel->lanes;
+    job->grain = products ? GRAIN : job->kernel->block;
     job->group = op->k.shape[2] ? op->q.shape[2] / op->k.shape[2] : 1;
     if (job->group < 1) job->group = 1;
     job->keys = op->k.shape[3];
@@ -275,7 +288,7 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     const struct segue_cpu *cpu = dev->handle;
     struct tiles_job job;
     (void)why;
-    plan_job((const void *)header, cpu, &job);
+    plan_job((const void *)header, cpu, NULL, &job);
     plan->workspace_bytes = job.floats * sizeof(float) * cpu->threads;
     plan->workspace_alignment = 64;
     return SEGUE_OK;
@@ -307,11 +320,110 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
 {
     const segue_attention *op = (const void *)header;
     struct tiles_job job;
-    plan_job(op, call->device->handle, &job);
+    plan_job(op, call->device->handle, call->data, &job);
     job.tiles = count_tiles(&job);
     job.units = job.tiles * op->k.shape[2];
     job.scratch = (float *)((char *)call->workspace.data + call->workspace.offset);
     segue_parts_run(job.cpu, part, &job);
+    if (!atomic_load_explicit(&job.failed, memory_order_relaxed)) return SEGUE_OK;
+    return segue_kit_fail(call->why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_RUN, 0,
+                          "oneDNN found no memory, or failed");
+}
+
+/* ---- products in bf16 ----------------------------------------------------------------------------------- */
+
+/* Seconds of the fastest of some runs of product i. */
+static double time_product(struct dnnl_hand *hand, int i, const void *operands, float *result)
+{
+    enum { ROUNDS = 5, RUNS = 8 };
+    double best = INFINITY;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct timespec from, to;
+        clock_gettime(CLOCK_MONOTONIC, &from);
+        for (int k = 0; k < RUNS; k++)
+            if (dnnl_product(hand, i, operands, operands, result)) return INFINITY;
+        clock_gettime(CLOCK_MONOTONIC, &to);
+        const double seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+        best = seconds < best ? seconds : best;
+    }
+    return best;
+}
+
+/* Whether a product of bf16 takes at most 0.8 of the time of one of f32, which pays for rounding the weights. Some 10 ms, most
+ * of them to load oneDNN. */
+static int bf16_is_faster(const segue_host *host)
+{
+    const struct dnnl_shape shapes[] = { { 128, PANEL, 128, 128, .dtype = SEGUE_F32 },
+                                         { 128, PANEL, 128, 128, .dtype = SEGUE_BF16 } };
+    const uint64_t operands = 128 * 128 * sizeof(float), result = 128 * PANEL * sizeof(float);
+    struct dnnl_products *p = has_bf16() ? dnnl_products_create(host, shapes, 2, NULL) : NULL;
+    int faster = 0;
+    if (!p) return 0;
+    char *const memory = host->alloc(host->user, operands + result + dnnl_scratch_bytes(p), 64);
+    struct dnnl_hand *const hand = memory ? dnnl_hand_create(p, memory + operands + result) : NULL;
+    if (hand) {
+        float *const c = (float *)(void *)(memory + operands);
+        memset(memory, 0, operands);
+        faster = time_product(hand, 1, memory, c) < 0.8 * time_product(hand, 0, memory, c);
+        dnnl_hand_destroy(hand);
+    }
+    if (memory) host->free(host->user, memory);
+    dnnl_products_destroy(p);
+    return faster;
+}
+
+/* Measured once for each opened device; two threads that ask at once both measure. */
+static int bf16_pays(struct segue_cpu *cpu)
+{
+    int known = atomic_load_explicit(&cpu->bf16_products, memory_order_relaxed);
+    if (!known) {
+        known = cpu->isa == SEGUE_ISA_AVX512 && bf16_is_faster(cpu->host) ? 1 : -1;
+        atomic_store_explicit(&cpu->bf16_products, known, memory_order_relaxed);
+    }
+    return known > 0;
+}
+
+static const char *accepts_bf16(const segue_op_header *header, const segue_kit_device *dev)
+{
+    const segue_attention *op = (const void *)header;
+    const char *why = accepts(header, dev);
+    if (why) return why;
+    if (segue_dtype_id(op->q.dtype) != SEGUE_BF16) return "q: wanted bf16";
+    if (segue_dtype_id(op->k.dtype) != SEGUE_BF16) return "k: wanted bf16";
+    if (op->k.shape[3] < 16 || op->k.shape[3] > MOST_BF16_WIDTH) return "k: wanted a width from 16 to 512";
+    if (op->v.shape[3] < 16 || op->v.shape[3] > MOST_BF16_WIDTH) return "v: wanted a width from 16 to 512";
+    if (op->chunk) return "chunk: this row has none";
+    if (op->key_norm == SEGUE_ATTENTION_UNIT) return "key_norm: UNIT is not for keys in bf16 here";
+    return bf16_pays(dev->handle) ? NULL
+                                  : "q: products of bf16 by oneDNN are not faster than those of f32 here";
+}
+
+static void release_bf16(void *data, const segue_kit_device *dev)
+{
+    (void)dev;
+    dnnl_products_destroy(data);
+}
+
+static segue_status prepare_bf16(const segue_op_header *header, const segue_kit_device *dev,
+                                 segue_kit_plan *plan, segue_diag *why)
+{
+    const segue_attention *op = (const void *)header;
+    const struct segue_cpu *cpu = dev->handle;
+    const int64_t k = op->k.shape[3], v = op->v.shape[3], lanes = kernels[cpu->isa]->lanes;
+    struct dnnl_shape shapes[2 * USUAL_KEYS / GRAIN];
+    struct tiles_job job;
+    int count = 0;
+    for (int64_t keys = GRAIN; keys <= USUAL_KEYS; keys += GRAIN) {
+        shapes[count++] = (struct dnnl_shape){ keys, PANEL, k, round_up(k, lanes), .dtype = SEGUE_BF16 };
+        shapes[count++] =
+            (struct dnnl_shape){ v, PANEL, keys, round_up(v, lanes), .turned = 1, .dtype = SEGUE_BF16 };
+    }
+    plan->data = dnnl_products_create(dev->host, shapes, count, why);
+    if (!plan->data) return SEGUE_ERROR_UNSUPPORTED;
+    plan->release = release_bf16;
+    plan_job(op, cpu, plan->data, &job);
+    plan->workspace_bytes = job.floats * sizeof(float) * cpu->threads;
+    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 
@@ -325,5 +437,18 @@ const segue_row attention_tiles_cpu = {
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
     .accepts = accepts,
     .prepare = prepare,
+    .run = run,
+};
+
+const segue_row attention_tiles_bf16_cpu = {
+    .name = "attention_tiles_bf16_cpu",
+    .primitive = SEGUE_ATTENTION,
+    .since = 1,
+    .priority = 310,
+    .accuracy = SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_BF16_PRODUCT,
+    .capture = SEGUE_CAPTURE_NONE,
+    .determinism = SEGUE_RUN_TO_RUN,
+    .accepts = accepts_bf16,
+    .prepare = prepare_bf16,
     .run = run,
 };

@@ -4,12 +4,14 @@
 #ifndef SEGUE_ONEDNN_ATTENTION_TILES_H
 #define SEGUE_ONEDNN_ATTENTION_TILES_H
 
+#include "dnnl_products.h"
 #include "engine/tile.h"
 
 #include <stdatomic.h>
 
-/* Queries of all heads of a group that a tile has at most, and keys that are packed at once. */
-enum { TILE_QUERIES = 384, TILE_KEYS = 256 };
+/* Queries of all heads of a group that a tile has at most, and keys that are packed at once. In bf16, where oneDNN multiplies:
+ * queries of a panel, and keys by which panels grow, so that few shapes are needed. */
+enum { TILE_QUERIES = 384, TILE_KEYS = 256, PANEL = 48, GRAIN = 32 };
 
 enum tiles_rule {               /* what is looked at beside the interval of key slots that a query sees */
                   RULE_LOW = 1, /* positions */
@@ -18,7 +20,8 @@ enum tiles_rule {               /* what is looked at beside the interval of key 
                   RULE_SELF = 8,
                   RULE_SLOPES = 16,
                   RULE_CAP = 32,
-                  RULE_UNIT = 64
+                  RULE_UNIT = 64,
+                  RULE_SCALE = 128 /* where q does not have it already */
 };
 
 struct tiles_sequence {
@@ -53,6 +56,11 @@ struct tiles_job {
      * and V [block of v][key][v]; Q [panel][k][lane], O [panel][v][lane], S [key][lane] of one panel; rows [lane][k or v]. */
     int64_t K_floats, V_floats;
     uint64_t views, packed, K, V, Q, O, S, rows, floats;
+    const struct dnnl_products
+        *products;            /* NULL: our own, in f32. Of GRAIN keys scores and sums, of two GRAIN, ... */
+    uint64_t P, T, hand;      /* weights [key][lane] and sums [v][lane] of one panel; what oneDNN needs */
+    int64_t lane_step, grain; /* queries and keys come by so many at least */
+    atomic_int failed;
     int64_t units;
     atomic_llong next;
 };

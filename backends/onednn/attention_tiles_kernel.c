@@ -3,8 +3,7 @@
 /* Built once per instruction set. One tile: its queries are packed with their heads side by side, so that the queries of a
  * vector see nearly the same keys; then tile after tile of keys is packed and goes through all panels of queries. Rows may lie
  * pages apart: the next tile of keys is packed, row after row, while this one is computed. */
-#include "attention_tiles_pack.h"
-#include "attention_tiles_rules.h"
+#include "attention_tiles_bf16.h"
 
 /* ---- a panel of queries against a tile of keys ---------------------------------------------------------- */
 
@@ -41,23 +40,6 @@ INLINE void scores_of(struct tile_work *w, const struct tile_panel *p, int64_t t
     }
 }
 
-/* Sums of one block of values in which some are no numbers: what is masked is not added. */
-static void careful_columns(const struct tile_work *w, int64_t lane, float *O, const float *V, int64_t from,
-                            int64_t to, int64_t nv)
-{
-    const struct tiles_job *job = w->job;
-    for (int64_t i = from; i < to; i++)
-        for (int64_t c = 0; c < nv; c++) {
-            lanes_int own, seen = seen_by(&w->now->queries, w->keys, i, lane + c * LANES, job->rules, 0, &own);
-            const lanes weight = lanes_load(w->S + ((i - from) * nv + c) * LANES);
-            for (int u = 0; u < BLOCK; u++) {
-                float *at = O + (u * nv + c) * LANES;
-                const lanes sum = lanes_load(at), more = lanes_fma(lanes_splat(V[i * BLOCK + u]), weight, sum);
-                lanes_store(at, lanes_select(seen | own, more, sum));
-            }
-        }
-}
-
 INLINE void sums_of(const struct tile_work *w, const struct tile_panel *p, int64_t from, int64_t to,
                     const lanes decay[WIDEST], const int nv)
 {
@@ -69,14 +51,13 @@ INLINE void sums_of(const struct tile_work *w, const struct tile_panel *p, int64
         struct product_sums sums;
         UNROLL
         for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = (lanes){ 0 };
-        if (!w->keys->careful) product_columns(&sums, V + from * BLOCK, w->S, to - from, nv);
+        product_columns(&sums, V + from * BLOCK, w->S, to - from, nv);
         UNROLL
         for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++)
             {
                 float *at = O + (u * nv + c) * LANES;
                 lanes_store(at, lanes_fma(lanes_load(at), decay[c], sums.at[u][c]));
             }
-        if (w->keys->careful) careful_columns(w, p->vector * LANES, O, V, from, to, nv);
     }
 }
 
@@ -111,11 +92,10 @@ INLINE void panel_as(struct tile_work *w, const struct tile_panel *p, int64_t ti
     for (int c = 0; c < nv; c++)
         lanes_store(sum_at + c * LANES, lanes_fma(lanes_load(sum_at + c * LANES), decay[c], even[c] + odd[c]));
     sums_of(w, p, from, to, decay, nv);
+    if (w->keys->strangers) add_strangers(w, p, from, to, nv);
 }
 
 /* One function for each width: it needs all registers. */
-typedef void panel_function(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from,
-                            int64_t to, float *top, float *sum);
 static __attribute__((noinline)) void panel_one(struct tile_work *w, const struct tile_panel *p, int64_t tile,
                                                 int64_t from, int64_t to, float *top, float *sum)
 {
@@ -132,6 +112,9 @@ static __attribute__((noinline)) void panel_three(struct tile_work *w, const str
     panel_as(w, p, tile, from, to, top, sum, 3);
 }
 static panel_function *const panels[WIDEST + 1] = { NULL, panel_one, panel_two, panel_three };
+#if SEGUE_LANES == 16
+static panel_function *const panels_bf16[WIDEST + 1] = { NULL, NULL, NULL, panel_bf16 };
+#endif
 
 /* ---- all keys of a tile of queries ---------------------------------------------------------------------- */
 
@@ -141,8 +124,9 @@ static int64_t blocks_in(const struct tile_work *w, const struct tile_panel *p, 
     const int64_t first = larger(p->first, tile) - tile,
                   last = smaller(p->last, tile + w->job->tile_keys) - tile;
     if (first >= last) return 0;
-    *from = first / BLOCK * BLOCK;
-    return (last + BLOCK - 1) / BLOCK - first / BLOCK;
+    const int64_t grain = w->job->grain;
+    *from = first / grain * grain;
+    return ((last + grain - 1) / grain - first / grain) * (grain / BLOCK);
 }
 
 static struct tile_span span_of(const struct tile_work *w, const struct tile_view *v, int64_t tile)
@@ -173,7 +157,8 @@ static void come(struct tile_work *w, const struct tile_view *v, int64_t tile)
 {
     const struct tiles_sequence *q = &v->place.sequence;
     const int64_t number = tile / w->job->tile_keys, keep = number < w->job->kept_tiles;
-    const int64_t all = (smaller(q->keys - tile, w->job->tile_keys) + BLOCK - 1) / BLOCK * BLOCK;
+    const int64_t grain = w->job->grain, left = smaller(q->keys - tile, w->job->tile_keys),
+                  all = (left + grain - 1) / grain * grain;
     struct tile_packed *t = keep ? &w->kept[number] : w->spare[0];
     w->owner = v;
     w->coming = span_of(w, v, tile);
@@ -187,7 +172,7 @@ static void come(struct tile_work *w, const struct tile_view *v, int64_t tile)
     t->from = keep ? 0 : w->coming.from;
     t->to = keep && w->coming.blocks ? all : w->coming.to;
     w->soon = t->from;
-    memset(t->keys.strange, 0, sizeof t->keys.strange);
+    t->keys.strangers = 0;
     if (w->coming.blocks) look_at_keys(w->job, v, &t->keys, tile, t->from, t->to);
 }
 
@@ -212,7 +197,7 @@ static void all_keys(struct tile_work *w, float *top, float *sum)
         for (const struct tile_panel *p = v->panel; p < v->panel + v->panels; p++) {
             int64_t at = 0;
             const int64_t count = blocks_in(w, p, s.tile, &at), lane = p->vector * LANES;
-            if (count) panels[p->vectors](w, p, s.tile, at, at + count * BLOCK, top + lane, sum + lane);
+            if (count) w->panel[p->vectors](w, p, s.tile, at, at + count * BLOCK, top + lane, sum + lane);
         }
     } while (tile < v->last);
 }
@@ -270,11 +255,28 @@ static void one_tile(struct tile_work *w)
     const int64_t values = (job->values + LANES - 1) / LANES * LANES;
     float top[TILE_QUERIES], sum[TILE_QUERIES] = { 0 };
     for (int i = 0; i < TILE_QUERIES; i++) top[i] = -INFINITY;
-    pack_queries(w);
+    w->pack_queries(w);
     memset(w->O, 0, (size_t)(w->now->lanes * values) * sizeof *w->O);
     all_keys(w, top, sum);
     for (const struct tile_panel *p = w->now->panel; p < w->now->panel + w->now->panels; p++)
         for (int64_t v = 0; v < p->vectors; v++) finish_vector(w, p, v, top, sum);
+}
+
+/* What products by oneDNN need; 0: no memory. */
+static int take_hand(struct tile_work *w, float *scratch)
+{
+    struct tiles_job *job = w->job;
+#if SEGUE_LANES == 16
+    w->P = (uint16_t *)(scratch + job->P), w->T = scratch + job->T;
+    w->panel = panels_bf16;
+    w->pack_queries = pack_queries_bf16;
+    w->pack_key = pack_key_in_bf16;
+    w->hand = dnnl_hand_create(job->products, scratch + job->hand);
+#else
+    (void)scratch;
+#endif
+    if (!w->hand) atomic_store_explicit(&job->failed, 1, memory_order_relaxed);
+    return w->hand != NULL;
 }
 
 static void work(struct tiles_job *job, float *scratch)
@@ -292,9 +294,11 @@ static void work(struct tiles_job *job, float *scratch)
     w.Q = scratch + job->Q, w.O = scratch + job->O, w.S = scratch + job->S;
     w.rows = scratch + job->rows;
     choose_packing(&w);
+    w.panel = panels, w.pack_queries = pack_queries;
+    if (job->products && !take_hand(&w, scratch)) return;
     for (int ahead = 0;;) {
         if (!ahead) {
-            if (!segue_attention_next_tile(job, 0, &w.now->place)) return;
+            if (!segue_attention_next_tile(job, 0, &w.now->place)) break;
             look_at_queries(job, w.now);
             come(&w, w.now, first_tile(&w, w.now));
         }
@@ -306,6 +310,8 @@ static void work(struct tiles_job *job, float *scratch)
         struct tile_view *const done = w.now;
         w.now = w.then, w.then = done;
     }
+    if (w.hand) dnnl_hand_destroy(w.hand);
+    if (w.failed) atomic_store_explicit(&job->failed, 1, memory_order_relaxed);
 }
 
 const struct tiles_kernel SEGUE_ISA_NAME(segue_attention_tile) = {

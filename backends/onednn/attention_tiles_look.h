@@ -33,8 +33,8 @@ struct tile_keys {
     int32_t kept[TILE_KEYS]; /* 0: masked but for the query at its position; -1 */
     int32_t item[TILE_KEYS], row[TILE_KEYS];
     int32_t missing[TILE_KEYS / BLOCK]; /* blocks with keys that are not kept */
-    float strange[LANES];               /* NaN somewhere if some value is no number */
-    int64_t careful;                    /* so it is: a weight of 0 is not enough to mask it */
+    int32_t strange[TILE_KEYS];         /* some of its values are no numbers, and packed as 0 */
+    int64_t strangers;                  /* keys of which that is so */
 };
 
 struct tile_panel { /* up to WIDEST vectors of queries */
@@ -105,7 +105,7 @@ static void find_slots(const struct tiles_job *job, struct tile_view *v)
         for (int64_t g = 0; g < job->group; g++, lane++)
             q->slot[lane] = (int32_t)(v->place.slot + s), q->head[lane] = (int32_t)g;
         if (s + 1 < slots && (s + 1) % each) continue; /* the end of a piece: whole vectors */
-        for (; lane % LANES; lane++) q->slot[lane] = -1, q->head[lane] = 0;
+        for (; lane % job->lane_step; lane++) q->slot[lane] = -1, q->head[lane] = 0;
     }
     v->lanes = lane;
 }
@@ -130,7 +130,7 @@ static void find_rows(const struct tiles_job *job, struct tile_view *v)
         q->at[i] = in_32(slot + s->offset);
         if (indexed) {
             q->item[i] = index_in(index_row(&op->q_index, s->batch, head), slot);
-            q->row[i] = q->at[i] = q->item[i] < 0 ? -1 : (int32_t)((uint32_t)q->item[i] % n);
+            q->row[i] = q->at[i] = q->item[i] < 0 || !n ? -1 : (int32_t)((uint32_t)q->item[i] % n);
         }
         if (told && q->row[i] >= 0) q->at[i] = index_in(index_row(&op->q_pos, s->batch, 0), q->row[i]);
         const int64_t to =

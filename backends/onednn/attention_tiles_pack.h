@@ -25,8 +25,13 @@ struct tile_packed { /* keys [from, to) of a tile, of one head of a sequence */
     int64_t batch, first_key, head, tile, from, to;
 };
 
+/* Of a tile that begins at slot `tile`, keys [from, to), whole grains; largest scores and sums of the panel's queries. */
+struct tile_work;
+typedef void panel_function(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from,
+                            int64_t to, float *top, float *sum);
+
 struct tile_work {
-    const struct tiles_job *job;
+    struct tiles_job *job;
     struct tile_view *now, *then;  /* then: the tile behind it; its place.slots 0: there is none */
     const struct tile_keys *keys;  /* of the tile that is computed, as K and V */
     struct tile_packed *next;      /* what is packed for span coming, */
@@ -36,8 +41,14 @@ struct tile_work {
         fresh; /* its keys up to soon are there, some more come beside each block; some were not */
     struct tile_packed *kept, *spare[2]; /* tiles that stay for the next queries; others, in turn */
     float *Q, *O, *S, *rows;
-    const float *K, *V;
+    const float *K, *V; /* bf16 where oneDNN multiplies, as Q and next's */
+    struct dnnl_hand *hand;
+    uint16_t *P;
+    float *T;
+    int failed;
     void (*pack_key)(struct tile_work *w, int64_t i);
+    void (*pack_queries)(const struct tile_work *w);
+    panel_function *const *panel;
 };
 
 /* ---- rows ----------------------------------------------------------------------------------------------- */
@@ -136,14 +147,22 @@ static void pack_queries(const struct tile_work *w)
     else pack_queries_as(w, SEGUE_BF16);
 }
 
-/* A row of values into [block][key][BLOCK]; strange becomes NaN in some lane where one is no number. */
-INLINE lanes spread(float *to, int64_t block_pitch, const char *row, int64_t count, lanes strange,
-                    const uint32_t dtype)
+/* x, but 0 for what is no number: a weight of 0 would not mask it. *strange: there was one. */
+INLINE lanes only_numbers(lanes x, int32_t *strange)
 {
+    const lanes inf = lanes_splat(INFINITY);
+    if (__builtin_expect(lanes_all_less(lanes_abs(x), inf), 1)) return x;
+    *strange = 1;
+    return lanes_if_less(lanes_abs(x), inf, x, (lanes){ 0 });
+}
+
+/* A row of values into [block][key][BLOCK]; 1: some of them are no numbers. */
+INLINE int32_t spread(float *to, int64_t block_pitch, const char *row, int64_t count, const uint32_t dtype)
+{
+    int32_t strange = 0;
     for (int64_t c = 0; c < count; c += LANES) {
-        const lanes x = row ? piece_in(row, c, count, dtype) : (lanes){ 0 };
+        const lanes x = row ? only_numbers(piece_in(row, c, count, dtype), &strange) : (lanes){ 0 };
         float each[LANES];
-        strange = lanes_fma(x, (lanes){ 0 }, strange);
         lanes_store(each, x);
         for (int h = 0; h < LANES / BLOCK; h++)
             memcpy(to + (c / BLOCK + h) * block_pitch, each + h * BLOCK, BLOCK * sizeof(float));
@@ -151,25 +170,33 @@ INLINE lanes spread(float *to, int64_t block_pitch, const char *row, int64_t cou
     return strange;
 }
 
+INLINE const char *coming_row(const struct tile_work *w, const segue_tensor *t, int64_t row)
+{
+    return row < 0 ? NULL : row_at(t, w->owner->place.sequence.batch, row, w->owner->place.head);
+}
+
+INLINE void ask_for_soon(const struct tile_work *w, int64_t i)
+{
+    const segue_tensor *k = &w->job->op->k, *v = &w->job->op->v;
+    const int64_t row = i + AHEAD < w->next->to ? w->next->keys.row[i + AHEAD] : -1;
+    if (row < 0) return;
+    ask_for(coming_row(w, k, row), w->job->keys * (k->dtype.bits / 8));
+    ask_for(coming_row(w, v, row), w->job->values * (v->dtype.bits / 8));
+}
+
 /* Key i of the coming tile. */
 INLINE void pack_key_as(struct tile_work *w, int64_t i, const uint32_t k_dtype, const uint32_t v_dtype)
 {
     const struct tiles_job *job = w->job;
     const segue_tensor *k = &job->op->k, *v = &job->op->v;
-    const int64_t b = w->owner->place.sequence.batch, head = w->owner->place.head, row = w->next->keys.row[i];
-    const int64_t soon = i + AHEAD < w->next->to ? w->next->keys.row[i + AHEAD] : -1;
-    if (soon >= 0) {
-        ask_for(row_at(k, b, soon, head), job->keys * (k->dtype.bits / 8));
-        ask_for(row_at(v, b, soon, head), job->values * (v->dtype.bits / 8));
-    }
-    const char *k_row = row < 0 ? NULL : row_at(k, b, row, head),
-               *v_row = row < 0 ? NULL : row_at(v, b, row, head);
+    const int64_t row = w->next->keys.row[i];
+    const char *k_row = coming_row(w, k, row), *v_row = coming_row(w, v, row);
+    ask_for_soon(w, i);
     if (k->stride[3] != 1) k_row = gathered(w->rows, k, k_row, job->keys);
     row_in(w->next->K + i * job->keys_pitch, k_row, job->keys, k_dtype);
     if (v->stride[3] != 1) v_row = gathered(w->rows, v, v_row, job->values);
-    const lanes strange = lanes_load(w->next->keys.strange);
-    lanes_store(w->next->keys.strange,
-                spread(w->next->V + i * BLOCK, job->block_pitch, v_row, job->values, strange, v_dtype));
+    w->next->keys.strange[i] = spread(w->next->V + i * BLOCK, job->block_pitch, v_row, job->values, v_dtype);
+    w->next->keys.strangers += w->next->keys.strange[i];
 }
 
 static __attribute__((noinline)) void pack_key_f32(struct tile_work *w, int64_t i)
@@ -227,8 +254,6 @@ static void finish_keys(struct tile_work *w)
 {
     struct tile_packed *const t = w->next;
     while (w->soon < t->to) w->pack_key(w, w->soon++);
-    const float sum = lanes_total(lanes_load(t->keys.strange));
-    t->keys.careful = sum != sum;
     if (w->fresh && w->job->rules & RULE_UNIT) measure(w->job, t);
     w->keys = &t->keys, w->K = t->K, w->V = t->V;
 }

@@ -4,7 +4,7 @@
 #ifndef SEGUE_ONEDNN_ATTENTION_TILES_RULES_H
 #define SEGUE_ONEDNN_ATTENTION_TILES_RULES_H
 
-#include "attention_tiles_look.h"
+#include "attention_tiles_pack.h"
 
 INLINE lanes_int splat_int(int32_t x)
 {
@@ -41,6 +41,7 @@ INLINE lanes ruled(const struct tiles_job *job, const struct tile_queries *q, co
                    int64_t i, int64_t lane, const int64_t rules, const int inside, lanes x)
 {
     lanes_int own;
+    if (rules & RULE_SCALE) x *= lanes_splat(job->scale);
     if (rules & RULE_UNIT) x *= lanes_splat(k->inverse[i]);
     if (rules & RULE_CAP) x = lanes_splat(job->cap) * lanes_tanh(x);
     if (rules & RULE_SLOPES) {
@@ -64,6 +65,31 @@ INLINE void rule_block(const struct tiles_job *job, const struct tile_queries *q
             const lanes x = ruled(job, q, k, i + u, lane + c * LANES, rules, inside, lanes_load(S + c * LANES));
             top[c] = lanes_most(x, top[c]);
             lanes_store(S + c * LANES, x);
+        }
+    }
+}
+
+/* Values that are no numbers, of keys [from, to), for those who see them; weights are in S, [key][nv vectors]. */
+static void add_strangers(const struct tile_work *w, const struct tile_panel *p, int64_t from, int64_t to,
+                          int64_t nv)
+{
+    const struct tiles_job *job = w->job;
+    const segue_tensor *v = &job->op->v;
+    const int64_t lane = p->vector * LANES, pitch = (job->values + LANES - 1) / LANES * LANES;
+    for (int64_t i = from; i < to; i++) {
+        if (!w->keys->strange[i]) continue;
+        const struct segue_strip s = row_strip(
+            v, row_at(v, w->now->place.sequence.batch, w->keys->row[i], w->now->place.head), job->values);
+        PACK(w->rows, 0, LANES, &s);
+        for (int64_t c = 0; c < nv; c++) {
+            lanes_int own, seen = seen_by(&w->now->queries, w->keys, i, lane + c * LANES, job->rules, 0, &own);
+            const lanes weight = lanes_load(w->S + ((i - from) * nv + c) * LANES);
+            for (int64_t e = 0; e < job->values; e++) {
+                float *at = w->O + lane * pitch + (e * nv + c) * LANES;
+                const lanes value = lanes_splat(w->rows[e]), sum = lanes_load(at);
+                if (!(__builtin_fabsf(w->rows[e]) < INFINITY))
+                    lanes_store(at, lanes_select(seen | own, lanes_fma(value, weight, sum), sum));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 /* Attention on tiles against a plain loop in double; the same bits whatever the threads; what is refused. */
 #include "attention_testing.h"
 
-extern const segue_row attention_tiles_cpu;
+extern const segue_row attention_tiles_cpu, attention_tiles_bf16_cpu;
 
 static void against_the_definition(void **context)
 {
@@ -12,7 +12,7 @@ static void against_the_definition(void **context)
         struct test_device device;
         struct scene c;
         if (!test_open(&device, (int)draw(SEGUE_ISA_COUNT), draw(5))) continue;
-        make_scene(&c, 1);
+        make_scene(&c, OF_TILES);
         run_row(&attention_tiles_cpu, &device, &c.op.header, &c.op.header);
         check_all(&c);
         drop_scene(&c);
@@ -30,7 +30,7 @@ static void the_same_bits_with_other_threads(void **context)
         struct scene c;
         if (!test_open(&one, isa, 1)) continue;
         assert_true(test_open(&many, isa, draw(4) ? 2 + draw(6) : 0));
-        make_scene(&c, 1);
+        make_scene(&c, OF_TILES);
         run_row(&attention_tiles_cpu, &one, &c.op.header, &c.op.header);
         char *const first = malloc(c.w[Y].size);
         memcpy(first, c.w[Y].memory, c.w[Y].size);
@@ -41,6 +41,29 @@ static void the_same_bits_with_other_threads(void **context)
         drop_scene(&c);
         test_close(&one), test_close(&many);
     }
+}
+
+static void in_bf16(void **context)
+{
+    struct test_device device;
+    (void)context;
+    if (!test_open(&device, SEGUE_ISA_AVX512, 1)) skip();
+    test_close(&device);
+    weight_error = 0x1p-8;
+    for (int n = 0; n < 150; n++) {
+        struct scene c;
+        assert_true(test_open(&device, SEGUE_ISA_AVX512, draw(5)));
+        device.cpu.bf16_products = 1; /* whether or not they are faster */
+        make_scene(&c, OF_BF16);
+        segue_kit_plan plan = { 0 };
+        if (attention_tiles_bf16_cpu.prepare(&c.op.header, &device.kit, &plan, NULL)) skip(); /* no oneDNN */
+        plan.release(plan.data, &device.kit);
+        run_row(&attention_tiles_bf16_cpu, &device, &c.op.header, &c.op.header);
+        check_all(&c);
+        drop_scene(&c);
+        test_close(&device);
+    }
+    weight_error = 0;
 }
 
 static segue_attention plain_call(void)
@@ -84,6 +107,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
                                         cmocka_unit_test(the_same_bits_with_other_threads),
-                                        cmocka_unit_test(what_is_refused) };
+                                        cmocka_unit_test(in_bf16), cmocka_unit_test(what_is_refused) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,8 +15,9 @@ struct bench_lanes {
     void (*exps[BENCH_EXPS])(float *to, const float *from,
                              int64_t count);   /* formulations of 2^(a x), -64 < x <= 0; NULL = none */
     void (*fma[2])(float *to, int64_t rounds); /* from registers; one operand from memory */
-    /* rounds * tile_products fused products of a small matrix with another, both in the first cache, 4096 floats at memory */
-    void (*tile)(float *memory, int64_t rounds);
+    /* rounds * tile_products fused products of a small matrix with another, both in the first cache, 4096 floats at memory;
+     * the same in bf16, twice as many: NULL = no instructions for it, or only on processors with AVX512_BF16 */
+    void (*tile[2])(float *memory, int64_t rounds);
     int64_t tile_products;
     /* By plain stores, by streaming ones, by plain ones whose lines were asked for ahead. */
     void (*copy[BENCH_STORES])(float *to, const float *from, int64_t count);

@@ -166,10 +166,23 @@ static void fma_memory(float *to, int64_t rounds)
     forget();
 }
 
-/* A tile of a matrix product in registers: ROWS x WIDE vectors of sums, STEPS_DEEP products each. Factors of rows are spread
- * over lanes. With 16 lanes 32 registers hold 24 sums, with fewer 16 registers 12. */
+/* A tile of a matrix product in registers: ROWS x WIDE vectors of sums, DEEP steps. Factors of rows are spread over lanes. With
+ * 16 lanes 32 registers hold 24 sums, with fewer 16 registers 12. bf16: each float stands for two factors, whose products one
+ * instruction of AVX512_BF16 adds. */
 enum { ROWS = BENCH_LANES == 16 ? 8 : 4, WIDE = 3, DEEP = 64 };
-static void tile(float *memory, int64_t rounds)
+INLINE lanes add_products(lanes sum, lanes factor, lanes column, int bf16)
+{
+#if BENCH_LANES == 16
+    if (bf16) {
+        __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(factor), "v"(column));
+        return sum;
+    }
+#endif
+    (void)bf16;
+    return factor * column + sum;
+}
+
+INLINE void tile_by(float *memory, int64_t rounds, int bf16)
 {
     lanes sum[ROWS][WIDE];
     for (int u = 0; u < ROWS; u++)
@@ -184,7 +197,7 @@ static void tile(float *memory, int64_t rounds)
             for (int u = 0; u < ROWS; u++) {
                 const lanes factor = splat(a[u]);
 #pragma GCC unroll 3
-                for (int c = 0; c < WIDE; c++) sum[u][c] = factor * column[c] + sum[u][c];
+                for (int c = 0; c < WIDE; c++) sum[u][c] = add_products(sum[u][c], factor, column[c], bf16);
             }
         }
         __asm__ volatile("" : "+r"(memory));
@@ -194,6 +207,18 @@ static void tile(float *memory, int64_t rounds)
     *(lanes *)(memory + DEEP * (WIDE * LANES + ROWS)) = sum[0][0] + sum[0][1] + sum[0][2];
     forget();
 }
+
+static void tile(float *memory, int64_t rounds)
+{
+    tile_by(memory, rounds, 0);
+}
+
+#if BENCH_LANES == 16
+static void tile_bf16(float *memory, int64_t rounds)
+{
+    tile_by(memory, rounds, 1);
+}
+#endif
 
 enum { PLAIN, STREAMING, AHEAD, AHEAD_BYTES = 1024 };
 
@@ -290,7 +315,11 @@ const struct bench_lanes JOIN(bench_lanes_, BENCH_ISA) = {
     .exps = { exps_fused, exps_added },
 #endif
     .fma = { fma_registers, fma_memory },
-    .tile = tile,
+#if BENCH_LANES == 16
+    .tile = { tile, tile_bf16 },
+#else
+    .tile = { tile },
+#endif
     .tile_products = (int64_t)DEEP * ROWS * WIDE * LANES,
     .copy = { copy, copy_streaming, copy_ahead },
     .read = read_only,

@@ -143,11 +143,13 @@ static void limits(void **state)
     assert_true(fabs(l.ms - 20) < 1e-12);
     assert_string_equal(l.by, "bytes");
     assert_string_equal(limit_of(&w, NULL, 1e9).by, "bytes");
-    const struct rates t = { .exps = 1e9, .slots = 4e9, .tiles = 2e9 };
-    const struct work m = { .slots = 8e6, .functions = 3e6, .fused = 6e6, .by_tiles = 1, .read = 1e6 };
+    const struct rates t = { .exps = 1e9, .slots = 4e9, .tiles = { 2e9, 6e9 } };
+    struct work m = { .slots = 8e6, .functions = 3e6, .fused = 6e6, .by_tiles = TILES_F32, .read = 1e6 };
     l = limit_of(&m, &t, 1e9);
     assert_true(fabs(l.ms - 3) < 1e-12);
     assert_string_equal(l.by, "tiles");
+    m.by_tiles = TILES_BF16;
+    assert_true(fabs(limit_of(&m, &t, 1e9).ms - 1) < 1e-12);
 }
 
 static atomic_llong floats_read;

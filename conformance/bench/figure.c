@@ -178,7 +178,9 @@ int bench_measure(const struct bench_device *device, struct rates *rates, const 
     out->dtype = dtype_name(descriptor_dtype(&s.d));
     snprintf(out->row, sizeof out->row, "%s", s.facts.row);
     const int bad = work_of(&s.d, c->layers, &w, why);
-    w.by_tiles = c->by_tiles;
+    w.by_tiles = !c->by_tiles                                     ? NO_TILES
+                 : s.facts.accuracy & SEGUE_ACCURACY_BF16_PRODUCT ? TILES_BF16
+                                                                  : TILES_F32;
     code = bad || stage_check(&s, why) || sample(&s, rates, &w, pace, out, why) || check_afterwards(&s, why)
                ? STAGE_FAILED
                : STAGE_READY;

@@ -117,7 +117,8 @@ double work_bytes(const struct work *w)
 struct limit limit_of(const struct work *w, const struct rates *rates, double byte_rate)
 {
     struct limit l = { .bytes_ms = 1e3 * work_bytes(w) / byte_rate, .by = "bytes" };
-    if (rates && w->by_tiles) l.arithmetic_ms = 1e3 * w->fused / rates->tiles;
+    const int bf16 = w->by_tiles == TILES_BF16 && rates && rates->tiles[1] > rates->tiles[0];
+    if (rates && w->by_tiles) l.arithmetic_ms = 1e3 * w->fused / rates->tiles[bf16];
     else if (rates) l.arithmetic_ms = 1e3 * (w->slots / rates->slots + w->functions / rates->exps);
     l.ms = l.bytes_ms;
     if (l.arithmetic_ms > l.bytes_ms) l.ms = l.arithmetic_ms, l.by = w->by_tiles ? "tiles" : "exp+fma";

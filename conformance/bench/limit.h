@@ -9,10 +9,16 @@
 #include "stage.h"
 #include "traffic.h"
 
+enum work_tiles {
+    NO_TILES,
+    TILES_F32,
+    TILES_BF16
+}; /* whether the call multiplies matrices, which then bounds it */
+
 struct work {                /* of one run, of all its layers */
     double slots, functions; /* of the FMA ports; exps and logs */
     double fused;            /* of the slots, fused products */
-    int by_tiles;            /* they multiply matrices, and that bounds the call; for the caller to say */
+    int by_tiles;            /* enum work_tiles, for the caller to say */
     double read, written,
         state; /* bytes: each operand once; state: of those that are updated in place, one way */
 };

@@ -36,7 +36,16 @@ static void tile_pass(void *work, int thread, int threads)
 {
     const struct arithmetic *a = work;
     (void)threads;
-    a->lanes->tile(a->memory + (int64_t)thread * 2 * FLOATS, TILE_ROUNDS);
+    a->lanes->tile[a->form](a->memory + (int64_t)thread * 2 * FLOATS, TILE_ROUNDS);
+}
+
+static int has_bf16(void)
+{
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("avx512bf16") != 0;
+#else
+    return 0;
+#endif
 }
 
 static void choose(struct rates *r)
@@ -77,7 +86,9 @@ static int measure_forms(struct rates *r, int exp_form, int exp_end, int fma_for
         if (rate > r->slots) r->slots = rate, r->fma_form = a.form;
     }
     const double products = (double)TILE_ROUNDS * (double)r->lanes->tile_products * r->threads;
-    if (r->lanes->tile) r->tiles = fmax(r->tiles, products / best_of(&a, r->threads, tile_pass, seconds));
+    for (a.form = 0; a.form < 1 + has_bf16() && r->lanes->tile[a.form]; a.form++)
+        r->tiles[a.form] =
+            fmax(r->tiles[a.form], (1 + a.form) * products / best_of(&a, r->threads, tile_pass, seconds));
     free(a.memory);
     return r->exps > 0 && r->slots > 0 ? 0 : -1;
 }

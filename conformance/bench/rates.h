@@ -11,8 +11,8 @@ struct rates { /* a second, of all threads together */
     int threads;
     const struct bench_lanes *lanes; /* of the best instruction set here */
     const char *isa;
-    double exps, slots,
-        tiles; /* functions, fused products of single floats, and those in a matrix product; only ever raised */
+    double exps, slots; /* functions and fused products of single floats; only ever raised */
+    double tiles[2]; /* fused products in a product of matrices, in f32 and in bf16 (0: not here); likewise */
     int exp_form, fma_form; /* that reached them */
 };
 

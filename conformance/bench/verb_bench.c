@@ -160,8 +160,10 @@ static int run(const struct wishes *w)
     const int blind = s.is_cpu && rates_measure((int)s.device.facts.threads, &s.rates);
     if (blind) fputs("segue bench: no memory or threads to measure what the machine allows\n", stderr);
     else if (s.is_cpu && !w->quiet)
-        fprintf(stderr, "segue bench: %d threads, %s: %.1f G exp/s, %.1f G fma/s, %.1f in tiles\n",
-                s.rates.threads, s.rates.isa, 1e-9 * s.rates.exps, 1e-9 * s.rates.slots, 1e-9 * s.rates.tiles);
+        fprintf(stderr,
+                "segue bench: %d threads, %s: %.1f G exp/s, %.1f G fma/s, in tiles %.1f and %.1f in bf16\n",
+                s.rates.threads, s.rates.isa, 1e-9 * s.rates.exps, 1e-9 * s.rates.slots,
+                1e-9 * s.rates.tiles[0], 1e-9 * s.rates.tiles[1]);
     for (const struct bench_case *c = bench_cases; !blind && c->name; c++) {
         if (!bench_matches(c->name, w->globs, w->glob_count)) continue;
         if (w->rows) measure_rows(&s, c);
