@@ -238,6 +238,35 @@ FUNC void finish(TILES tile, int scored, GLOBAL const ACT *v, GLOBAL const void 
     }
 }
 
+/* An item's block of a state comes and goes through floats of its own in LOCAL, AT_ONCE rows at a time: with their
+ * conversion, loads and stores are then in the text once, which halves what PoCL takes to compile. rows, columns: from
+ * the block's first ones to the last of the state. */
+#define AT_ONCE (ROWS < TILE ? ROWS : TILE)
+FUNC void load_state(LOCAL_ARG float *room, GLOBAL const STATE *S, i64 at, VIEW v, int rows, int columns, float x[ROWS][WIDTH])
+{
+    UNROLL for (int first = 0; first < ROWS; first += AT_ONCE) {
+        for (int i = 0; i < AT_ONCE * WIDTH; i++) {
+            int row = first + i / WIDTH, column = i % WIDTH * LANES, there = row < ROWS && row < rows && column < columns;
+            room[i * GROUP + LOCAL_ID] = there ? LOAD_STATE(S, at + row * v.stride[2] + column * v.stride[3]) : 0.0f;
+        }
+        UNROLL for (int i = 0; i < AT_ONCE * WIDTH; i++)
+            if (first + i / WIDTH < ROWS) x[first + i / WIDTH][i % WIDTH] = room[i * GROUP + LOCAL_ID];
+    }
+}
+
+FUNC void store_state(LOCAL_ARG float *room, GLOBAL STATE *S, i64 at, VIEW v, int rows, int columns, float x[ROWS][WIDTH])
+{
+    UNROLL for (int first = 0; first < ROWS; first += AT_ONCE) {
+        UNROLL for (int i = 0; i < AT_ONCE * WIDTH; i++)
+            if (first + i / WIDTH < ROWS) room[i * GROUP + LOCAL_ID] = x[first + i / WIDTH][i % WIDTH];
+        for (int i = 0; i < AT_ONCE * WIDTH; i++) {
+            int row = first + i / WIDTH, column = i % WIDTH * LANES;
+            if (row < ROWS && row < rows && column < columns)
+                STORE_STATE(S, at + row * v.stride[2] + column * v.stride[3], room[i * GROUP + LOCAL_ID]);
+        }
+    }
+}
+
 /* y = 0 of a padding sequence, in this group's columns. */
 FUNC void blank(GLOBAL void *y, struct gated_recurrence_args a, SEQUENCE s, PLACE p)
 {
@@ -273,12 +302,8 @@ KERNEL(gated_recurrence)(GLOBAL const void *q, GLOBAL const void *k, GLOBAL cons
     float x[ROWS][WIDTH];
 
     do {
-        UNROLL for (int r = 0; r < ROWS; r++)
-            UNROLL for (int w = 0; w < WIDTH; w++) {
-                int column = p.left + p.lane + w * LANES, held = p.row + r < a.keys && column < a.columns;
-                x[r][w] = held && a.S_in.present && s.read >= 0
-                              ? LOAD_STATE(S_in, AT4(a.S_in, s.read, p.head, p.row + r, column)) : 0.0f;
-            }
+        load_state(part, S_in, AT4(a.S_in, s.read, p.head, p.row, p.left + p.lane), a.S_in,
+                   a.S_in.present && s.read >= 0 ? a.keys - p.row : 0, a.columns - p.left - p.lane, x);
         for (int row = p.row; row < p.row + ROWS && a.norm && p.lane == 0; row++)
             n[row] = a.n_in.present && s.read >= 0 && row < a.keys
                          ? LOAD_STATE(n_in, AT3(a.n_in, s.read, p.head, row)) : 0.0f;
@@ -299,17 +324,12 @@ KERNEL(gated_recurrence)(GLOBAL const void *q, GLOBAL const void *k, GLOBAL cons
             if (a.norm && p.lane == 0) walk_n(tile, a, now, p);
             BARRIER();
             if (a.y.present) finish(tile, scored, v, D, z, y, a, now, p);
-            if (scored) BARRIER(); /* for v, which finish() reads */
+            BARRIER(); /* for v and the parts, which finish() reads; behind no if: PoCL compiles what follows twice */
             now.token += token_of(now, p, TILE);
             now.reader = reader_of(now, p, TILE);
         }
-        if (!s.padding && s.write >= 0 && a.S_out.present)
-            UNROLL for (int r = 0; r < ROWS; r++)
-                UNROLL for (int w = 0; w < WIDTH; w++) {
-                    int column = p.left + p.lane + w * LANES;
-                    if (p.row + r < a.keys && column < a.columns)
-                        STORE_STATE(S_out, AT4(a.S_out, s.write, p.head, p.row + r, column), x[r][w]);
-                }
+        store_state(part, S_out, AT4(a.S_out, s.write, p.head, p.row, p.left + p.lane), a.S_out,
+                    a.S_out.present && s.write >= 0 && !s.padding ? a.keys - p.row : 0, a.columns - p.left - p.lane, x);
         p.left += passes * COLUMNS;
     } while (p.left < a.columns);
     /* By one group of the head, that of the last columns; where n_out is n_in, there is one. */
