@@ -13,25 +13,10 @@ enum { THERE_ROWS = 16, LINE_FLOATS = 16, MOST_WIDTH = 1 << 24 };
 
 static const struct attention_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_attention);
 
-static int64_t rounded_up(int64_t x, int64_t to)
-{
-    return (x + to - 1) / to * to;
-}
-
-static int64_t slots_of_queries(const segue_attention *op)
-{
-    return attention_present(&op->q_index) ? op->q_index.shape[2] : op->q.shape[1];
-}
-
-static int64_t slots_of_keys(const segue_attention *op)
-{
-    return attention_present(&op->k_index) ? op->k_index.shape[2] : op->k.shape[1];
-}
-
 static void cut(struct attention_job *job)
 {
     const segue_attention *op = job->op;
-    const int64_t slots = slots_of_queries(op), group = job->heads / job->key_heads;
+    const int64_t slots = query_slots(op), group = job->heads / job->key_heads;
     job->unit_heads = from_one_to(group, ATTENTION_ROWS);
     job->tile = from_one_to(ATTENTION_ROWS / job->unit_heads, slots);
     job->unit_keys =
@@ -54,7 +39,7 @@ static int64_t nodes_for(int64_t parts)
 
 static void place_all(struct attention_job *job)
 {
-    const int64_t slots = slots_of_queries(job->op),
+    const int64_t slots = query_slots(job->op),
                   rows = slots < ATTENTION_ROWS ? slots * job->heads : ATTENTION_ROWS;
     const int64_t most = from_one_to(rows, ATTENTION_ROWS); /* of a unit, for this many slots and for fewer */
     uint64_t end = 0;
@@ -64,7 +49,7 @@ static void place_all(struct attention_job *job)
     job->v = place_scratch(&end, ATTENTION_BLOCK * job->value_pitch);
     job->bias = place_scratch(&end, ATTENTION_BLOCK);
     job->state_floats = most * (job->value_pitch + 2 * LINE_FLOATS);
-    job->nodes = nodes_for(blocks_of(slots_of_keys(job->op), ATTENTION_PART));
+    job->nodes = nodes_for(blocks_of(key_slots(job->op), ATTENTION_PART));
     job->states = place_scratch(&end, 2 * job->nodes * job->state_floats);
     job->worker_bytes = (uint64_t)rounded_up(sizeof(struct attention_worker), 64) + end * sizeof(float);
 }
@@ -73,7 +58,7 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, str
 {
     const struct attention_kernel *kernel = kernels[cpu->isa];
     *job = (struct attention_job){ .op = op, .kernel = kernel, .bf16_fast = has_bf16() };
-    job->sequences = attention_present(&op->cu_seqlens) ? op->cu_seqlens.shape[0] - 1 : op->q.shape[0];
+    job->sequences = attention_sequences(op);
     job->heads = op->q.shape[2], job->key_heads = op->k.shape[2];
     job->keys = op->q.shape[3], job->values = op->v.shape[3];
     job->key_pitch = rounded_up(job->keys, LINE_FLOATS),
@@ -112,7 +97,6 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                               (long long)keys, (long long)values, MOST_WIDTH);
     plan_job(op, cpu, &job);
     plan->workspace_bytes = job.worker_bytes * cpu->threads;
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 

@@ -9,7 +9,7 @@
 #ifndef SEGUE_ONEDNN_ATTENTION_H
 #define SEGUE_ONEDNN_ATTENTION_H
 
-#include "engine/tile.h"
+#include "attention_sequence.h"
 
 enum {
     ATTENTION_ROWS = 32,   /* at most, in a unit */
@@ -17,13 +17,6 @@ enum {
     ATTENTION_PART = 256,  /* key slots of a part */
     ATTENTION_NODES =
         56 /* of the tree, that a worker may have at once: two for each doubling of the parts, and some */
-};
-
-struct attention_sequence {
-    int64_t batch;
-    int64_t q, queries, k, keys; /* first slots and their numbers */
-    int64_t rows;                /* of keys: those behind them are not there */
-    int64_t first;               /* position of its first query slot, where no row says it */
 };
 
 struct attention_row {  /* of a unit; nothing visible: low > high, and self_there = 0 */
@@ -97,20 +90,5 @@ extern const struct attention_kernel segue_attention_base, segue_attention_avx2,
 
 /* attention_split.c */
 void segue_attention_share(const struct segue_cpu *cpu, struct attention_job *job, segue_buffer workspace);
-
-static inline int attention_present(const segue_tensor *t)
-{
-    return t->dtype.bits != 0;
-}
-
-static inline int32_t attention_index(const segue_tensor *t, int64_t i, int64_t j, int64_t k)
-{
-    const int64_t at[3] = { i, j, k };
-    int64_t index = 0;
-    int32_t value;
-    for (int axis = 0; axis < t->rank; axis++) index += at[axis] * t->stride[axis];
-    memcpy(&value, (const char *)t->data + t->offset + index * (int64_t)sizeof value, sizeof value);
-    return value;
-}
 
 #endif

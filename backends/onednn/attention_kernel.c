@@ -4,7 +4,6 @@
  * head, so that memory is read from front to back where heads lie side by side (a cache of keys mostly lies so). A row keeps the
  * largest score so far and sums relative to it (arXiv:1805.02867): every exponent is a difference that is not positive. */
 #include "attention_keys.h"
-#include "engine/lanes_functions.h"
 
 #define PACK SEGUE_ISA_NAME(segue_pack)
 #define UNPACK SEGUE_ISA_NAME(segue_unpack)

@@ -6,6 +6,7 @@
 #define SEGUE_ONEDNN_ATTENTION_KEYS_H
 
 #include "attention_block.h"
+#include "engine/lanes_functions.h"
 
 struct key_list {
     int64_t count;
@@ -25,21 +26,7 @@ struct visible { /* of a row */
     int32_t list[ATTENTION_BLOCK];
 };
 
-INLINE lanes_int load_int(const int32_t *p)
-{
-    return (lanes_int)lanes_load((const float *)(const void *)p);
-}
-INLINE lanes_int splat_int(int32_t x)
-{
-    return x - (lanes_int){ 0 };
-}
-
 /* ---- the list ------------------------------------------------------------------------------------------- */
-
-static int64_t floor_of(int64_t x, int64_t n)
-{
-    return x >= 0 ? x / n : -((n - 1 - x) / n);
-}
 
 /* How often the chunks around the unit's own are chunk number `of`. */
 static int64_t times_reached(const segue_attention *op, const struct attention_unit *u, int64_t of)
@@ -131,7 +118,7 @@ static int sees_all(const struct attention_row *r, const struct key_list *l)
 
 INLINE lanes_int self_mask(const struct attention_row *r, const struct key_list *l, int64_t i)
 {
-    return (load_int(l->position + i) == splat_int(r->self)) & -r->self_there;
+    return (lanes_int_load(l->position + i) == lanes_int_splat(r->self)) & -r->self_there;
 }
 
 /* bias: NULL, or one for each key. */
@@ -142,10 +129,10 @@ static void find_visible(struct visible *v, const struct attention_row *r, const
     int32_t each[ATTENTION_BLOCK];
     v->count = 0;
     for (int64_t i = 0; i < l->count; i += LANES) {
-        const lanes_int position = load_int(l->position + i);
-        lanes_int mask =
-            (position >= splat_int(r->low)) & (position <= splat_int(r->high)) & load_int(l->kept + i);
-        if (r->labelled) mask &= load_int(l->label + i) == splat_int(r->label);
+        const lanes_int position = lanes_int_load(l->position + i);
+        lanes_int mask = (position >= lanes_int_splat(r->low)) & (position <= lanes_int_splat(r->high)) &
+                         lanes_int_load(l->kept + i);
+        if (r->labelled) mask &= lanes_int_load(l->label + i) == lanes_int_splat(r->label);
         if (bias) mask &= (lanes_int)(lanes_load(bias + i) != none);
         mask |= self_mask(r, l, i);
         v->mask[i / LANES] = mask;

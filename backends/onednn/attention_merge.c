@@ -64,7 +64,6 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
             (long long)n[0], (long long)n[3], (long long)n[4], (long long)MOST_SCRATCH);
     const struct merge_job job = plan_job(op, dev->handle);
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 

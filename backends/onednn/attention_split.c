@@ -5,36 +5,6 @@
 #include "attention.h"
 #include "row.h"
 
-static int64_t clamp(int64_t x, int64_t low, int64_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
-
-static int64_t floor_of(int64_t x, int64_t n)
-{
-    return x >= 0 ? x / n : -((n - 1 - x) / n);
-}
-
-/* ---- sequences ------------------------------------------------------------------------------------------ */
-
-static struct attention_sequence sequence_at(const struct attention_job *job, int64_t s)
-{
-    const segue_attention *op = job->op;
-    const segue_tensor absent = { 0 };
-    struct segue_sequences all = { .cu_seqlens = &op->cu_seqlens, .slot = &absent, .count = job->sequences };
-    all.tokens = attention_present(&op->q_index) ? op->q_index.shape[2] : op->q.shape[1];
-    const struct segue_sequence q = segue_sequence_at(&all, s);
-    all.cu_seqlens = &op->cu_seqlens_k;
-    all.tokens = attention_present(&op->k_index) ? op->k_index.shape[2] : op->k.shape[1];
-    const struct segue_sequence k = segue_sequence_at(&all, s);
-    struct attention_sequence in = { .batch = q.batch, q.first, q.length, k.first, k.length };
-    in.rows = attention_present(&op->cu_seqlens) ? in.keys : op->k.shape[1];
-    if (attention_present(&op->k_len)) in.rows = clamp(attention_index(&op->k_len, s, 0, 0), 0, in.rows);
-    if (op->align == SEGUE_ATTENTION_BOTTOM_RIGHT) in.first = in.rows - in.queries;
-    else if (attention_present(&op->q_offset)) in.first = attention_index(&op->q_offset, s, 0, 0);
-    return in;
-}
-
 /* Tiles of query slots; none lies in two chunks. */
 static int64_t tiles_of(const struct attention_job *job, const struct attention_sequence *in)
 {
@@ -227,13 +197,13 @@ static void share(struct attention_worker *w, int32_t index, int32_t workers)
     const struct attention_job *job = w->job;
     int64_t total = 0, at = 0;
     for (int64_t s = 0; s < job->sequences; s++) {
-        const struct attention_sequence in = sequence_at(job, s);
+        const struct attention_sequence in = attention_sequence_at(job->op, s);
         total += parts_of_sequence(job, &in) * job->sides;
     }
     const int64_t from = total / workers * index + total % workers * index / workers;
     const int64_t to = total / workers * (index + 1) + total % workers * (index + 1) / workers;
     for (int64_t s = 0; s < job->sequences && at < to; s++) {
-        const struct attention_sequence in = sequence_at(job, s);
+        const struct attention_sequence in = attention_sequence_at(job->op, s);
         const int64_t each = parts_of_sequence(job, &in);
         for (int64_t side = 0; side < job->sides; side++, at += each)
             if (at + each > from && at < to) some_tiles(w, &in, side, at, from, to);

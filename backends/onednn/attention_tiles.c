@@ -26,69 +26,7 @@ enum {
 
 static const struct tiles_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_attention_tile);
 
-static int present(const segue_tensor *t)
-{
-    return t->dtype.bits != 0;
-}
-
-static int64_t query_slots(const segue_attention *op)
-{
-    return present(&op->q_index) ? op->q_index.shape[2] : op->q.shape[1];
-}
-
-static int64_t key_slots(const segue_attention *op)
-{
-    return present(&op->k_index) ? op->k_index.shape[2] : op->k.shape[1];
-}
-
-static int64_t clamp(int64_t x, int64_t low, int64_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
-
-static int64_t round_up(int64_t x, int64_t to)
-{
-    return (x + to - 1) / to * to;
-}
-
 /* ---- which tiles there are ------------------------------------------------------------------------------ */
-
-static int64_t sequences(const segue_attention *op)
-{
-    return present(&op->cu_seqlens) ? op->cu_seqlens.shape[0] - 1 : op->q.shape[0];
-}
-
-static int64_t index_at(const segue_tensor *t, int64_t i)
-{
-    int32_t x;
-    memcpy(&x, (const char *)t->data + t->offset + i * t->stride[0] * (int64_t)sizeof x, sizeof x);
-    return x;
-}
-
-static int64_t offset_at(const segue_tensor *t, int64_t s, int64_t most)
-{
-    return clamp(index_at(t, s), 0, most);
-}
-
-static struct tiles_sequence sequence_at(const segue_attention *op, int64_t s)
-{
-    struct tiles_sequence q = { .batch = s, .queries = query_slots(op), .keys = key_slots(op) };
-    q.rows = op->k.shape[1];
-    if (present(&op->cu_seqlens)) {
-        const int64_t q_end = offset_at(&op->cu_seqlens, s + 1, q.queries),
-                      k_end = offset_at(&op->cu_seqlens_k, s + 1, q.keys);
-        q.batch = 0;
-        q.first_query = offset_at(&op->cu_seqlens, s, q.queries);
-        q.first_key = offset_at(&op->cu_seqlens_k, s, q.keys);
-        q.queries = q_end > q.first_query ? q_end - q.first_query : 0;
-        q.rows = q.keys = k_end > q.first_key ? k_end - q.first_key : 0;
-    } else if (present(&op->k_len)) {
-        q.rows = offset_at(&op->k_len, s, q.rows);
-    }
-    if (op->align == SEGUE_ATTENTION_BOTTOM_RIGHT) q.offset = q.rows - q.queries;
-    else if (present(&op->q_offset)) q.offset = index_at(&op->q_offset, s);
-    return q;
-}
 
 /* Pieces of a chunk that is too large for one tile; 1 of a chunk that is not. */
 static int64_t pieces_of_chunk(const struct tiles_job *job)
@@ -123,16 +61,16 @@ static void cut(const struct tiles_job *job, int64_t tile, struct tiles_place *p
 static struct tiles_place place_at(const struct tiles_job *job, int64_t unit)
 {
     const segue_attention *op = job->op;
-    const int64_t count = sequences(op);
+    const int64_t count = attention_sequences(op);
     struct tiles_place p = { .head = unit / job->tiles };
     int64_t tile = job->tiles - 1 - unit % job->tiles;
-    if (!present(&op->cu_seqlens)) {
-        p.sequence = sequence_at(op, tile % count);
+    if (!attention_present(&op->cu_seqlens)) {
+        p.sequence = attention_sequence_at(op, tile % count);
         cut(job, tile / count, &p);
         return p;
     }
     for (int64_t s = 0; s < count; s++) {
-        p.sequence = sequence_at(op, s);
+        p.sequence = attention_sequence_at(op, s);
         const int64_t here = tiles_of(job, p.sequence.queries);
         if (tile < here) break;
         tile -= here;
@@ -145,8 +83,9 @@ static int64_t count_tiles(const struct tiles_job *job)
 {
     const segue_attention *op = job->op;
     int64_t sum = 0;
-    if (!present(&op->cu_seqlens)) return sequences(op) * tiles_of(job, query_slots(op));
-    for (int64_t s = 0; s < sequences(op); s++) sum += tiles_of(job, sequence_at(op, s).queries);
+    if (!attention_present(&op->cu_seqlens)) return attention_sequences(op) * tiles_of(job, query_slots(op));
+    for (int64_t s = 0; s < attention_sequences(op); s++)
+        sum += tiles_of(job, attention_sequence_at(op, s).queries);
     return sum;
 }
 
@@ -159,7 +98,7 @@ static void plan_queries(struct tiles_job *job)
     const int64_t lanes = job->lane_step, step = 3 * job->kernel->lanes, chunk = job->chunk,
                   units = op->k.shape[0] * op->k.shape[2];
     int64_t most = clamp(QUERY_FLOATS / (job->keys + job->values + 1) / step * step, step, TILE_QUERIES);
-    job->most_queries = round_up(most < job->group ? job->group : most, lanes);
+    job->most_queries = rounded_up(most < job->group ? job->group : most, lanes);
     /* Four tiles a thread at least, where that leaves three vectors of queries in each. */
     while (most > step && units * query_slots(op) * job->group < 4 * most * job->cpu->threads) most -= step;
     if (most < job->group) most = job->most_queries;
@@ -167,10 +106,10 @@ static void plan_queries(struct tiles_job *job)
     job->piece_slots = most / job->group;
     if (chunk && chunk * job->group <= most) {
         job->piece_slots = chunk;
-        job->pieces = most / round_up(chunk * job->group, lanes);
+        job->pieces = most / rounded_up(chunk * job->group, lanes);
     }
     if (!chunk) job->piece_slots = from_one_to(query_slots(op), job->piece_slots);
-    job->piece_lanes = round_up(job->piece_slots * job->group, lanes);
+    job->piece_lanes = rounded_up(job->piece_slots * job->group, lanes);
 }
 
 static void plan_keys(struct tiles_job *job)
@@ -188,18 +127,19 @@ static void plan_rules(struct tiles_job *job)
 {
     const segue_attention *op = job->op;
     const int bounded = op->causal || op->window_left >= 0 || op->window_right >= 0;
-    const int by_slot = !present(&op->k_pos) && !present(&op->k_index) && !op->chunk;
-    job->rules = (bounded && !by_slot ? (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
-                 (present(&op->label) ? RULE_LABELS | (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
-                 (op->self_rule == SEGUE_ATTENTION_CONSTANT ? RULE_SELF : 0) |
-                 (present(&op->slopes) ? RULE_SLOPES : 0) | (op->softcap > 0 ? RULE_CAP : 0) |
-                 (op->key_norm == SEGUE_ATTENTION_UNIT ? RULE_UNIT : 0) | (job->products ? RULE_SCALE : 0);
+    const int by_slot = !attention_present(&op->k_pos) && !attention_present(&op->k_index) && !op->chunk;
+    job->rules =
+        (bounded && !by_slot ? (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
+        (attention_present(&op->label) ? RULE_LABELS | (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
+        (op->self_rule == SEGUE_ATTENTION_CONSTANT ? RULE_SELF : 0) |
+        (attention_present(&op->slopes) ? RULE_SLOPES : 0) | (op->softcap > 0 ? RULE_CAP : 0) |
+        (op->key_norm == SEGUE_ATTENTION_UNIT ? RULE_UNIT : 0) | (job->products ? RULE_SCALE : 0);
 }
 
 static void place_all(struct tiles_job *job)
 {
     const struct tiles_kernel *kernel = job->kernel;
-    const int64_t lanes = kernel->lanes, v = round_up(job->values, lanes), k = job->keys_pitch;
+    const int64_t lanes = kernel->lanes, v = rounded_up(job->values, lanes), k = job->keys_pitch;
     job->K_floats = job->most_keys * k;
     job->V_floats = v / kernel->block * (job->most_keys * kernel->block + LINE_FLOATS);
     /* With chunks few queries see a key. */
@@ -237,7 +177,7 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu,
     job->keys = op->k.shape[3];
     job->values = op->v.shape[3];
     job->chunk = op->chunk < query_slots(op) ? op->chunk : query_slots(op);
-    job->keys_pitch = round_up(job->keys, job->kernel->lanes);
+    job->keys_pitch = rounded_up(job->keys, job->kernel->lanes);
     job->scale = (float)(op->softcap > 0 ? scale / op->softcap : scale);
     job->cap = (float)op->softcap;
     job->self_value = (float)op->self_value;
@@ -270,7 +210,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
 {
     const segue_attention *op = (const void *)header;
     (void)dev;
-    if (present(&op->bias)) return "bias: this row adds none";
+    if (attention_present(&op->bias)) return "bias: this row adds none";
     if (segue_dtype_id(op->k.dtype) != segue_dtype_id(op->v.dtype)) return "v: wanted the dtype of k";
     if (query_slots(op) < FEWEST) return "q: fewer than 16 query slots are no tile";
     if (op->k.shape[2] && op->q.shape[2] / op->k.shape[2] > TILE_QUERIES)
@@ -290,7 +230,6 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     (void)why;
     plan_job((const void *)header, cpu, NULL, &job);
     plan->workspace_bytes = job.floats * sizeof(float) * cpu->threads;
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 
@@ -414,16 +353,15 @@ static segue_status prepare_bf16(const segue_op_header *header, const segue_kit_
     struct tiles_job job;
     int count = 0;
     for (int64_t keys = GRAIN; keys <= USUAL_KEYS; keys += GRAIN) {
-        shapes[count++] = (struct dnnl_shape){ keys, PANEL, k, round_up(k, lanes), .dtype = SEGUE_BF16 };
+        shapes[count++] = (struct dnnl_shape){ keys, PANEL, k, rounded_up(k, lanes), .dtype = SEGUE_BF16 };
         shapes[count++] =
-            (struct dnnl_shape){ v, PANEL, keys, round_up(v, lanes), .turned = 1, .dtype = SEGUE_BF16 };
+            (struct dnnl_shape){ v, PANEL, keys, rounded_up(v, lanes), .turned = 1, .dtype = SEGUE_BF16 };
     }
     plan->data = dnnl_products_create(dev->host, shapes, count, why);
     if (!plan->data) return SEGUE_ERROR_UNSUPPORTED;
     plan->release = release_bf16;
     plan_job(op, cpu, plan->data, &job);
     plan->workspace_bytes = job.floats * sizeof(float) * cpu->threads;
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 

@@ -4,8 +4,8 @@
 #ifndef SEGUE_ONEDNN_ATTENTION_TILES_H
 #define SEGUE_ONEDNN_ATTENTION_TILES_H
 
+#include "attention_sequence.h"
 #include "dnnl_products.h"
-#include "engine/tile.h"
 
 #include <stdatomic.h>
 
@@ -24,14 +24,8 @@ enum tiles_rule {               /* what is looked at beside the interval of key 
                   RULE_SCALE = 128 /* where q does not have it already */
 };
 
-struct tiles_sequence {
-    int64_t batch, queries, first_query; /* slots, and the first one's row */
-    int64_t keys, first_key, rows;       /* slots, the first one's row, key rows that exist */
-    int64_t offset;                      /* position of the first query slot, where nothing else says it */
-};
-
 struct tiles_place { /* a tile: some query slots, with all query heads of one key head */
-    struct tiles_sequence sequence;
+    struct attention_sequence sequence;
     int64_t head, slot, slots;
 };
 

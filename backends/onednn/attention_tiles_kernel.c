@@ -146,16 +146,16 @@ static struct tile_span span_of(const struct tile_work *w, const struct tile_vie
 /* Whether t holds the keys of v's tile that any panel sees. */
 static int holds(const struct tile_packed *t, const struct tile_view *v, const struct tile_span *s)
 {
-    const struct tiles_sequence *q = &v->place.sequence;
-    return t->batch == q->batch && t->first_key == q->first_key && t->head == v->place.head &&
-           t->tile == s->tile && t->from <= s->from && t->to >= s->to;
+    const struct attention_sequence *q = &v->place.sequence;
+    return t->batch == q->batch && t->first_key == q->k && t->head == v->place.head && t->tile == s->tile &&
+           t->from <= s->from && t->to >= s->to;
 }
 
 /* Looks at the keys of a tile, which are packed while the one before is computed. Most are kept for the queries to come, as many
  * as scratch is for: rows may lie pages apart, and to go through them again costs more than to read them packed. */
 static void come(struct tile_work *w, const struct tile_view *v, int64_t tile)
 {
-    const struct tiles_sequence *q = &v->place.sequence;
+    const struct attention_sequence *q = &v->place.sequence;
     const int64_t number = tile / w->job->tile_keys, keep = number < w->job->kept_tiles;
     const int64_t grain = w->job->grain, left = smaller(q->keys - tile, w->job->tile_keys),
                   all = (left + grain - 1) / grain * grain;
@@ -168,7 +168,7 @@ static void come(struct tile_work *w, const struct tile_view *v, int64_t tile)
     w->next = t;
     w->soon = t->to;
     if (!w->fresh) return;
-    t->batch = q->batch, t->first_key = q->first_key, t->head = v->place.head, t->tile = tile;
+    t->batch = q->batch, t->first_key = q->k, t->head = v->place.head, t->tile = tile;
     t->from = keep ? 0 : w->coming.from;
     t->to = keep && w->coming.blocks ? all : w->coming.to;
     w->soon = t->from;
@@ -211,7 +211,7 @@ static lanes close_sums(const segue_attention *op, const struct tile_queries *q,
     const lanes inf = lanes_splat(INFINITY), zero = { 0 };
     const lanes_int alone = (lanes_int)(top == -inf); /* no key seen */
     lanes base = lanes_select(alone, zero, top), decay = lanes_splat(1.0f);
-    if (present(&op->sink)) {
+    if (attention_present(&op->sink)) {
         const lanes sink = lanes_load(q->sink + lane), most = lanes_most(sink, top);
         base = lanes_select((lanes_int)(most == -inf), zero, most);
         decay = weight_of(top - base);
@@ -243,7 +243,7 @@ static void finish_vector(const struct tile_work *w, const struct tile_panel *p,
         const int64_t head = w->now->place.head * job->group + q->head[lane + i];
         if (row < 0) continue;
         row_out(job, row_at(&op->y, b, row, head), w->rows + i * pitch);
-        if (!present(&op->lse)) continue;
+        if (!attention_present(&op->lse)) continue;
         element_store_some(row_at(&op->lse, b, row, head), lanes_splat(each[i]), segue_dtype_id(op->lse.dtype),
                            1);
     }

@@ -51,11 +51,6 @@ struct tile_view { /* a tile's queries */
     int64_t first, last; /* key slots that some query sees */
 };
 
-INLINE int present(const segue_tensor *t)
-{
-    return t->dtype.bits != 0;
-}
-
 INLINE int64_t larger(int64_t a, int64_t b)
 {
     return a > b ? a : b;
@@ -64,11 +59,6 @@ INLINE int64_t larger(int64_t a, int64_t b)
 INLINE int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-static int64_t floor_div(int64_t x, int64_t y)
-{
-    return x / y - (x % y < 0);
 }
 
 static int32_t in_32(int64_t x)
@@ -114,10 +104,11 @@ static void find_slots(const struct tiles_job *job, struct tile_view *v)
 static void find_rows(const struct tiles_job *job, struct tile_view *v)
 {
     const segue_attention *op = job->op;
-    const struct tiles_sequence *s = &v->place.sequence;
+    const struct attention_sequence *s = &v->place.sequence;
     struct tile_queries *q = &v->queries;
     const uint32_t n = (uint32_t)op->q.shape[1];
-    const int indexed = present(&op->q_index), told = present(&op->q_pos), moved = present(&op->o_index);
+    const int indexed = attention_present(&op->q_index), told = attention_present(&op->q_pos),
+              moved = attention_present(&op->o_index);
     const int64_t first_head = v->place.head * job->group, rows = op->y.shape[1];
     for (int64_t i = 0; i < v->lanes; i++) {
         const int64_t slot = q->slot[i], head = first_head + q->head[i];
@@ -126,15 +117,14 @@ static void find_rows(const struct tiles_job *job, struct tile_view *v)
             continue;
         }
         q->item[i] = (int32_t)slot;
-        q->row[i] = (int32_t)(s->first_query + slot);
-        q->at[i] = in_32(slot + s->offset);
+        q->row[i] = (int32_t)(s->q + slot);
+        q->at[i] = in_32(slot + s->first);
         if (indexed) {
             q->item[i] = index_in(index_row(&op->q_index, s->batch, head), slot);
             q->row[i] = q->at[i] = q->item[i] < 0 || !n ? -1 : (int32_t)((uint32_t)q->item[i] % n);
         }
         if (told && q->row[i] >= 0) q->at[i] = index_in(index_row(&op->q_pos, s->batch, 0), q->row[i]);
-        const int64_t to =
-            moved ? index_in(index_row(&op->o_index, s->batch, head), slot) : s->first_query + slot;
+        const int64_t to = moved ? index_in(index_row(&op->o_index, s->batch, head), slot) : s->q + slot;
         q->to[i] = to < 0 || to >= rows ? -1 : (int32_t)to;
     }
 }
@@ -157,10 +147,10 @@ static void find_labels(const struct tiles_job *job, struct tile_view *v)
 static void find_intervals(const struct tiles_job *job, struct tile_view *v)
 {
     const segue_attention *op = job->op;
-    const struct tiles_sequence *s = &v->place.sequence;
+    const struct attention_sequence *s = &v->place.sequence;
     struct tile_queries *q = &v->queries;
-    const int by_slot =
-        !job->chunk && !present(&op->k_pos) && !present(&op->k_index); /* its number is its position */
+    const int by_slot = !job->chunk && !attention_present(&op->k_pos) &&
+                        !attention_present(&op->k_index); /* its number is its position */
     const int64_t left = op->window_left, right = op->window_right, chunk = job->chunk;
     const int64_t chunks = chunk ? (s->queries + chunk - 1) / chunk : 0;
     for (int64_t i = 0; i < v->lanes; i++) {
@@ -246,7 +236,7 @@ static int64_t origin_of(const struct tiles_job *job, const struct tiles_place *
     if (!job->chunk) return 0;
     int64_t chunk = place->slot / job->chunk - job->op->chunks_before;
     if (!job->op->wrap && chunk < 0) chunk = 0;
-    return floor_div(chunk * job->chunk, job->tile_keys) * job->tile_keys;
+    return floor_of(chunk * job->chunk, job->tile_keys) * job->tile_keys;
 }
 
 static void look_at_queries(const struct tiles_job *job, struct tile_view *v)
@@ -258,9 +248,9 @@ static void look_at_queries(const struct tiles_job *job, struct tile_view *v)
     find_rows(job, v);
     find_intervals(job, v);
     if (job->rules & RULE_LABELS) find_labels(job, v);
-    if (present(&op->slopes)) find_weights(&op->slopes, job, v, q->slope);
-    if (present(&op->sink)) find_weights(&op->sink, job, v, q->sink);
-    if (present(&op->keep_q)) {
+    if (attention_present(&op->slopes)) find_weights(&op->slopes, job, v, q->slope);
+    if (attention_present(&op->sink)) find_weights(&op->sink, job, v, q->sink);
+    if (attention_present(&op->keep_q)) {
         const struct index_row kept = index_row(&op->keep_q, v->place.sequence.batch, 0);
         for (int64_t i = 0; i < v->lanes; i++)
             if (q->row[i] >= 0 && !index_in(kept, q->row[i])) q->last[i] = q->first[i];
@@ -282,9 +272,9 @@ static void find_key_slots(const struct tiles_job *job, const struct tile_view *
     }
     const int64_t chunks = (slots + chunk - 1) / chunk;
     for (int64_t i = 0; i < count;) {
-        int64_t number = floor_div(v->origin + at + i, chunk);
+        int64_t number = floor_of(v->origin + at + i, chunk);
         int64_t within = v->origin + at + i - number * chunk;
-        if (job->op->wrap) number -= floor_div(number, chunks) * chunks;
+        if (job->op->wrap) number -= floor_of(number, chunks) * chunks;
         for (; within < chunk && i < count; within++, i++)
             slot[i] = number < 0 || number * chunk + within >= slots ? -1 : (int32_t)(number * chunk + within);
     }
@@ -295,25 +285,25 @@ static void look_at_keys(const struct tiles_job *job, const struct tile_view *v,
                          int64_t tile, int64_t from, int64_t to)
 {
     const segue_attention *op = job->op;
-    const struct tiles_sequence *s = &v->place.sequence;
-    const int64_t b = s->batch, head = v->place.head, rows = s->first_key + s->rows;
+    const struct attention_sequence *s = &v->place.sequence;
+    const int64_t b = s->batch, head = v->place.head, rows = s->k + s->rows;
     const uint32_t m = (uint32_t)op->k.shape[1];
-    const int told = present(&op->k_pos), kept = present(&op->keep), labelled = present(&op->label);
+    const int told = attention_present(&op->k_pos), kept = attention_present(&op->keep),
+              labelled = attention_present(&op->label);
     find_key_slots(job, v, tile + from, to - from, k->item + from);
-    if (present(&op->k_index)) {
+    if (attention_present(&op->k_index)) {
         const struct index_row r = index_row(&op->k_index, b, head);
         for (int64_t i = from; i < to; i++) {
             k->item[i] = k->item[i] < 0 || !m ? -1 : index_in(r, k->item[i]);
             k->row[i] = k->item[i] < 0 ? -1 : (int32_t)((uint32_t)k->item[i] % m);
         }
     } else {
-        for (int64_t i = from; i < to; i++)
-            k->row[i] = k->item[i] < 0 ? -1 : (int32_t)(s->first_key + k->item[i]);
+        for (int64_t i = from; i < to; i++) k->row[i] = k->item[i] < 0 ? -1 : (int32_t)(s->k + k->item[i]);
     }
     for (int64_t i = from; i < to; i++) {
         int32_t seen = k->row[i] >= 0 && k->row[i] < rows ? -1 : 0;
         k->row[i] = seen ? k->row[i] : -1;
-        k->at[i] = seen ? (int32_t)(k->row[i] - s->first_key) : 0;
+        k->at[i] = seen ? (int32_t)(k->row[i] - s->k) : 0;
         if (seen && told) k->at[i] = index_in(index_row(&op->k_pos, b, 0), k->row[i]);
         if (seen && kept && !index_in(index_row(&op->keep, b, 0), k->row[i])) seen = 0;
         if (k->row[i] >= 0 && labelled) {

@@ -6,33 +6,23 @@
 
 #include "attention_tiles_pack.h"
 
-INLINE lanes_int splat_int(int32_t x)
-{
-    return x - (lanes_int){ 0 };
-}
-
-INLINE lanes_int load_int(const int32_t *p)
-{
-    return (lanes_int)lanes_load((const float *)(const void *)p);
-}
-
 /* Which queries of the vector that begins at this lane see key i, beside those at its own position: own. inside: all see its
  * slot, and it is kept. */
 INLINE lanes_int seen_by(const struct tile_queries *q, const struct tile_keys *k, int64_t i, int64_t lane,
                          const int64_t rules, const int inside, lanes_int *own)
 {
-    const lanes_int at = splat_int(k->at[i]), all = splat_int(-1);
+    const lanes_int at = lanes_int_splat(k->at[i]), all = lanes_int_splat(-1);
     lanes_int within = all, seen = all;
     if (!inside) {
-        const lanes_int slot = splat_int(k->slot[i]);
-        within = (slot >= load_int(q->first + lane)) & (slot < load_int(q->last + lane));
-        seen = within & splat_int(k->kept[i]);
+        const lanes_int slot = lanes_int_splat(k->slot[i]);
+        within = (slot >= lanes_int_load(q->first + lane)) & (slot < lanes_int_load(q->last + lane));
+        seen = within & lanes_int_splat(k->kept[i]);
     }
-    if (rules & RULE_LOW) seen &= at >= load_int(q->low + lane);
-    if (rules & RULE_HIGH) seen &= at <= load_int(q->high + lane);
-    if (rules & RULE_LABELS) seen &= splat_int(k->label[i]) == load_int(q->label + lane);
+    if (rules & RULE_LOW) seen &= at >= lanes_int_load(q->low + lane);
+    if (rules & RULE_HIGH) seen &= at <= lanes_int_load(q->high + lane);
+    if (rules & RULE_LABELS) seen &= lanes_int_splat(k->label[i]) == lanes_int_load(q->label + lane);
     *own = (lanes_int){ 0 };
-    if (rules & RULE_SELF) *own = within & (at == load_int(q->at + lane));
+    if (rules & RULE_SELF) *own = within & (at == lanes_int_load(q->at + lane));
     return seen;
 }
 
@@ -45,7 +35,7 @@ INLINE lanes ruled(const struct tiles_job *job, const struct tile_queries *q, co
     if (rules & RULE_UNIT) x *= lanes_splat(k->inverse[i]);
     if (rules & RULE_CAP) x = lanes_splat(job->cap) * lanes_tanh(x);
     if (rules & RULE_SLOPES) {
-        const lanes_int distance = load_int(q->at + lane) - splat_int(k->at[i]);
+        const lanes_int distance = lanes_int_load(q->at + lane) - lanes_int_splat(k->at[i]);
         const lanes far = lanes_abs(__builtin_convertvector(distance, lanes));
         x = lanes_fma(-lanes_load(q->slope + lane), far, x);
     }

@@ -10,11 +10,6 @@ enum { ROW_FLOATS = 6144, FEWEST = 8, BAND = 64, WORK = 16 };
 static const struct segue_tile_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_features);
 static const segue_tensor absent;
 
-static int64_t rounded_up(int64_t floats)
-{
-    return (floats + FEATURE_LINE - 1) / FEATURE_LINE * FEATURE_LINE;
-}
-
 /* Tokens are shared out where there are enough of them, so that each thread walks through whole rows of memory; whole
  * sequences of some heads where M or R is needed first. */
 static void share_out(struct feature_job *job, const struct segue_cpu *cpu)
@@ -33,7 +28,8 @@ static void place(struct feature_job *job)
 {
     const int64_t k = job->width, m = job->projections, h = job->op->x.shape[2];
     uint64_t end = 0;
-    job->x_pitch = rounded_up(k), job->u_pitch = rounded_up(m), job->y_pitch = rounded_up(job->op->y.shape[3]);
+    job->x_pitch = rounded_up(k, FEATURE_LINE), job->u_pitch = rounded_up(m, FEATURE_LINE),
+    job->y_pitch = rounded_up(job->op->y.shape[3], FEATURE_LINE);
     job->by_heads = !m && h > 1;
     job->rows = ROW_FLOATS / (job->x_pitch + job->u_pitch + job->y_pitch + 1) / FEWEST * FEWEST;
     if (job->rows < FEWEST) job->rows = FEWEST;
@@ -88,7 +84,6 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
             FEWEST, floats + (double)op->y.shape[3] * FEWEST, (long long)MOST_SCRATCH);
     const struct feature_job job = plan_job(op, dev->handle);
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 

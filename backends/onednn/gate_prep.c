@@ -76,7 +76,6 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                               (long long)op->x.shape[2], (long long)op->x.shape[3], (long long)MOST_SCRATCH);
     const struct gate_job job = plan_job(op, dev->handle);
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 

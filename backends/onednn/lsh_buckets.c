@@ -11,11 +11,6 @@ enum {
 
 static const struct lsh_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_lsh);
 
-static int64_t round_up(int64_t x, int64_t to)
-{
-    return (x + to - 1) / to * to;
-}
-
 static int64_t hashed_count(const segue_lsh_buckets *op)
 {
     return 2 * lsh_columns(&op->R) * (op->R_2.dtype.bits ? 2 * lsh_columns(&op->R_2) : 1) + op->pad_bucket;
@@ -33,9 +28,9 @@ static struct lsh_job plan_job(const segue_lsh_buckets *op, const struct segue_c
                            .count = f ? hashed_count(op) : op->bucket_stride };
     uint64_t end = 0;
     job.stride = op->bucket_stride ? op->bucket_stride : job.count;
-    job.staged = place_scratch(&end, keys * round_up(f > g ? f : g, 16));
-    job.R = place_scratch(&end, job.rounds * keys * round_up(f, job.kernel->columns));
-    job.R_2 = place_scratch(&end, job.rounds * keys * round_up(g, job.kernel->columns));
+    job.staged = place_scratch(&end, keys * rounded_up(f > g ? f : g, 16));
+    job.R = place_scratch(&end, job.rounds * keys * rounded_up(f, job.kernel->columns));
+    job.R_2 = place_scratch(&end, job.rounds * keys * rounded_up(g, job.kernel->columns));
     job.x = place_scratch(&end, keys * job.kernel->tokens);
     job.ends = place_scratch(&end, job.count);
     job.scratch_floats = end;
@@ -158,7 +153,6 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                               "R: k is %.0f in %.0f rounds, too much for scratch memory", keys, rounds - 4);
     const struct lsh_job job = plan_job(op, dev->handle);
     plan->workspace_bytes = workspace_of(&job, dev->handle);
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 

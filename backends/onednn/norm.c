@@ -54,6 +54,5 @@ segue_status segue_norm_prepare(const struct norm_job *job, const struct segue_c
                               "x: a token has %lld heads of %lld, scratch memory is for %lld numbers at most",
                               (long long)h, (long long)d, (long long)MOST_SCRATCH);
     plan->workspace_bytes = tile_workspace(cpu, &job->tile);
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }

@@ -98,7 +98,6 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     *pairs = (struct rotary_pairs){ turn, rate };
     plan->data = pairs, plan->release = release;
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 

@@ -28,6 +28,12 @@ static inline int64_t from_one_to(int64_t x, int64_t most)
     return x < 1 ? 1 : x;
 }
 
+/* The next multiple. */
+static inline int64_t rounded_up(int64_t x, int64_t to)
+{
+    return (x + to - 1) / to * to;
+}
+
 /* Bytes of a tensor's elements; 0 of an absent one. */
 static inline double bytes_of(const segue_tensor *t)
 {
@@ -66,7 +72,6 @@ static inline void fill_plan(segue_kit_plan *plan, const struct segue_cpu *cpu,
                              const struct segue_tile_job *job, int64_t d, int64_t x)
 {
     plan->workspace_bytes = tile_workspace(cpu, job);
-    plan->workspace_alignment = 64;
     plan->state_stride[0] = d * x;
     plan->state_stride[1] = 1;
     plan->state_stride[2] = d;

@@ -91,7 +91,6 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                               (long long)MOST_SCRATCH);
     plan_job(op, dev->handle, &job);
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
-    plan->workspace_alignment = 64;
     return SEGUE_OK;
 }
 

@@ -150,4 +150,14 @@ INLINE lanes lanes_log(lanes x)
     return lanes_if_less(x, zero, lanes_splat(__builtin_nanf("")), y);
 }
 
+INLINE lanes_int lanes_int_load(const int32_t *p)
+{
+    return (lanes_int)lanes_load((const float *)(const void *)p);
+}
+
+INLINE lanes_int lanes_int_splat(int32_t x)
+{
+    return x - (lanes_int){ 0 };
+}
+
 #endif

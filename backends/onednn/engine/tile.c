@@ -10,11 +10,6 @@ enum {
     ALONE_BELOW = 1 << 14 /* operations; less is done before a worker has woken up */
 };
 
-static int64_t clamp(int64_t x, int64_t low, int64_t high)
-{
-    return x < low ? low : x > high ? high : x;
-}
-
 static int32_t index_at(const segue_tensor *t, int64_t i, int64_t k)
 {
     const char *p = (const char *)t->data + t->offset;

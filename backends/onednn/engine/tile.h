@@ -80,6 +80,11 @@ struct segue_tile_job { /* first member of a row's own job */
     float *scratch;          /* all workers' */
 };
 
+static inline int64_t clamp(int64_t x, int64_t low, int64_t high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
 static inline int64_t blocks_of(int64_t channels, int lanes)
 {
     return channels / lanes + (channels % lanes != 0);
