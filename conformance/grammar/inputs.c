@@ -190,12 +190,12 @@ static void move_outside(int64_t tokens, int64_t count, int32_t *offsets)
 int inputs_cut(const struct test_case *c, int64_t tokens, int64_t count, const struct dice *dice,
                int32_t *offsets)
 {
-    const int64_t gap = has_modifier(c, "gap"), some = filled(c);
+    const int64_t some = filled(c), room = tokens - some;
+    const int gap = has_modifier(c, "gap") && room >= 2; /* fits_packed() knows tokens; keys may be fewer */
     struct dice d = *dice;
     d.element = 0;
-    const int64_t room = tokens - some,
-                  before = gap ? dice_integer(&d, 1, 1, room < 2 ? 1 : (room + 1) / 2) : 0;
-    const int64_t behind = gap ? dice_integer(&d, 2, 1, room - before < 1 ? 1 : (room - before + 1) / 2) : 0;
+    const int64_t before = gap ? dice_integer(&d, 1, 1, (room + 1) / 2) : 0,
+                  behind = gap ? dice_integer(&d, 2, 1, (room - before + 1) / 2) : 0;
     int64_t *ends = malloc((size_t)(count + 1) * sizeof *ends);
     if (!ends) return -1;
     uint32_t tries = 0;

@@ -33,6 +33,21 @@ static int holds(const struct list *l, const char *name)
     return 0;
 }
 
+/* Offsets of packed sequences ascend from 0 or more to the tokens at most, unless a case wants them outside. */
+static void cuts_sound(const struct test_case *c)
+{
+    for (uint32_t i = 0; i < c->primitive->field_count; i++) {
+        const struct operand *o = &c->operands[i];
+        const char *name = o->whole ? o->facts->name : "";
+        const int keys = !strcmp(name, "cu_seqlens_k");
+        if ((!keys && strcmp(name, "cu_seqlens") != 0) || has_modifier(c, "cu-outside")) continue;
+        const int64_t tokens = descriptor_axis(&c->d, keys ? 'c' : 't');
+        for (int64_t s = 0; s < o->count; s++)
+            if (o->whole[s] < (s ? o->whole[s - 1] : 0) || o->whole[s] > tokens)
+                fail_msg("%s: %s[%d] is %d", c->name, o->facts->name, (int)s, (int)o->whole[s]);
+    }
+}
+
 static void sound(void **state)
 {
     struct list core = committed("core"), smoke = committed("smoke");
@@ -48,6 +63,7 @@ static void sound(void **state)
         if (test_case_make(core.names[i], &c, why)) fail_msg("%s: %s", core.names[i], why);
         if (!oracle_accepts(oracle, core.names[i], why)) fail_msg("%s: %s", core.names[i], why);
         assert_string_equal(c.name, core.names[i]);
+        cuts_sound(&c);
         test_case_free(&c);
     }
     for (size_t i = 0; i < smoke.count; i++)
