@@ -35,7 +35,7 @@ static void compile_tensor(const struct shapes *shapes, const struct form *form,
 {
     const segue_field_facts *f = &shapes->facts->fields[i];
     struct check_tensor *c = &out->tensors[out->tensor_count];
-    const int partner = segue_state_partner(shapes->facts, i);
+    const int partner = segue_partner(shapes->facts, i);
     index_of[i] = (int)out->tensor_count++;
     if (is_written(f)) out->written[out->written_count++] = (uint32_t)index_of[i];
     *c = (struct check_tensor){ .offset = f->offset,
@@ -355,7 +355,7 @@ static segue_status slow_field(const struct check *check, const struct form *now
         return SEGUE_OK;
     return segue_fail(
         diag, SEGUE_ERROR_OPERAND, PHASE, i + 1, "%s: lies %s, wanted it %s as in the plan", f->name,
-        now->alias[i] == ALIAS_SAME ? "in the place of the incoming state" : "apart from the incoming state",
+        now->alias[i] == ALIAS_SAME ? "in the place of the incoming one" : "apart from the incoming one",
         now->alias[i] == ALIAS_SAME ? "apart" : "in its place");
 }
 

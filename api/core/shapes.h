@@ -13,7 +13,7 @@
 
 #include "op.h"
 
-enum { MAX_FIELDS = 64, MAX_RULES = 40, MAX_PRODUCTS = 2, LETTERS = 26, CONSTANT = 26 };
+enum { MAX_FIELDS = 64, MAX_RULES = 48, MAX_PRODUCTS = 2, LETTERS = 26, CONSTANT = 26 };
 
 struct axis { /* size = dims[letter] + plus; letter CONSTANT: just plus */
     uint8_t letter;

@@ -377,10 +377,24 @@ static segue_status check_rule(struct job *job, const struct rule *rule)
     return good ? SEGUE_OK : fail_relation(job, rule, left, right);
 }
 
-int segue_state_partner(const segue_primitive_facts *facts, uint32_t i)
+/* x for x_out, by name and axes. */
+static int named_partner(const segue_primitive_facts *facts, uint32_t i)
+{
+    const segue_field_facts *out = &facts->fields[i];
+    for (uint32_t k = 0; k < i; k++) {
+        const segue_field_facts *f = &facts->fields[k];
+        const size_t n = strlen(f->name);
+        if (is_tensor(f) && !is_written(f) && !strncmp(out->name, f->name, n) && !strcmp(out->name + n, "_out") &&
+            !strcmp(out->dims, f->dims))
+            return (int)k;
+    }
+    return -1;
+}
+
+int segue_partner(const segue_primitive_facts *facts, uint32_t i)
 {
     int nth = 0;
-    if (facts->fields[i].role != SEGUE_ROLE_STATE_OUT) return -1;
+    if (facts->fields[i].role != SEGUE_ROLE_STATE_OUT) return named_partner(facts, i);
     for (uint32_t k = 0; k < i; k++) nth += facts->fields[k].role == SEGUE_ROLE_STATE_OUT;
     for (uint32_t k = 0; k < facts->field_count; k++)
         if (facts->fields[k].role == SEGUE_ROLE_STATE_IN && nth-- == 0) return (int)k;
@@ -392,7 +406,7 @@ static segue_status check_aliases(struct job *job, uint32_t i)
 {
     const segue_primitive_facts *facts = job->shapes->facts;
     const segue_tensor *t = tensor_at(job->op, &facts->fields[i]);
-    const int partner = segue_state_partner(facts, i);
+    const int partner = segue_partner(facts, i);
     for (uint32_t k = 0; k < facts->field_count; k++) {
         const segue_field_facts *f = &facts->fields[k];
         if (k == i || !(job->form->present >> k & 1) ||

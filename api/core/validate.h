@@ -20,7 +20,7 @@ struct form {              /* what an op turned out to be */
     uint64_t present;      /* bit = field */
     uint64_t has_data;     /* fields with data and elements */
     struct extent extents[MAX_FIELDS];
-    uint8_t alias[MAX_FIELDS]; /* of STATE_OUT fields */
+    uint8_t alias[MAX_FIELDS]; /* of fields with a partner */
 };
 
 enum validate_mode { FOR_PLAN, FOR_RUN }; /* a run needs data */
@@ -38,8 +38,9 @@ struct op_storage {
 };
 const segue_op_header *segue_full_op(const segue_op_header *op, uint32_t size, struct op_storage *storage);
 
-/* The STATE_IN field that STATE_OUT field i may alias: the one of the same rank among its kind; -1 = none. */
-int segue_state_partner(const segue_primitive_facts *facts, uint32_t i);
+/* The field that written field i may lie in the place of: of a STATE_OUT field the STATE_IN field of the same rank among its
+ * kind, of an output NAME_out the input NAME of the same axes; -1 = none. */
+int segue_partner(const segue_primitive_facts *facts, uint32_t i);
 
 /* One of the dtypes that activations, gates, weights and states may have. */
 int segue_is_float(segue_dtype dtype);

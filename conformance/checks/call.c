@@ -321,10 +321,24 @@ uint32_t call_field(const struct call *c, const char *name)
     return i < c->primitive->field_count && c->operands[i].facts ? i : c->primitive->field_count;
 }
 
+/* x for x_out, by name and axes. */
+static uint32_t named_partner(const segue_primitive_facts *p, uint32_t field)
+{
+    const segue_field_facts *out = &p->fields[field];
+    for (uint32_t i = 0; i < field; i++) {
+        const segue_field_facts *f = &p->fields[i];
+        const size_t n = strlen(f->name);
+        if ((f->role == SEGUE_ROLE_IN || f->role == SEGUE_ROLE_OPT) && !strncmp(out->name, f->name, n) &&
+            !strcmp(out->name + n, "_out") && !strcmp(out->dims, f->dims))
+            return i;
+    }
+    return p->field_count;
+}
+
 uint32_t state_partner(const segue_primitive_facts *p, uint32_t field)
 {
     int nth = 0;
-    if (p->fields[field].role != SEGUE_ROLE_STATE_OUT) return p->field_count;
+    if (p->fields[field].role != SEGUE_ROLE_STATE_OUT) return named_partner(p, field);
     for (uint32_t i = 0; i < field; i++) nth += p->fields[i].role == SEGUE_ROLE_STATE_OUT;
     for (uint32_t i = 0; i < p->field_count; i++)
         if (p->fields[i].role == SEGUE_ROLE_STATE_IN && nth-- == 0) return i;

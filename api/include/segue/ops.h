@@ -704,6 +704,317 @@ static inline segue_lsh_attention segue_lsh_attention_init(void)
     return op;
 }
 
+enum {
+    SEGUE_ODE_CELL = 17,
+    SEGUE_ODE_CELL_SIZE_1 = 5848,
+    SEGUE_ODE_CELL_LTC = 0, /* cell: liquid time-constant, semi-implicit steps */
+    SEGUE_ODE_CELL_CFC = 1, /* cell: closed-form continuous-time, gated */
+    SEGUE_ODE_CELL_CFC_NO_GATE = 2, /* cell: the gate goes over f2 only */
+    SEGUE_ODE_CELL_CFC_PURE = 3, /* cell: the closed form itself */
+    SEGUE_ODE_CELL_CM_OVER_DT = 0, /* kappa: cm / (D / unfolds) (ncps) */
+    SEGUE_ODE_CELL_CM_OVER_DT_PLUS1 = 1, /* kappa: cm / ((D + 1) / unfolds) (raminmh/CfC) */
+    SEGUE_ODE_CELL_CM_DIRECT = 2, /* kappa: cm (raminmh/liquid_time_constant_networks) */
+    SEGUE_ODE_CELL_FREE = 0, /* constraint: nothing: they are taken as they are */
+    SEGUE_ODE_CELL_SOFTPLUS = 1, /* constraint: softplus */
+    SEGUE_ODE_CELL_CLIP = 2, /* constraint: [1e-5, 1000], cm [1e-6, 1000] */
+    SEGUE_ODE_CELL_BACKBONE_LECUN_TANH = 0, /* activation: 1.7159 tanh(0.666 x) */
+    SEGUE_ODE_CELL_BACKBONE_TANH = 1, /* activation: tanh */
+    SEGUE_ODE_CELL_BACKBONE_RELU = 2, /* activation: max(x, 0) */
+    SEGUE_ODE_CELL_BACKBONE_GELU = 3, /* activation: x (1 + erf(x / sqrt 2)) / 2 */
+    SEGUE_ODE_CELL_BACKBONE_SILU = 4, /* activation: x sigmoid(x) */
+    SEGUE_ODE_CELL_HEAD_TANH = 1, /* head_act: tanh (PyTorch) */
+    SEGUE_ODE_CELL_HEAD_IDENTITY = 2, /* head_act: none (ncps in TensorFlow and Keras) */
+    SEGUE_ODE_CELL_HEAD_LECUN_TANH = 3 /* head_act: 1.7159 tanh(0.666 x) (raminmh/CfC in TensorFlow) */
+};
+
+/* Liquid cells: LTC and CfC; arXiv:2006.04439; arXiv:2106.13898; mlech26l/ncps ltc_cell.py, cfc_cell.py; raminmh/CfC */
+typedef struct segue_ode_cell {
+    segue_op_header header;
+    segue_tensor x; /* [b t d] activation: input sequence */
+    segue_tensor elapsed; /* [b t] gate?: time since the step before; absent = 1; the same for all rows or steps: stride 0 */
+    segue_tensor lengths; /* [b] i32?: steps of a batch row, clamped to [0, t] */
+    segue_tensor cu_seqlens; /* [s+1] i32?: offsets of packed sequences, clamped to [0, t]; then b = 1 */
+    segue_tensor slot; /* [s 2] i32?: pool rows to read and to write; -1 = none; (-1, -1): padding, y = 0 */
+    segue_tensor h_in; /* [p n] state?: state before the first step; absent = 0 */
+    segue_tensor h_out; /* [p n] state?: state after the last step; may be h_in itself */
+    segue_tensor y; /* [b t f] activation: output, read from the unrounded state */
+    segue_tensor h; /* [b t n] mixed?: state after each step */
+    segue_tensor output_w; /* [f] weight?: output map; absent = 1 */
+    segue_tensor output_b; /* [f] weight?: output map; absent = 0 */
+    segue_tensor gleak; /* [n] weight?: LTC: leak conductance g */
+    segue_tensor vleak; /* [n] weight?: LTC: leak potential */
+    segue_tensor cm; /* [n] weight?: LTC: membrane capacitance */
+    segue_tensor sigma; /* [m n] weight?: LTC: slope of a synapse, from neuron m to neuron n */
+    segue_tensor mu; /* [m n] weight?: LTC: midpoint of a synapse */
+    segue_tensor w; /* [m n] weight?: LTC: conductance of a synapse */
+    segue_tensor E; /* [m n] weight?: LTC: reversal potential of a synapse */
+    segue_tensor A; /* [m n] weight?: LTC: factor of a synapse, 0 = none; absent = 1 */
+    segue_tensor synapse_ptr; /* [n+1] i32?: LTC: where a neuron's list begins and ends in synapse_src, clamped to it; absent: all synapses */
+    segue_tensor synapse_src; /* [c] i32?: LTC: source neurons, list by list; one outside [0, m): none */
+    segue_tensor sensory_sigma; /* [d n] weight?: LTC: slope of a sensory synapse, from feature d to neuron n */
+    segue_tensor sensory_mu; /* [d n] weight?: LTC: midpoint of a sensory synapse */
+    segue_tensor sensory_w; /* [d n] weight?: LTC: conductance of a sensory synapse */
+    segue_tensor sensory_E; /* [d n] weight?: LTC: reversal potential of a sensory synapse */
+    segue_tensor sensory_A; /* [d n] weight?: LTC: factor of a sensory synapse; absent = 1 */
+    segue_tensor sensory_ptr; /* [n+1] i32?: LTC: as synapse_ptr, of sensory synapses */
+    segue_tensor sensory_src; /* [a] i32?: LTC: source features; one outside [0, d): none */
+    segue_tensor input_w; /* [d] weight?: LTC: input map; absent = 1 */
+    segue_tensor input_b; /* [d] weight?: LTC: input map; absent = 0 */
+    segue_tensor backbone_w; /* [e z] weight?: CfC: first backbone layer, columns x then h; absent: no backbone */
+    segue_tensor backbone_b; /* [e] weight?: CfC: its bias; absent = 0 */
+    segue_tensor deep_w; /* [l e i] weight?: CfC: further backbone layers */
+    segue_tensor deep_b; /* [l e] weight?: CfC: their biases; absent = 0 */
+    segue_tensor mask; /* [n u] weight?: CfC: factor of ff1_w and ff2_w, any number; absent = 1 */
+    segue_tensor ff1_w; /* [n u] weight?: CfC: head f1 */
+    segue_tensor ff1_b; /* [n] weight?: CfC: its bias; absent = 0 */
+    segue_tensor ff2_w; /* [n u] weight?: CfC: head f2 */
+    segue_tensor ff2_b; /* [n] weight?: CfC: its bias; absent = 0 */
+    segue_tensor time_a_w; /* [n u] weight?: CfC: head t_a */
+    segue_tensor time_a_b; /* [n] weight?: CfC: its bias; absent = 0 */
+    segue_tensor time_b_w; /* [n u] weight?: CfC: head t_b */
+    segue_tensor time_b_b; /* [n] weight?: CfC: its bias; absent = 0 */
+    segue_tensor w_tau; /* [n] weight?: CFC_PURE: rate */
+    segue_tensor pure_A; /* [n] weight?: CFC_PURE: amplitude */
+    int64_t cell; /* default 0: the cell */
+    int64_t unfolds; /* default 6: LTC: solver steps of a step */
+    int64_t kappa; /* default 0: LTC: what stands for cm over the solver's step */
+    int64_t constraint; /* default 0: LTC: what keeps w, sensory_w, gleak and cm positive */
+    int64_t activation; /* default 0: CfC: of the backbone */
+    int64_t time_sign; /* default 0: CFC, CFC_NO_GATE: sign of t_a in the gate: 1 in PyTorch checkpoints, -1 in TensorFlow's; no default */
+    int64_t head_act; /* default 0: CFC, CFC_NO_GATE: a; no default */
+    int64_t max_seqlen; /* default 0: longest packed sequence; 0 = t */
+    double eps; /* default 1e-08: LTC: added to the denominator */
+} segue_ode_cell;
+
+static inline segue_ode_cell segue_ode_cell_init(void)
+{
+    segue_ode_cell op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_ODE_CELL_SIZE_1;
+    op.header.primitive = SEGUE_ODE_CELL;
+    op.header.revision = 1;
+    op.unfolds = 6;
+    op.eps = 1e-08;
+    return op;
+}
+
+enum {
+    SEGUE_ROW_SAMPLE = 18,
+    SEGUE_ROW_SAMPLE_SIZE_1 = 2880,
+    SEGUE_ROW_SAMPLE_NONE = 0, /* noise: nothing */
+    SEGUE_ROW_SAMPLE_PHILOX = 1, /* noise: Gumbel noise by counter */
+    SEGUE_ROW_SAMPLE_UNIFORM = 2, /* noise: from draws u in (0, 1) */
+    SEGUE_ROW_SAMPLE_EXPONENTIAL = 3, /* noise: from draws e > 0, exponential */
+    SEGUE_ROW_SAMPLE_GUMBEL = 4, /* noise: draws as they are */
+    SEGUE_ROW_SAMPLE_PROB_RAW = 0, /* confidence: probability before temperature and filters (LLaDA, Fast-dLLM) */
+    SEGUE_ROW_SAMPLE_PROB_FINAL = 1, /* confidence: probability after them (Dream) */
+    SEGUE_ROW_SAMPLE_MARGIN = 2, /* confidence: largest minus second probability */
+    SEGUE_ROW_SAMPLE_NEGENT = 3, /* confidence: sum p ln(p + 1e-10) */
+    SEGUE_ROW_SAMPLE_RANDOM = 4, /* confidence: a uniform number by counter */
+    SEGUE_ROW_SAMPLE_INCLUDE_CROSSING = 0, /* nucleus: it stays (Dream) */
+    SEGUE_ROW_SAMPLE_EXCLUDE_CROSSING = 1, /* nucleus: it goes (BD3-LM) */
+    SEGUE_ROW_SAMPLE_KEEP_ALL = 0, /* topk_ties: all that equal the last one stay (Dream) */
+    SEGUE_ROW_SAMPLE_EXACT_K = 1, /* topk_ties: smaller ids stay */
+    SEGUE_ROW_SAMPLE_PLAIN = 0, /* transition: p */
+    SEGUE_ROW_SAMPLE_ABSORB = 1 /* transition: one step of absorbing diffusion (MDLM) */
+};
+
+/* Sampling of masked positions; arXiv:2502.09992; ML-GSAI/LLaDA generate.py; HKUNLP/Dream; arXiv:2406.07524; arXiv:2409.02908 */
+typedef struct segue_row_sample {
+    segue_op_header header;
+    segue_tensor logits; /* [b n v] activation: logits, or log scores up to a constant */
+    segue_tensor logits_u; /* [b n v] activation?: those without the condition */
+    segue_tensor x; /* [b t] i32?: tokens; absent: every position is open */
+    segue_tensor row; /* [b t] i32?: row of logits of a position; outside [0, n): none; absent: its own */
+    segue_tensor lo; /* [b] i32?: first position of the window; absent = 0 */
+    segue_tensor hi; /* [b] i32?: position behind its last; absent = t */
+    segue_tensor temperature; /* [b] weight?: absent = 1; 0 or less: no division, no noise */
+    segue_tensor top_p; /* [b] weight?: nucleus */
+    segue_tensor top_k; /* [b] i32?: number of tokens that stay; 0 = all */
+    segue_tensor guidance; /* [b] weight?: classifier-free guidance; 0 = logits as they are */
+    segue_tensor banned; /* [z] i32?: ids that are never chosen; outside [0, v): none */
+    segue_tensor seed; /* [b w] i32?: of the noise: low and high word; absent = 0 */
+    segue_tensor seq_id; /* [b] i32?: sequence, for the noise; absent: the batch row */
+    segue_tensor pos; /* [b t] i32?: position in its sequence, for the noise; absent: t's number */
+    segue_tensor step; /* [b] i32?: step, for the noise, modulo 2^24; absent = 0 */
+    segue_tensor draws; /* [b t v] weight?: foreign noise, as `noise` says */
+    segue_tensor move; /* [b] weight?: ABSORB: (m_t - m_s) / m_t, m the probability of a mask at a time */
+    segue_tensor stay; /* [b] weight?: ABSORB: m_s / m_t */
+    segue_tensor tok; /* [b t] i32: candidate */
+    segue_tensor conf; /* [b t] state?: its confidence */
+    segue_tensor lse; /* [b t] state?: natural log of the sum of exp(l) over what stays */
+    segue_tensor logp; /* [b t] state?: ln p(tok) */
+    int64_t mask_id; /* default -1: id of the mask token; -1: none */
+    int64_t noise; /* default 0: what is added to l before the argmax */
+    int64_t confidence; /* default 0: what conf is */
+    int64_t nucleus; /* default 0: what top_p does with the token that crosses it */
+    int64_t topk_ties; /* default 0: what top_k does with ties */
+    int64_t transition; /* default 0: distribution that is sampled */
+} segue_row_sample;
+
+static inline segue_row_sample segue_row_sample_init(void)
+{
+    segue_row_sample op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_ROW_SAMPLE_SIZE_1;
+    op.header.primitive = SEGUE_ROW_SAMPLE;
+    op.header.revision = 1;
+    op.mask_id = -1;
+    return op;
+}
+
+enum {
+    SEGUE_UNMASK_SELECT = 19,
+    SEGUE_UNMASK_SELECT_SIZE_1 = 2736,
+    SEGUE_UNMASK_SELECT_ALL = 0, /* rule: all eligible ones */
+    SEGUE_UNMASK_SELECT_TOPK = 1, /* rule: the k of highest confidence (LLaDA) */
+    SEGUE_UNMASK_SELECT_THRESHOLD = 2, /* rule: confidence of at least tau (Fast-dLLM) */
+    SEGUE_UNMASK_SELECT_BUDGET = 3, /* rule: at most k, of at least tau (Dream, Fast-dLLM) */
+    SEGUE_UNMASK_SELECT_BERNOULLI = 4, /* rule: each with probability p (Dream) */
+    SEGUE_UNMASK_SELECT_GUMBEL_TOPK = 5, /* rule: k drawn without replacement by confidence (Dream) */
+    SEGUE_UNMASK_SELECT_MASKGIT = 6, /* rule: all but k, by noisy log confidence */
+    SEGUE_UNMASK_SELECT_FIRST_HIT = 7, /* rule: one, uniformly (BD3-LM) */
+    SEGUE_UNMASK_SELECT_PHILOX = 1, /* noise: by counter */
+    SEGUE_UNMASK_SELECT_UNIFORM = 2, /* noise: draws u in (0, 1) */
+    SEGUE_UNMASK_SELECT_EXPONENTIAL = 3, /* noise: draws e > 0, exponential */
+    SEGUE_UNMASK_SELECT_GUMBEL = 4 /* noise: draws g, Gumbel */
+};
+
+/* Choice of positions to unmask; arXiv:2502.09992; arXiv:2505.22618; HKUNLP/Dream; google-research/maskgit; arXiv:2406.07524 */
+typedef struct segue_unmask_select {
+    segue_op_header header;
+    segue_tensor x; /* [b t] i32: tokens */
+    segue_tensor tok; /* [b t] i32: candidates; below 0: none */
+    segue_tensor conf; /* [b t] state?: confidence of each */
+    segue_tensor lo; /* [b] i32?: first position of the window; absent = 0 */
+    segue_tensor hi; /* [b] i32?: position behind its last; absent = t */
+    segue_tensor k; /* [b] i32?: how many; MASKGIT: how many stay masked */
+    segue_tensor steps_left; /* [b] i32?: steps to go, this one included: k is the next one's share */
+    segue_tensor tau; /* [b] weight?: threshold of conf */
+    segue_tensor p; /* [b] weight?: BERNOULLI: probability */
+    segue_tensor temp; /* [b] weight?: GUMBEL_TOPK, MASKGIT: temperature of the choice */
+    segue_tensor carry; /* [b] i32?: BUDGET: what earlier steps left of theirs; absent = 0 */
+    segue_tensor seed; /* [b w] i32?: of the noise: low and high word; absent = 0 */
+    segue_tensor seq_id; /* [b] i32?: sequence, for the noise; absent: the batch row */
+    segue_tensor pos; /* [b t] i32?: position in its sequence, for the noise; absent: t's number */
+    segue_tensor step; /* [b] i32?: step, for the noise, modulo 2^24; absent = 0 */
+    segue_tensor draws; /* [b t] weight?: foreign noise, as `noise` says */
+    segue_tensor x_out; /* [b t] i32: tokens with the chosen candidates; may be x itself */
+    segue_tensor n_changed; /* [b] i32?: positions whose token is another one now */
+    segue_tensor n_left; /* [b] i32?: positions of the window that still hold mask_id */
+    segue_tensor changed; /* [b c] i32?: the first of the changed positions, rising; then -1 */
+    segue_tensor carry_out; /* [b] i32?: BUDGET: for the next step; may be carry itself */
+    int64_t mask_id; /* required: id of the mask token */
+    int64_t rule; /* default 0: which positions */
+    int64_t k_min; /* default 1: THRESHOLD: least number */
+    int64_t noise; /* default 1: where random numbers come from */
+} segue_unmask_select;
+
+static inline segue_unmask_select segue_unmask_select_init(void)
+{
+    segue_unmask_select op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_UNMASK_SELECT_SIZE_1;
+    op.header.primitive = SEGUE_UNMASK_SELECT;
+    op.header.revision = 1;
+    op.mask_id = -1;
+    op.k_min = 1;
+    op.noise = 1;
+    return op;
+}
+
+enum {
+    SEGUE_DIFFUSION_UNMASK = 20,
+    SEGUE_DIFFUSION_UNMASK_SIZE_1 = 4184,
+    SEGUE_DIFFUSION_UNMASK_NONE = 0, /* noise: nothing */
+    SEGUE_DIFFUSION_UNMASK_PHILOX = 1, /* noise: Gumbel noise by counter */
+    SEGUE_DIFFUSION_UNMASK_UNIFORM = 2, /* noise: from draws u in (0, 1) */
+    SEGUE_DIFFUSION_UNMASK_EXPONENTIAL = 3, /* noise: from draws e > 0, exponential */
+    SEGUE_DIFFUSION_UNMASK_GUMBEL = 4, /* noise: draws as they are */
+    SEGUE_DIFFUSION_UNMASK_PROB_RAW = 0, /* confidence: probability before temperature and filters (LLaDA, Fast-dLLM) */
+    SEGUE_DIFFUSION_UNMASK_PROB_FINAL = 1, /* confidence: probability after them (Dream) */
+    SEGUE_DIFFUSION_UNMASK_MARGIN = 2, /* confidence: largest minus second probability */
+    SEGUE_DIFFUSION_UNMASK_NEGENT = 3, /* confidence: sum p ln(p + 1e-10) */
+    SEGUE_DIFFUSION_UNMASK_RANDOM = 4, /* confidence: a uniform number by counter */
+    SEGUE_DIFFUSION_UNMASK_INCLUDE_CROSSING = 0, /* nucleus: it stays (Dream) */
+    SEGUE_DIFFUSION_UNMASK_EXCLUDE_CROSSING = 1, /* nucleus: it goes (BD3-LM) */
+    SEGUE_DIFFUSION_UNMASK_KEEP_ALL = 0, /* topk_ties: all that equal the last one stay (Dream) */
+    SEGUE_DIFFUSION_UNMASK_EXACT_K = 1, /* topk_ties: smaller ids stay */
+    SEGUE_DIFFUSION_UNMASK_PLAIN = 0, /* transition: p */
+    SEGUE_DIFFUSION_UNMASK_ABSORB = 1, /* transition: one step of absorbing diffusion (MDLM) */
+    SEGUE_DIFFUSION_UNMASK_ALL = 0, /* rule: all eligible ones */
+    SEGUE_DIFFUSION_UNMASK_TOPK = 1, /* rule: the k of highest confidence (LLaDA) */
+    SEGUE_DIFFUSION_UNMASK_THRESHOLD = 2, /* rule: confidence of at least tau (Fast-dLLM) */
+    SEGUE_DIFFUSION_UNMASK_BUDGET = 3, /* rule: at most k, of at least tau (Dream, Fast-dLLM) */
+    SEGUE_DIFFUSION_UNMASK_BERNOULLI = 4, /* rule: each with probability p (Dream) */
+    SEGUE_DIFFUSION_UNMASK_GUMBEL_TOPK = 5, /* rule: k drawn without replacement by confidence (Dream) */
+    SEGUE_DIFFUSION_UNMASK_MASKGIT = 6, /* rule: all but k, by noisy log confidence */
+    SEGUE_DIFFUSION_UNMASK_FIRST_HIT = 7, /* rule: one, uniformly (BD3-LM) */
+    SEGUE_DIFFUSION_UNMASK_SELECT_PHILOX = 1, /* select_noise: by counter */
+    SEGUE_DIFFUSION_UNMASK_SELECT_UNIFORM = 2, /* select_noise: draws_select u in (0, 1) */
+    SEGUE_DIFFUSION_UNMASK_SELECT_EXPONENTIAL = 3, /* select_noise: draws_select e > 0, exponential */
+    SEGUE_DIFFUSION_UNMASK_SELECT_GUMBEL = 4 /* select_noise: draws_select g, Gumbel */
+};
+
+/* Unmasking step of text diffusion; arXiv:2502.09992; ML-GSAI/LLaDA generate.py; HKUNLP/Dream; arXiv:2505.22618; arXiv:2406.07524 */
+typedef struct segue_diffusion_unmask {
+    segue_op_header header;
+    segue_tensor logits; /* [b n v] activation: logits, or log scores up to a constant */
+    segue_tensor logits_u; /* [b n v] activation?: those without the condition */
+    segue_tensor x; /* [b t] i32: tokens */
+    segue_tensor row; /* [b t] i32?: row of logits of a position; outside [0, n): none; absent: its own */
+    segue_tensor lo; /* [b] i32?: first position of the window; absent = 0 */
+    segue_tensor hi; /* [b] i32?: position behind its last; absent = t */
+    segue_tensor temperature; /* [b] weight?: absent = 1; 0 or less: no division, no noise */
+    segue_tensor top_p; /* [b] weight?: nucleus */
+    segue_tensor top_k; /* [b] i32?: number of tokens that stay; 0 = all */
+    segue_tensor guidance; /* [b] weight?: classifier-free guidance; 0 = logits as they are */
+    segue_tensor banned; /* [z] i32?: ids that are never chosen; outside [0, v): none */
+    segue_tensor seed; /* [b w] i32?: of the noise: low and high word; absent = 0 */
+    segue_tensor seq_id; /* [b] i32?: sequence, for the noise; absent: the batch row */
+    segue_tensor pos; /* [b t] i32?: position in its sequence, for the noise; absent: t's number */
+    segue_tensor step; /* [b] i32?: step, for the noise, modulo 2^24; absent = 0 */
+    segue_tensor draws; /* [b t v] weight?: foreign noise of the tokens, as `noise` says */
+    segue_tensor move; /* [b] weight?: ABSORB: (m_t - m_s) / m_t, m the probability of a mask at a time */
+    segue_tensor stay; /* [b] weight?: ABSORB: m_s / m_t */
+    segue_tensor k; /* [b] i32?: how many; MASKGIT: how many stay masked */
+    segue_tensor steps_left; /* [b] i32?: steps to go, this one included: k is the next one's share */
+    segue_tensor tau; /* [b] weight?: threshold of conf */
+    segue_tensor p; /* [b] weight?: BERNOULLI: probability */
+    segue_tensor temp; /* [b] weight?: GUMBEL_TOPK, MASKGIT: temperature of the choice */
+    segue_tensor carry; /* [b] i32?: BUDGET: what earlier steps left of theirs; absent = 0 */
+    segue_tensor draws_select; /* [b t] weight?: foreign noise of the choice, as `select_noise` says */
+    segue_tensor x_out; /* [b t] i32: tokens with the chosen candidates; may be x itself */
+    segue_tensor tok; /* [b t] i32?: candidates */
+    segue_tensor conf; /* [b t] state?: their confidence */
+    segue_tensor n_changed; /* [b] i32?: positions whose token is another one now */
+    segue_tensor n_left; /* [b] i32?: positions of the window that still hold mask_id */
+    segue_tensor changed; /* [b c] i32?: the first of the changed positions, rising; then -1 */
+    segue_tensor carry_out; /* [b] i32?: BUDGET: for the next step; may be carry itself */
+    int64_t mask_id; /* required: id of the mask token */
+    int64_t noise; /* default 0: what is added to l before the argmax */
+    int64_t confidence; /* default 0: what conf is */
+    int64_t nucleus; /* default 0: what top_p does with the token that crosses it */
+    int64_t topk_ties; /* default 0: what top_k does with ties */
+    int64_t transition; /* default 0: distribution that is sampled */
+    int64_t rule; /* default 0: which positions */
+    int64_t k_min; /* default 1: THRESHOLD: least number */
+    int64_t select_noise; /* default 1: where random numbers of the choice come from */
+} segue_diffusion_unmask;
+
+static inline segue_diffusion_unmask segue_diffusion_unmask_init(void)
+{
+    segue_diffusion_unmask op;
+    memset(&op, 0, sizeof op);
+    op.header.size = SEGUE_DIFFUSION_UNMASK_SIZE_1;
+    op.header.primitive = SEGUE_DIFFUSION_UNMASK;
+    op.header.revision = 1;
+    op.mask_id = -1;
+    op.k_min = 1;
+    op.select_noise = 1;
+    return op;
+}
+
 /* One ROW(name, level, size) a primitive and level. */
 #define SEGUE_EACH_SIZE(ROW) \
     ROW(SEGUE_SELECTIVE_SCAN, 1, SEGUE_SELECTIVE_SCAN_SIZE_1) \
@@ -721,7 +1032,11 @@ static inline segue_lsh_attention segue_lsh_attention_init(void)
     ROW(SEGUE_ATTENTION_MERGE, 1, SEGUE_ATTENTION_MERGE_SIZE_1) \
     ROW(SEGUE_ROTARY, 1, SEGUE_ROTARY_SIZE_1) \
     ROW(SEGUE_LSH_BUCKETS, 1, SEGUE_LSH_BUCKETS_SIZE_1) \
-    ROW(SEGUE_LSH_ATTENTION, 1, SEGUE_LSH_ATTENTION_SIZE_1)
+    ROW(SEGUE_LSH_ATTENTION, 1, SEGUE_LSH_ATTENTION_SIZE_1) \
+    ROW(SEGUE_ODE_CELL, 1, SEGUE_ODE_CELL_SIZE_1) \
+    ROW(SEGUE_ROW_SAMPLE, 1, SEGUE_ROW_SAMPLE_SIZE_1) \
+    ROW(SEGUE_UNMASK_SELECT, 1, SEGUE_UNMASK_SELECT_SIZE_1) \
+    ROW(SEGUE_DIFFUSION_UNMASK, 1, SEGUE_DIFFUSION_UNMASK_SIZE_1)
 
 #ifdef __cplusplus
 }
