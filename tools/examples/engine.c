@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-static const char *program = "engine", *model_class = ""; /* what messages begin with; what the usage wants */
+static const char *program = "engine"; /* what messages begin with */
+static void (*usage_of)(FILE *to);
 
 /* ---- failing, memory, files ------------------------------------------------------------------------------ */
 
@@ -48,7 +49,7 @@ void *keep(size_t count, size_t bytes)
     return b->memory;
 }
 
-static unsigned char *read_file(const char *path, size_t *size)
+unsigned char *read_file(const char *path, size_t *size)
 {
     FILE *file = fopen(path, "rb");
     long end = -1;
@@ -82,23 +83,22 @@ void wants(const struct engine *e, const char *name, const char *value)
 }
 
 /* What all of these models have. */
-static void read_config(struct engine *e, const char *model_type)
+static void read_config(struct engine *e)
 {
     json_error_t why;
     e->config = json_load_file(e->config_path, 0, &why);
     if (!e->config) die(ENVIRONMENT, "%s: %s (line %d)", e->config_path, why.text, why.line);
-    wants(e, "model_type", model_type);
+    wants(e, "model_type", e->names->model_type);
     wants(e, "hidden_act", "\"silu\"");
-    wants(e, "use_bias", "false");
-    wants(e, "use_conv_bias", "true");
     wants(e, "tie_word_embeddings", "true");
     e->vocab = positive(e, "vocab_size");
     e->hidden_size = positive(e, "hidden_size");
     e->layers = positive(e, "num_hidden_layers");
-    e->epsilon = json_number_value(json_object_get(e->config, "layer_norm_epsilon"));
+    e->epsilon = json_number_value(json_object_get(e->config, e->names->epsilon));
     if (e->vocab > 256)
         die(ENVIRONMENT, "%s: vocab_size: wanted 256 or less: tokens are bytes", e->config_path);
-    if (!(e->epsilon > 0)) die(ENVIRONMENT, "%s: layer_norm_epsilon: wanted a positive number", e->config_path);
+    if (!(e->epsilon > 0))
+        die(ENVIRONMENT, "%s: %s: wanted a positive number", e->config_path, e->names->epsilon);
 }
 
 /* 8 bytes little-endian header length, the header (JSON), then the data. */
@@ -118,19 +118,24 @@ static void read_header(struct engine *e)
     e->data_size = size - 8 - header;
 }
 
-void open_files(struct engine *e, const char *folder, const char *model_type)
+void open_files(struct engine *e, const char *folder, const struct names *names)
 {
+    e->names = names;
     snprintf(e->config_path, sizeof e->config_path, "%s/config.json", folder);
     snprintf(e->weights_path, sizeof e->weights_path, "%s/model.safetensors", folder);
-    read_config(e, model_type);
+    read_config(e);
     read_header(e);
-    e->embedding = take(e, -1, "embeddings.weight", SHAPE(e->vocab, e->hidden_size));
-    e->final_norm = take(e, -1, "norm_f.weight", SHAPE(e->hidden_size));
+    e->embedding = take(e, -1, names->embedding, SHAPE(e->vocab, e->hidden_size));
+    e->final_norm = take(e, -1, names->final_norm, SHAPE(e->hidden_size));
     e->norm = keep((size_t)e->layers, sizeof *e->norm);
-    for (int64_t i = 0; i < e->layers; i++) e->norm[i] = take(e, i, "norm.weight", SHAPE(e->hidden_size));
+    for (int64_t i = 0; i < e->layers; i++) e->norm[i] = take(e, i, names->norm, SHAPE(e->hidden_size));
+}
+
+void make_room(struct engine *e, int64_t tokens)
+{
     float **host[] = { &e->hidden, &e->normed, &e->logits };
     const int64_t width[] = { e->hidden_size, e->hidden_size, e->vocab };
-    for (int i = 0; i < 3; i++) *host[i] = keep((size_t)(CHUNK * width[i]), sizeof **host[i]);
+    for (int i = 0; i < 3; i++) *host[i] = keep((size_t)(tokens * width[i]), sizeof **host[i]);
 }
 
 void close_files(struct engine *e)
@@ -143,8 +148,8 @@ void close_files(struct engine *e)
 float *take(const struct engine *e, int64_t layer, const char *part, int rank, const int64_t *shape)
 {
     char name[96];
-    if (layer < 0) snprintf(name, sizeof name, "backbone.%s", part);
-    else snprintf(name, sizeof name, "backbone.layers.%lld.%s", (long long)layer, part);
+    if (layer < 0) snprintf(name, sizeof name, "%s.%s", e->names->prefix, part);
+    else snprintf(name, sizeof name, "%s.layers.%lld.%s", e->names->prefix, (long long)layer, part);
     const json_t *entry = json_object_get(e->header, name), *span = json_object_get(entry, "data_offsets");
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     const int64_t begin = json_integer_value(json_array_get(span, 0));
@@ -196,9 +201,14 @@ segue_tensor place(struct engine *e, int rank, const int64_t *shape)
     return e->last = segue_tensor_after(e->last, SEGUE_F32, rank, shape);
 }
 
-void copy(struct engine *e, uint32_t direction, const segue_tensor *device, float *host, int64_t count)
+segue_tensor place_integers(struct engine *e, int rank, const int64_t *shape)
 {
-    const uint64_t bytes = (uint64_t)count * sizeof *host;
+    return e->last = segue_tensor_after(e->last, SEGUE_I32, rank, shape);
+}
+
+void copy(struct engine *e, uint32_t direction, const segue_tensor *device, void *host, int64_t count)
+{
+    const uint64_t bytes = (uint64_t)count * sizeof(float); /* and of int32_t */
     const segue_buffer there = { device->data, device->offset, device->bytes }, here = { host, 0, bytes };
     const int up = direction == SEGUE_COPY_TO_DEVICE;
     const segue_buffer to = up ? there : here, from = up ? here : there;
@@ -254,7 +264,7 @@ segue_tensor in_heads(segue_tensor t, int64_t heads)
     return t;
 }
 
-static void give_back(struct engine *e)
+void give_back(struct engine *e)
 {
     while (e->plan_count) segue_plan_destroy(e->plans[--e->plan_count]);
     segue_memory_free(e->dev, e->workspace);
@@ -266,6 +276,7 @@ static void give_back(struct engine *e)
         next = blocks->next;
         free(blocks);
     }
+    if (fflush(stdout) || ferror(stdout)) die(ENVIRONMENT, "cannot write the output: %s", strerror(errno));
 }
 
 /* ---- the forward pass ------------------------------------------------------------------------------------ */
@@ -277,7 +288,7 @@ void dense(float *out, const float *in, int64_t in_stride, const float *weight, 
                 weight, (int)from, (float)add, out, (int)to);
 }
 
-static void rms_norm(struct engine *e, const float *in, const float *weight, int64_t t)
+void rms_norm(struct engine *e, const float *in, const float *weight, int64_t t)
 {
     const int64_t h = e->hidden_size;
     float *out = e->normed;
@@ -289,8 +300,7 @@ static void rms_norm(struct engine *e, const float *in, const float *weight, int
     }
 }
 
-/* Reads t more bytes; the logits after the last, or after every one. The output head is the embedding. */
-static const float *forward(struct engine *e, const unsigned char *text, int64_t t, int every)
+const float *forward(struct engine *e, const unsigned char *text, int64_t t, int every)
 {
     const int64_t h = e->hidden_size, first = every ? 0 : t - 1;
     for (int64_t i = 0; i < t; i++)
@@ -304,45 +314,9 @@ static const float *forward(struct engine *e, const unsigned char *text, int64_t
     return e->logits;
 }
 
-/* ---- what to do with the logits -------------------------------------------------------------------------- */
+/* ---- text, time, the command line ------------------------------------------------------------------------- */
 
-static int argmax(const float *logits, int64_t vocab)
-{
-    int best = 0;
-    for (int i = 1; i < vocab; i++)
-        if (logits[i] > logits[best]) best = i;
-    return best;
-}
-
-/* log of the sum of exp(logits / temperature) */
-static double log_sum(const float *logits, int64_t vocab, double temperature)
-{
-    const double top = logits[argmax(logits, vocab)];
-    double sum = 0;
-    for (int64_t i = 0; i < vocab; i++) sum += exp((logits[i] - top) / temperature);
-    return top / temperature + log(sum);
-}
-
-/* The number of cumulative probabilities that are at most u. */
-static int draw(const float *logits, int64_t vocab, double temperature, double u)
-{
-    const double norm = log_sum(logits, vocab, temperature);
-    int byte = 0;
-    for (double sum = 0; byte + 1 < vocab; byte++) {
-        sum += exp(logits[byte] / temperature - norm);
-        if (sum > u) break;
-    }
-    return byte;
-}
-
-static double seconds(void)
-{
-    struct timespec now;
-    timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-static unsigned char *read_text(const char *path, int64_t vocab, size_t least, size_t *count)
+unsigned char *read_text(const char *path, int64_t vocab, size_t least, size_t *count)
 {
     unsigned char *text = read_file(path, count);
     if (*count < least) die(ENVIRONMENT, "%s: wanted %zu bytes or more, found %zu", path, least, *count);
@@ -352,135 +326,32 @@ static unsigned char *read_text(const char *path, int64_t vocab, size_t least, s
     return text;
 }
 
-static double *read_uniforms(const char *path, int64_t wanted)
+double seconds(void)
 {
-    size_t size;
-    char *text = (char *)read_file(path, &size), *at = text;
-    double *u = keep((size_t)wanted, sizeof *u);
-    for (int64_t i = 0; i < wanted; i++) {
-        char *end;
-        u[i] = strtod(at, &end);
-        if (end == at || !(u[i] >= 0 && u[i] < 1))
-            die(ENVIRONMENT, "%s: wanted %d numbers in [0, 1); no. %d is none", path, (int)wanted, (int)i + 1);
-        at = end;
-    }
-    return u;
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static int64_t chunk(size_t left)
+void begin(const char *name, void (*usage)(FILE *to))
 {
-    return left < CHUNK ? (int64_t)left : CHUNK;
+    program = name;
+    usage_of = usage;
+    openblas_set_num_threads(1); /* its threads would spin on the cores that the device's own threads need */
 }
 
-static void generate(struct engine *e, const struct task *task)
-{
-    size_t length;
-    const int64_t vocab = e->vocab;
-    unsigned char *prompt = read_text(task->prompt, vocab, 1, &length);
-    double *u = task->uniforms ? read_uniforms(task->uniforms, task->count) : NULL;
-    const float *logits = NULL;
-    const double begun = seconds();
-    for (size_t i = 0; i < length; i += CHUNK) logits = forward(e, prompt + i, chunk(length - i), 0);
-    const double filled = seconds();
-    for (int64_t i = 0; i < task->count; i++) {
-        const int next = u ? draw(logits, vocab, task->temperature, u[i]) : argmax(logits, vocab);
-        const unsigned char byte = (unsigned char)next;
-        putchar(byte);
-        fflush(stdout);
-        if (i + 1 < task->count) logits = forward(e, &byte, 1, 0);
-    }
-    if (task->timing)
-        fprintf(stderr, "prefill %zu tokens, %.0f a second; decode %lld tokens, %.0f a second\n", length,
-                (double)length / (filled - begun), (long long)task->count - 1,
-                (double)(task->count - 1) / (seconds() - filled));
-}
-
-static void score(struct engine *e, const struct task *task)
-{
-    size_t length;
-    const int64_t vocab = e->vocab;
-    unsigned char *text = read_text(task->nll, vocab, 2, &length);
-    double nats = 0;
-    for (size_t i = 0; i + 1 < length; i += CHUNK) {
-        const int64_t t = chunk(length - 1 - i);
-        const float *logits = forward(e, text + i, t, 1);
-        for (size_t k = i + 1; k <= i + (size_t)t; k++, logits += vocab)
-            nats += log_sum(logits, vocab, 1) - logits[text[k]];
-    }
-    printf("%.9f\n", nats / (double)(length - 1));
-}
-
-/* ---- the command line ------------------------------------------------------------------------------------ */
-
-static void usage(FILE *to)
-{
-    fprintf(to,
-            "usage: %s MODEL [--device D] --prompt-file F [-n N] [--greedy | --uniforms U [--temperature X]]\n"
-            "       %s MODEL [--device D] --nll FILE\n"
-            "Prints the N (200) bytes that follow the text in F, or FILE's nats per byte from the second on.\n"
-            "  MODEL            a folder with config.json and model.safetensors (%s over bytes)\n",
-            program, program, model_class);
-    fputs("  --device D       cpu (default), reference, opencl:0 ...; segue devices lists them\n"
-          "  --greedy         always the most likely byte (default)\n"
-          "  --uniforms U     N numbers in [0, 1): byte i = how many cumulative probabilities are <= number i\n"
-          "  --temperature X  divides the logits before sampling (1)\n"
-          "  --timing         tokens per second, on stderr\n",
-          to);
-}
-
-__attribute__((noreturn)) static void misuse(const char *problem, const char *given)
+void misuse(const char *problem, const char *given)
 {
     fprintf(stderr, "%s: %s%s%s\n", program, problem, given ? ": " : "", given ? given : "");
-    usage(stderr);
+    usage_of(stderr);
     exit(USAGE);
 }
 
 /* The number that the option at hand was given. */
-static double number(const char *wanted, double least, double most)
+double number(const char *wanted, double least, double most)
 {
     char *end;
     const double value = strtod(optarg, &end);
     if (end == optarg || *end || !(value >= least && value <= most)) misuse(wanted, optarg);
     return value;
-}
-
-struct task parse(int argc, char **argv, const char *name, const char *class_of_models)
-{
-    static const struct option options[] = {
-        { "device", 1, NULL, 'd' },      { "prompt-file", 1, NULL, 'p' }, { "greedy", 0, NULL, 'g' },
-        { "uniforms", 1, NULL, 'u' },    { "nll", 1, NULL, 'l' },         { "timing", 0, NULL, 'c' },
-        { "temperature", 1, NULL, 't' }, { "help", 0, NULL, 'h' },        { NULL, 0, NULL, 0 },
-    };
-    struct task task = { .device = "cpu", .count = 200 };
-    program = name;
-    model_class = class_of_models;
-    for (int c; (c = getopt_long(argc, argv, "n:h", options, NULL)) != -1;) {
-        if (c == 'h') usage(stdout), exit(0);
-        else if (c == 'd') task.device = optarg;
-        else if (c == 'p') task.prompt = optarg;
-        else if (c == 'g') task.greedy = 1;
-        else if (c == 'u') task.uniforms = optarg;
-        else if (c == 't') task.temperature = number("--temperature: wanted 0.001 to 1000", 1e-3, 1e3);
-        else if (c == 'l') task.nll = optarg;
-        else if (c == 'c') task.timing = 1;
-        else if (c == 'n') task.count = (int64_t)number("-n: wanted 1 to 1000000", 1, 1e6);
-        else usage(stderr), exit(USAGE); /* getopt has said why */
-    }
-    if (optind + 1 != argc) misuse("wanted one model folder", optind < argc ? argv[optind + 1] : NULL);
-    if (!task.prompt == !task.nll) misuse("wanted either --prompt-file or --nll", NULL);
-    if (task.greedy + !!task.uniforms + !!task.nll > 1) misuse("wanted --greedy, --uniforms or --nll", NULL);
-    if (task.temperature != 0 && !task.uniforms) misuse("--temperature goes with --uniforms", NULL);
-    if (task.temperature == 0) task.temperature = 1;
-    task.model = argv[optind];
-    return task;
-}
-
-int perform(struct engine *e, const struct task *task)
-{
-    openblas_set_num_threads(1); /* its threads would spin on the cores that the device's own threads need */
-    if (task->nll) score(e, task);
-    else generate(e, task);
-    give_back(e);
-    if (fflush(stdout) || ferror(stdout)) die(ENVIRONMENT, "cannot write the output: %s", strerror(errno));
-    return 0;
 }

@@ -4,7 +4,7 @@
  * MambaForCausalLM stores them. Embedding, norms, dense products and sampling are ours (engine.c); the
  * convolution and the selective scan, with the states that they carry, are Segue's on the device named.
  *
- *     cc mamba.c engine.c $(pkg-config --cflags --libs segue openblas jansson) -lm -o mamba
+ *     cc mamba.c autoregressive.c engine.c $(pkg-config --cflags --libs segue openblas jansson) -lm -o mamba
  *     ./mamba models/mamba-shakespeare --device cpu --prompt-file prompt.txt -n 200
  *
  * One layer, hidden [t h], inner width d, state n, step rank r:
@@ -75,10 +75,16 @@ static segue_selective_scan scan_of(segue_selective_scan op, int64_t tokens)
     return op;
 }
 
+static const struct names names = { "\"mamba\"",         "layer_norm_epsilon", "backbone",
+                                    "embeddings.weight", "norm.weight",        "norm_f.weight" };
+
 static void load(struct mamba *m, const struct task *task)
 {
     struct engine *e = &m->base;
-    open_files(e, task->model, "\"mamba\"");
+    open_files(e, task->model, &names);
+    wants(e, "use_bias", "false");
+    wants(e, "use_conv_bias", "true");
+    make_room(e, CHUNK);
     m->inner = positive(e, "intermediate_size");
     m->state = positive(e, "state_size");
     m->taps = positive(e, "conv_kernel");

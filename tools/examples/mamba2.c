@@ -5,7 +5,7 @@
  * convolution, the state-space dual and the gated norm, with the states that they carry, are Segue's on the
  * device named.
  *
- *     cc mamba2.c engine.c $(pkg-config --cflags --libs segue openblas jansson) -lm -o mamba2
+ *     cc mamba2.c autoregressive.c engine.c $(pkg-config --cflags --libs segue openblas jansson) -lm -o mamba2
  *     ./mamba2 models/mamba2-shakespeare --device cpu --prompt-file prompt.txt -n 200
  *
  * One layer, hidden [t h], inner width d in heads of v, groups g of n states:
@@ -121,10 +121,16 @@ static void read_sizes(struct mamba2 *m)
             e->config_path, (long long)m->heads, (long long)m->head, (long long)m->inner, (long long)m->groups);
 }
 
+static const struct names names = { "\"mamba2\"",        "layer_norm_epsilon", "backbone",
+                                    "embeddings.weight", "norm.weight",        "norm_f.weight" };
+
 static void load(struct mamba2 *m, const struct task *task)
 {
     struct engine *e = &m->base;
-    open_files(e, task->model, "\"mamba2\"");
+    open_files(e, task->model, &names);
+    wants(e, "use_bias", "false");
+    wants(e, "use_conv_bias", "true");
+    make_room(e, CHUNK);
     read_sizes(m);
     const int64_t d = m->inner, each = m->mixed * (2 * m->taps + 1) + 3 * m->heads + d * (m->state + 1);
     m->projected = keep((size_t)(CHUNK * m->width), sizeof *m->projected);

@@ -3,39 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # mamba_test.sh PROGRAM MODEL DEVICE...: a model's text and likelihood on each device against its authors' answers,
 # then what the program says of wrong files and wrong use.
-set -u
-program=$1 model=$2
-shift 2
-work=$(mktemp -d) || exit 4
-trap 'rm -rf "$work"' EXIT
-failed=0
-
-complain() {
-    printf 'FAIL  %s\n' "$*"
-    failed=1
-}
-
-same() { # name got want
-    if cmp -s "$2" "$3"; then printf 'ok    %s\n' "$1"; else complain "$1: $(cmp "$2" "$3" 2>&1)"; fi
-}
+. "$(dirname "$0")/testing.sh"
 
 close() { # name got want: within 1e-5 relative
     if awk -v a="$2" -v b="$3" 'BEGIN { d = (a - b) / b; exit !(a != "" && d < 1e-5 && d > -1e-5) }'; then
         printf 'ok    %s: %s nats per byte, %s expected\n' "$1" "$2" "$3"
     else
         complain "$1: $2 nats per byte, $3 expected"
-    fi
-}
-
-refuses() { # code pattern argument...: the exit code and the message
-    local code=$1 pattern=$2
-    shift 2
-    "$program" --device "$device" "$@" >"$work/out" 2>"$work/words"
-    local got=$?
-    if [ $got -eq "$code" ] && grep -q -- "$pattern" "$work/words" && [ ! -s "$work/out" ]; then
-        printf 'ok    %s\n' "$(head -n 1 "$work/words")"
-    else
-        complain "$(basename "$program") $*: exit $got, wanted $code and '$pattern': $(head -n 1 "$work/words")"
     fi
 }
 
@@ -52,9 +26,6 @@ for device in "$@"; do
 done
 
 prompt=(--prompt-file "$model/prompt.txt" -n 1)
-broken() { # a copy of the model to break
-    rm -rf "$work/model" && mkdir "$work/model" && cp "$model/config.json" "$model/model.safetensors" "$work/model"
-}
 refuses 2 'wanted either --prompt-file or --nll' "$model"
 refuses 2 'wanted --greedy, --uniforms or --nll' "$model" "${prompt[@]}" --greedy --uniforms "$model/uniforms.txt"
 refuses 2 'wanted 1 to 1000000' "$model" --prompt-file "$model/prompt.txt" -n 0
