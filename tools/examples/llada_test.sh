@@ -10,7 +10,7 @@ field() { # name: an integer of expected.json
 }
 
 # [[64], [68], [70, 71]] as lines: 64, 68, 70 71
-sed 's/.*"committed_per_step": \[\[\([^"]*\)\]\],.*/\1/; s/\], \[/\n/g; s/,//g' "$model/expected.json" >"$work/positions"
+sed 's/.*"committed_per_step": \[\[\([^"]*\)\]\],.*/\1/; s/\], \[/\n/g; s/,//g; $a\' "$model/expected.json" >"$work/positions"
 loop=(--length "$(field gen_length)" --block "$(field block_length)" --steps "$(field steps)")
 for device in "$@"; do
     "$program" "$model" --device "$device" --prompt-file "$model/prompt.txt" "${loop[@]}" --positions "$work/got" >"$work/text" ||

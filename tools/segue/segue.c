@@ -21,6 +21,7 @@ static const struct verb {
     { "conform", "judge a device against the reference" },
     { "bench", "how fast a device is, and what share that is of what the machine allows" },
     { "relay", "hand states from device to device, each hand-over judged" },
+    { "replay", "judge calls that an engine made, from files of SEGUE_CAPTURE" },
     { "plugin", "start a plugin of your own, or probe one" },
 };
 
