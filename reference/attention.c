@@ -148,6 +148,11 @@ static real bias_of(const query *r, int64_t a)
     return load(&r->op->bias, r->in->b, r->h, r->in->q + r->slot, r->in->k + a);
 }
 
+static int is_bf16(const segue_tensor *t)
+{
+    return segue_dtype_id(t->dtype) == SEGUE_BF16;
+}
+
 /* A bias of -infinity is the score itself: the key is not read. */
 static real score_of(const query *r, const key *k, real bias)
 {
@@ -155,13 +160,16 @@ static real score_of(const query *r, const key *k, real bias)
     const int64_t width = op->k.shape[3], row = r->in->k + k->row;
     const real cap = op->softcap, own = op->self_value;
     const int unit = op->key_norm == SEGUE_ATTENTION_UNIT;
+    const int exact = !unit && is_bf16(&op->q) &&
+                      is_bf16(&op->k); /* products of two such numbers are, in a matrix unit, too */
     real length = 1, s = 0;
     if (k->self) return own;
     if (masks(bias)) return bias;
     if (unit) length = length_of(r, row);
     for (int64_t i = 0; i < width; i++) {
         const real x = load(&op->k, r->in->b, row, r->j, i);
-        s = mac(s, r->q[i], unit ? x / length : x);
+        if (exact) s = s + r->q[i] * x;
+        else s = mac(s, r->q[i], unit ? x / length : x);
     }
     s = (op->scale != 0 ? op->scale : 1 / sqrt((double)width)) * s;
     if (op->softcap > 0) s = cap * real_tanh(s / cap);

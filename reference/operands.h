@@ -176,6 +176,13 @@ static inline void store_int(const segue_tensor *t, int64_t value, real cause, i
     memcpy(element(t, i, j, k, l), &narrow, sizeof narrow);
 }
 
+/* What the kernel that is judged wrote there, into an integer output; UNANSWERED = that is not known. */
+static inline int64_t answered(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)
+{
+    (void)t, (void)i, (void)j, (void)k, (void)l;
+    return UNANSWERED;
+}
+
 #endif
 
 /* ---- sequences ---------------------------------------------------------------------------------- */

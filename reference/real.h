@@ -4,22 +4,33 @@
  * files as C++ with -DSEGUE_GAUGE='"header"'; that header defines a class `real` that carries more than a value
  * (what roundings it has met, which tokens it depends on), all functions below up to real_select, and load() and
  * store() of operands.h. A reference therefore never turns a real into a double, and uses + - * / and these
- * functions only; masks() and real_above() alone decide anything by a value. Five are hooks, which do nothing in C:
+ * functions only; masks(), real_above(), real_choose() and real_holds() alone decide anything by a value. Five are hooks, which
+ * do nothing in C:
  *
  *   step()              at each token of a recurrence: roundings may repeat from token to token
  *   mac(s, a, b)        s + a b inside a contraction that a matrix unit may do
  *   log_decay(&sum, g)  a log decay g that a chunked kernel may sum before it takes exp; sum: one a stream, from 0
  *   weighed(v, terms)   a value that a state takes up; kernels that work on chunks of tokens multiply it by query . key, a
  *                       sum of so many terms, which they have rounded
- *   spread(y, norm)     an output whose error is set by the norm of the whole input (transform methods) */
+ *   spread(y, norm)     an output whose error is set by the norm of the whole input (transform methods)
+ *
+ * Three more are for choices that roundings may decide (a token of largest score, a threshold). A kernel that is judged has
+ * decided, too: answered() of operands.h is what it wrote into an integer output. Where its answer is as good as the own one within
+ * the roundings, the suite's numbers take it and go on with it. What it does not tell, and roundings may decide, is a doubt:
+ *
+ *   real_choose, real_holds   note in *cause what they were decided by; 0 before the first of what one output depends on
+ *   because(x, cause)         x, which depends on those choices; integers get it through store_int() */
 #ifndef SEGUE_REFERENCE_REAL_H
 #define SEGUE_REFERENCE_REAL_H
+
+#include <stdint.h>
+
+#define UNANSWERED INT64_MIN /* nothing is known of what a kernel decided: always so in C */
 
 #ifdef SEGUE_GAUGE
 #include SEGUE_GAUGE
 #else
 #include <math.h>
-#include <stdint.h>
 
 typedef double real;
 
@@ -62,6 +73,11 @@ static inline real real_exp(real x)
 static inline real real_log(real x)
 {
     return log(x);
+}
+
+static inline real real_log1p(real x)
+{
+    return log1p(x);
 }
 
 static inline real real_sqrt(real x)
@@ -126,6 +142,30 @@ static inline real real_select(real test, real a, real b)
 static inline int real_above(real a, real b)
 {
     return a > b;
+}
+
+/* The first of the largest scores; NaN and -infinity are never chosen; -1 = there is no other. answer: what the kernel chose, which
+ * may be no index at all; UNANSWERED. */
+static inline int64_t real_choose(int64_t count, const real *score, int64_t answer, real *cause)
+{
+    int64_t best = -1;
+    (void)answer, (void)cause;
+    for (int64_t i = 0; i < count; i++)
+        if (score[i] > (best < 0 ? -INFINITY : score[best])) best = i;
+    return best;
+}
+
+/* Whether margin >= 0. answer: 1, 0 = the kernel found so or not; -1 = that is not known. */
+static inline int real_holds(real margin, int answer, real *cause)
+{
+    (void)answer, (void)cause;
+    return margin >= 0;
+}
+
+static inline real because(real x, real cause)
+{
+    (void)cause;
+    return x;
 }
 #endif
 

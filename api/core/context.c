@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Contexts: the plugin candidates and what the host offers to plugins. */
+#include "capture.h"
 #include "diag.h"
-#include "object.h"
 
 static void *host_alloc(void *user, uint64_t bytes, uint64_t alignment)
 {
@@ -77,6 +77,7 @@ segue_status segue_context_create(const segue_context_options *options, segue_co
         os_free(ctx);
         return status;
     }
+    ctx->capture = segue_capture_open(ctx);
     segue_object_open(ctx, KIND_CONTEXT);
     *out = ctx;
     return SEGUE_OK;
@@ -87,6 +88,7 @@ void segue_context_release(segue_context *ctx)
     if (!segue_object_release(ctx)) return;
     segue_free_plugins(&ctx->candidates);
     os_mutex_destroy(ctx->lock);
+    os_free(ctx->capture);
     os_free(ctx);
 }
 

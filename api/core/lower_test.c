@@ -93,11 +93,13 @@ struct tried {
 
 static int64_t size_of(int letter)
 {
-    return letter == CONSTANT ? 0 : strchr("bsp", 'a' + letter) ? 1 : strchr("hgijo", 'a' + letter) ? 2 : 4;
+    return letter == CONSTANT ? 0 : strchr("bsp", 'a' + letter) ? 1 : strchr("hgijow", 'a' + letter) ? 2 : 4;
 }
 
-static int make_op(uint32_t id, uint64_t set, int64_t value, struct tried *t)
+/* Returns the number of the field that is wrong, -1 of none in particular; 0 = the op is valid. */
+static int try_op(uint32_t id, uint64_t set, int64_t value, struct tried *t)
 {
+    segue_diag said = { 0 };
     segue_op_header *op = (segue_op_header *)t->storage.bytes;
     const segue_primitive_facts *facts = segue_describe(id);
     memset(&t->storage, 0, sizeof t->storage);
@@ -105,8 +107,9 @@ static int make_op(uint32_t id, uint64_t set, int64_t value, struct tried *t)
     assert_ok(segue_op_init(id, op, facts->op_size, why));
     for (uint32_t i = 0; i < facts->field_count; i++) {
         const segue_field_facts *f = &facts->fields[i];
-        int64_t shape[SEGUE_MAX_RANK] = { 0 };
+        int64_t shape[SEGUE_MAX_RANK] = { 0 }, least = (int64_t)f->min;
         if (f->role == SEGUE_ROLE_REAL && must_be_set(f)) memcpy((char *)op + f->offset, &f->min, 8);
+        if (f->role == SEGUE_ROLE_INT && must_be_set(f)) memcpy((char *)op + f->offset, &least, 8);
         if (f->role == SEGUE_ROLE_INT && value >= 0 && value <= (int64_t)f->max && set >> i & 1)
             memcpy((char *)op + f->offset, &value, 8);
         if (!is_tensor(f) || !(is_required(f) || set >> i & 1)) continue;
@@ -115,7 +118,24 @@ static int make_op(uint32_t id, uint64_t set, int64_t value, struct tried *t)
         *(segue_tensor *)((char *)op + f->offset) =
             segue_tensor_of(NULL, f->kind == SEGUE_KIND_I32 ? SEGUE_I32 : SEGUE_F32, t->shapes.rank[i], shape);
     }
-    return !segue_validate(&t->shapes, op, FOR_PLAN, 0, &t->form, NULL);
+    if (!segue_validate(&t->shapes, op, FOR_PLAN, 0, &t->form, &said)) return 0;
+    return said.field ? (int)said.field : -1;
+}
+
+static int make_op(uint32_t id, uint64_t set, int64_t value, struct tried *t)
+{
+    return !try_op(id, set, value, t);
+}
+
+/* What is blamed for being there goes, what is missing comes: primitives of many rules are valid by chance too seldom. */
+static int repaired_op(uint32_t id, uint64_t set, int64_t value, struct tried *t)
+{
+    for (int round = 0; round < 24; round++) {
+        const int field = try_op(id, set, value, t);
+        if (field <= 0) return field == 0;
+        set ^= (uint64_t)1 << (field - 1);
+    }
+    return 0;
 }
 
 /* Every step of a lowered op is an op of its primitive that core itself finds right. */
@@ -143,7 +163,7 @@ static void check_lowered(const struct tried *t, int *lowered)
     ++*lowered;
 }
 
-/* Random choices of operands and parameters; those that are valid are lowered. */
+/* Random choices of operands and parameters, made valid where one field after the other says how; these are lowered. */
 static void random_ops(void **state)
 {
     uint64_t seed = 1;
@@ -155,9 +175,9 @@ static void random_ops(void **state)
             struct tried t;
             seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
             const uint64_t set = seed >> 20 & seed >> (i % 3 ? 33 : 20);
-            if (make_op(id, set, (int64_t)(seed >> 57) % 12, &t)) check_lowered(&t, &lowered);
+            if (repaired_op(id, set, (int64_t)(seed >> 57) % 12, &t)) check_lowered(&t, &lowered);
         }
-        if (lowered < 20) fail_msg("%s: only %d ops were valid", segue_describe(id)->name, lowered);
+        if (lowered < 300) fail_msg("%s: only %d ops were valid", segue_describe(id)->name, lowered);
     }
 }
 

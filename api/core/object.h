@@ -31,6 +31,7 @@ struct segue_context {
     segue_host host; /* template of what plugins get */
     void (*log)(void *user, int32_t level, const char *text);
     void *log_user;
+    struct capture *capture; /* capture.h; NULL: calls are not captured */
 };
 
 enum { CACHED_PLANS = 64 };

@@ -54,6 +54,13 @@ int os_open(const char *path, struct os_file *out);
 int os_read(const struct os_file *file, uint64_t offset, void *to,
             uint64_t bytes); /* all of it, or a failure */
 void os_close(struct os_file *file);
+/* For this user alone; one that is there already is as good. */
+int os_make_folder(const char *path);
+enum { OS_EXISTS = -1 }; /* the name is taken */
+/* A new file of these bytes, for this user alone. Nothing is left behind a failure. */
+int os_save(const char *path, const void *from, uint64_t bytes);
+int os_rename(const char *from, const char *to);
+void os_remove(const char *path);
 /* The names in a folder that begin and end so, sorted bytewise; *names goes to os_free() as a whole. */
 int os_list(const char *folder, const char *prefix, const char *suffix, const char ***names, uint32_t *count);
 

@@ -13,6 +13,7 @@
 #include <link.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
@@ -151,6 +152,43 @@ void os_close(struct os_file *file)
 {
     close(file->handle);
     file->handle = -1;
+}
+
+int os_make_folder(const char *path)
+{
+    return mkdir(path, 0700) && errno != EEXIST ? errno : 0;
+}
+
+static int write_all(int handle, const char *from, uint64_t bytes)
+{
+    while (bytes) {
+        const ssize_t written = write(handle, from, bytes < INT32_MAX ? bytes : INT32_MAX);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return written ? errno : ENOSPC;
+        from += written;
+        bytes -= (uint64_t)written;
+    }
+    return 0;
+}
+
+int os_save(const char *path, const void *from, uint64_t bytes)
+{
+    const int handle = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY, 0600);
+    if (handle < 0) return errno == EEXIST ? OS_EXISTS : errno;
+    int code = write_all(handle, from, bytes);
+    if (close(handle) && !code) code = errno; /* a quota may be told only now */
+    if (code) unlink(path);
+    return code;
+}
+
+int os_rename(const char *from, const char *to)
+{
+    return rename(from, to) ? errno : 0;
+}
+
+void os_remove(const char *path)
+{
+    unlink(path);
 }
 
 static int compare_names(const void *a, const void *b)

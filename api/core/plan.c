@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Asking, planning, running. A composite's plan is the plugin's own row's, or else core's lowering, or else a delegation. */
+#include "capture.h"
 #include "diag.h"
 #include "lower_plan.h"
 
@@ -265,6 +266,7 @@ static segue_status fill_plan(struct segue_plan *plan, struct request *r, struct
     plan->workspace_mask = c->facts.workspace_alignment - 1;
     plan->primitive = header->primitive;
     plan->revision = header->revision;
+    segue_capture_plan(plan);
     return SEGUE_OK;
 }
 

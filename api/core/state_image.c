@@ -1,22 +1,14 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* States as bytes, and back: a head, a record for each state, their elements without gaps, a digest. Words are in this machine's
- * order; one of the other order meets the magic number reversed. */
+/* States as bytes, and back: a head, a record for each state, their elements without gaps, a digest (segue/sealed.h). */
 #include "diag.h"
 #include "object.h"
 #include "validate.h"
 
 #include <inttypes.h>
+#include <segue/sealed.h>
 
 #define PHASE SEGUE_PHASE_CALL
-
-enum { VERSION = 1 };
-static const uint64_t magic = 0x3165746174534753; /* "SGState1" */
-
-struct head {
-    uint64_t magic, bytes; /* bytes: of all, the digest included */
-    uint32_t version, primitive, revision, count;
-};
 
 struct record {
     uint32_t nth, dtype; /* nth: among the primitive's states, from 0 */
@@ -33,23 +25,6 @@ struct states { /* of an op */
         uint64_t bytes; /* of its elements */
     } of[SEGUE_MAX_OP_SIZE / sizeof(segue_tensor)];
 };
-
-/* Every step is one to one in sum and in word: no change of one word is missed, of several one in 2^64. */
-static uint64_t digest(const unsigned char *bytes, uint64_t count)
-{
-    uint64_t sum = 0xcbf29ce484222325, word;
-    for (uint64_t at = 0; at < count; at += sizeof word) {
-        memcpy(&word, bytes + at, sizeof word);
-        sum = (sum ^ word) * 0x9e3779b97f4a7c15;
-        sum ^= sum >> 32; /* else high bits never reach low ones */
-    }
-    return sum;
-}
-
-static uint64_t padded(uint64_t bytes)
-{
-    return (bytes + 7) / 8 * 8;
-}
 
 static segue_status measure(const char *name, uint32_t field, const segue_tensor *t, uint64_t *bytes,
                             segue_diag *diag)
@@ -107,8 +82,8 @@ static segue_status find_states(const segue_op_header *op, uint32_t role, struct
 
 static uint64_t image_size(const struct states *s)
 {
-    uint64_t bytes = sizeof(struct head) + s->count * sizeof(struct record) + sizeof(uint64_t);
-    for (uint32_t i = 0; i < s->count; i++) bytes += padded(s->of[i].bytes);
+    uint64_t bytes = sizeof(segue_sealed_head) + s->count * sizeof(struct record) + sizeof(uint64_t);
+    for (uint32_t i = 0; i < s->count; i++) bytes += segue_sealed_padded(s->of[i].bytes);
     return bytes;
 }
 
@@ -154,16 +129,15 @@ static segue_status name_operand(const struct states *s, uint32_t i, segue_statu
 
 static void write_head(const struct states *s, uint32_t revision, unsigned char *to, uint64_t bytes)
 {
-    const struct head head = { magic, bytes, VERSION, s->facts->id, revision, s->count };
-    memcpy(to, &head, sizeof head);
+    const segue_sealed_head head = { SEGUE_SEALED_STATE, bytes,    SEGUE_SEALED_STATE_VERSION,
+                                     s->facts->id,       revision, s->count };
     for (uint32_t i = 0; i < s->count; i++) {
         const segue_tensor *t = &s->of[i].tensor;
         struct record r = { .nth = s->of[i].nth, .dtype = segue_dtype_id(t->dtype), .rank = t->rank };
         memcpy(r.shape, t->shape, t->rank * sizeof *r.shape);
         memcpy(to + sizeof head + i * sizeof r, &r, sizeof r);
     }
-    const uint64_t sum = digest(to, bytes - sizeof sum);
-    memcpy(to + bytes - sizeof sum, &sum, sizeof sum);
+    segue_seal(&head, to);
 }
 
 segue_status segue_state_save(segue_device *dev, segue_stream stream, const segue_op_header *op, void *to,
@@ -179,15 +153,15 @@ segue_status segue_state_save(segue_device *dev, segue_stream stream, const segu
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "bytes is %" PRIu64 ", wanted at least %" PRIu64 " for the states of %s", *bytes,
                           size, s.facts->name);
-    uint64_t at = sizeof(struct head) + s.count * sizeof(struct record);
+    uint64_t at = sizeof(segue_sealed_head) + s.count * sizeof(struct record);
     for (uint32_t i = 0; to && i < s.count; i++) {
         segue_diag said = { 0 };
         unsigned char *const place = (unsigned char *)to + at;
-        memset(place + s.of[i].bytes, 0, padded(s.of[i].bytes) - s.of[i].bytes);
+        memset(place + s.of[i].bytes, 0, segue_sealed_padded(s.of[i].bytes) - s.of[i].bytes);
         status = carry(dev, stream, &s.of[i].tensor, s.of[i].bytes, place, segue_dtype_id(s.of[i].tensor.dtype),
                        SEGUE_COPY_FROM_DEVICE, &said);
         if (status) return name_operand(&s, i, status, &said, diag);
-        at += padded(s.of[i].bytes);
+        at += segue_sealed_padded(s.of[i].bytes);
     }
     if (to) write_head(&s, s.facts->revision, to, size);
     *bytes = size;
@@ -196,32 +170,33 @@ segue_status segue_state_save(segue_device *dev, segue_stream stream, const segu
 
 /* ---- load ----------------------------------------------------------------------------------------------- */
 
-static segue_status check_image(const unsigned char *from, uint64_t bytes, struct head *head, segue_diag *diag)
+static segue_status check_image(const unsigned char *from, uint64_t bytes, segue_sealed_head *head,
+                                segue_diag *diag)
 {
-    uint64_t sum;
     if (!from) return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "from is NULL, wanted what was saved");
-    if (bytes < sizeof *head + sizeof sum)
+    switch (segue_sealed_examine(from, bytes, SEGUE_SEALED_STATE, SEGUE_SEALED_STATE_VERSION, head)) {
+    case SEGUE_SEALED_SHORT:
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "bytes is %" PRIu64 ", wanted a saved state, which has more than that", bytes);
-    memcpy(head, from, sizeof *head);
-    if (head->magic == __builtin_bswap64(magic))
+    case SEGUE_SEALED_REVERSED:
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "the state was saved on a machine of the other byte order, wanted one of this order");
-    if (head->magic != magic)
+    case SEGUE_SEALED_OTHER:
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "these bytes do not begin as a saved state does, wanted what segue_state_save wrote");
-    if (head->version != VERSION)
+    case SEGUE_SEALED_VERSION:
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "the state is of format %u, wanted %d: save it with this version", head->version,
-                          VERSION);
-    if (head->bytes != bytes || bytes % sizeof sum)
+                          SEGUE_SEALED_STATE_VERSION);
+    case SEGUE_SEALED_CUT:
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "the state is cut or too long: %" PRIu64 " bytes, wanted %" PRIu64, bytes,
                           head->bytes);
-    memcpy(&sum, from + bytes - sizeof sum, sizeof sum);
-    if (sum != digest(from, bytes - sizeof sum))
+    case SEGUE_SEALED_ALTERED:
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "the state has changed since it was saved: its digest is another; wanted it whole");
+    case SEGUE_SEALED_WHOLE: break;
+    }
     return SEGUE_OK;
 }
 
@@ -244,7 +219,7 @@ static segue_status check_record(const struct states *s, uint32_t i, const struc
 }
 
 /* The head against the op; records[] of each state. The digest vouches for what a record says. */
-static segue_status match(const struct states *s, const struct head *head, const unsigned char *from,
+static segue_status match(const struct states *s, const segue_sealed_head *head, const unsigned char *from,
                           struct record *records, segue_diag *diag)
 {
     const segue_primitive_facts *saved = segue_describe(head->primitive);
@@ -265,7 +240,7 @@ static segue_status match(const struct states *s, const struct head *head, const
         const segue_status status = check_record(s, i, &records[i], diag);
         if (status) return status;
         const segue_dtype dtype = segue_dtype_of(records[i].dtype);
-        wanted += padded(s->of[i].bytes / (s->of[i].tensor.dtype.bits / 8u) * (dtype.bits / 8u));
+        wanted += segue_sealed_padded(s->of[i].bytes / (s->of[i].tensor.dtype.bits / 8u) * (dtype.bits / 8u));
         if (!segue_is_float(dtype) || wanted > head->bytes)
             return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                               "the state's records contradict each other");
@@ -277,7 +252,7 @@ segue_status segue_state_load(segue_device *dev, segue_stream stream, const segu
                               const void *from, uint64_t bytes, segue_diag *diag)
 {
     struct states s;
-    struct head head;
+    segue_sealed_head head;
     struct record records[sizeof s.of / sizeof *s.of];
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (!status) status = find_states(op, SEGUE_ROLE_STATE_IN, &s, diag);
@@ -293,7 +268,7 @@ segue_status segue_state_load(segue_device *dev, segue_stream stream, const segu
         void *const place = (void *)(uintptr_t)((const unsigned char *)from + at);
         status = carry(dev, stream, &s.of[i].tensor, own, place, records[i].dtype, SEGUE_COPY_TO_DEVICE, &said);
         if (status) return name_operand(&s, i, status, &said, diag);
-        at += padded(own);
+        at += segue_sealed_padded(own);
     }
     return SEGUE_OK;
 }

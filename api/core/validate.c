@@ -384,8 +384,8 @@ static int named_partner(const segue_primitive_facts *facts, uint32_t i)
     for (uint32_t k = 0; k < i; k++) {
         const segue_field_facts *f = &facts->fields[k];
         const size_t n = strlen(f->name);
-        if (is_tensor(f) && !is_written(f) && !strncmp(out->name, f->name, n) && !strcmp(out->name + n, "_out") &&
-            !strcmp(out->dims, f->dims))
+        if (is_tensor(f) && !is_written(f) && !strncmp(out->name, f->name, n) &&
+            !strcmp(out->name + n, "_out") && !strcmp(out->dims, f->dims))
             return (int)k;
     }
     return -1;

@@ -33,25 +33,6 @@ FUNC float turned_sine(float x, int turn)
     return turns & 2 ? -p : p;
 }
 
-/* x (1 + erf(x / sqrt 2)) / 2. Beyond |z| = 1 by erfc = exp(z p(z)), so that 1 + erf loses no digits on the left; beyond 4
- * it is 0 or 2. */
-FUNC float gelu(float x)
-{
-    float z = x * 0.707106781f, a = MAX(z, -z), q = z * z, p, both;
-    if (a < 1.0f) {
-        p = FMA(FMA(FMA(7.92036808e-5f, q, -0.0008030761383f), q, 0.00519073382f), q, -0.02685512602f);
-        p = FMA(FMA(FMA(p, q, 0.1128361821f), q, -0.3761262894f), q, 0.1283791661f);
-        both = FMA(z, p, z) + 1.0f;
-    } else {
-        p = FMA(FMA(FMA(1.942635635e-7f, a, -2.777869895e-6f), a, -2.437814601e-6f), a, 0.0003513050033f);
-        p = FMA(FMA(FMA(p, a, -0.003893628484f), a, 0.02443911135f), a, -0.1071411669f);
-        p = FMA(FMA(p, a, -0.6345445514f), a, -1.128811598f);
-        p = a < 4.0f ? natural_exp(a * p) : 0.0f;
-        both = z < 0.0f ? p : 2.0f - p;
-    }
-    return 0.5f * x * both;
-}
-
 FUNC int is_softmax(int map)
 {
     return map == MAP_HEDGEHOG_A || map == MAP_HEDGEHOG_B;

@@ -10,5 +10,17 @@
 typedef int32_t i32;
 typedef int64_t i64;
 typedef struct gpu_view VIEW;
+typedef struct VIEW1 {
+    i64 at, stride[1];
+    i32 dtype, present;
+} VIEW1;
+typedef struct VIEW2 {
+    i64 at, stride[2];
+    i32 dtype, present;
+} VIEW2;
+typedef struct VIEW3 {
+    i64 at, stride[3];
+    i32 dtype, present;
+} VIEW3;
 
 #endif

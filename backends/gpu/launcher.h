@@ -56,6 +56,10 @@ static inline void gpu_define_in(struct gpu_key *key, const char *name, int64_t 
 void gpu_bind(const struct gpu_form *form, const segue_op_header *op, const segue_kit_device *dev, void *args,
               struct gpu_arg *list);
 
+/* The same for a struct that begins with VIEW1, VIEW2, VIEW3 and VIEW, as many axes as the .def gives each tensor. */
+void gpu_bind_narrow(const struct gpu_form *form, const segue_op_header *op, const segue_kit_device *dev,
+                     void *args, struct gpu_arg *list);
+
 /* Launches with a sequence in each group of axis 1: more than one where the grid is too short for all of them.
  * groups: of the first launch; *first, in the struct of arguments, is the first sequence of each. */
 segue_status gpu_launch_sequences(const struct gpu_kernel *kernel, const segue_kit_call *call,

@@ -7,14 +7,6 @@
  * from one position to the next is a number of 2^-64 turns, and an integer product with the position drops whole turns: no
  * angle loses digits far out. `width` items take a token. Launch: groups (1, tokens, parts). Key: nothing but GROUP. */
 
-/* The upper half of a product of two numbers of 64 bits. */
-FUNC u64 upper_product(u64 a, u64 b)
-{
-    u64 al = a & 0xffffffffu, ah = a >> 32, bl = b & 0xffffffffu, bh = b >> 32;
-    u64 low = ah * bl + (al * bl >> 32), high = al * bh + (low & 0xffffffffu);
-    return ah * bh + (low >> 32) + (high >> 32);
-}
-
 /* sin or cos of an angle in 2^-32 turns: quarters are taken off, the rest is at most pi / 4. Polynomials: minimax fits of our own. */
 FUNC float sine_of(u32 word, u32 quarters)
 {

@@ -12,6 +12,7 @@ typedef uint16_t u16;
 typedef uint32_t u32;
 typedef int32_t i32;
 typedef int64_t i64;
+typedef uint64_t u64;
 static int this_group;
 #define KERNEL(name) static void name
 #define FUNC static inline __attribute__((unused))

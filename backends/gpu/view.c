@@ -62,23 +62,53 @@ static int is_written(uint32_t role)
     return role == SEGUE_ROLE_STATE_OUT || role == SEGUE_ROLE_OUT || role == SEGUE_ROLE_OPT_OUT;
 }
 
-void gpu_bind(const struct gpu_form *form, const segue_op_header *op, const segue_kit_device *dev, void *args,
-              struct gpu_arg *list)
+/* Axes of a field: letters, with a space between two of them. */
+static int axes_of(const segue_field_facts *field)
+{
+    int axes = 1;
+    for (const char *at = field->dims; *at; at++) axes += *at == ' ';
+    return axes;
+}
+
+/* A VIEW with room for so many axes; returns where it ends. */
+static char *put_view(char *to, struct gpu_view view, int axes)
+{
+    const size_t head = sizeof view.at + (size_t)axes * sizeof *view.stride,
+                 tail = offsetof(struct gpu_view, dtype);
+    memcpy(to, &view, head);
+    memcpy(to + head, (const char *)&view + tail, sizeof view - tail);
+    return to + head + (sizeof view - tail);
+}
+
+static void bind(const struct gpu_form *form, const segue_op_header *op, const segue_kit_device *dev,
+                 void *args, struct gpu_arg *list, int narrow)
 {
     const segue_primitive_facts *facts = dev->host->describe(op->primitive);
+    char *to = args;
     uint32_t count = 0;
     for (uint32_t i = 0; i < facts->field_count && count < form->operands; i++) {
         const segue_tensor *t = tensor_of(op, &facts->fields[i]);
         if (!t) continue;
-        const struct gpu_view view = gpu_view_of(t);
-        memcpy((char *)args + count * sizeof view, &view, sizeof view);
+        to = put_view(to, gpu_view_of(t), narrow ? axes_of(&facts->fields[i]) : 4);
         list[count++] = (struct gpu_arg){ .tensor = t, .writes = is_written(facts->fields[i].role) };
     }
     for (; count < form->operands; count++) { /* later than this host: absent */
-        memset((char *)args + count * sizeof(struct gpu_view), 0, sizeof(struct gpu_view));
+        if (!narrow) to = put_view(to, (struct gpu_view){ 0 }, 4);
         list[count] = (struct gpu_arg){ 0 };
     }
     list[count] = (struct gpu_arg){ .value = args, .bytes = form->args_bytes };
+}
+
+void gpu_bind(const struct gpu_form *form, const segue_op_header *op, const segue_kit_device *dev, void *args,
+              struct gpu_arg *list)
+{
+    bind(form, op, dev, args, list, 0);
+}
+
+void gpu_bind_narrow(const struct gpu_form *form, const segue_op_header *op, const segue_kit_device *dev,
+                     void *args, struct gpu_arg *list)
+{
+    bind(form, op, dev, args, list, 1);
 }
 
 segue_status gpu_launch_sequences(const struct gpu_kernel *kernel, const segue_kit_call *call,

@@ -18,6 +18,21 @@ typedef struct VIEW {
     i32 present;
 } VIEW;
 
+/* As much of it as a tensor of one, two or three axes needs, for kernels of so many operands that VIEWs of all would be
+ * more than the 1024 bytes of arguments that OpenCL guarantees. */
+typedef struct VIEW1 {
+    i64 at, stride[1];
+    i32 dtype, present;
+} VIEW1;
+typedef struct VIEW2 {
+    i64 at, stride[2];
+    i32 dtype, present;
+} VIEW2;
+typedef struct VIEW3 {
+    i64 at, stride[3];
+    i32 dtype, present;
+} VIEW3;
+
 /* Elements of views of rank 1 to 4. Macros: a view of the kernel's arguments is then read where it lies. */
 #define AT1(v, i) ((v).at + (i64)(i) * (v).stride[0])
 #define AT2(v, i, j) (AT1(v, i) + (i64)(j) * (v).stride[1])
@@ -91,6 +106,14 @@ FUNC void store_any(GLOBAL void *p, i64 i, i32 dtype, float x)
 }
 #define STORE_ANY(p, i, dtype, x) store_any(p, i, dtype, x)
 
+/* The upper half of a product of two numbers of 64 bits. */
+FUNC u64 upper_product(u64 a, u64 b)
+{
+    u64 al = a & 0xffffffffu, ah = a >> 32, bl = b & 0xffffffffu, bh = b >> 32;
+    u64 low = ah * bl + (al * bl >> 32), high = al * bh + (low & 0xffffffffu);
+    return ah * bh + (low >> 32) + (high >> 32);
+}
+
 /* ---- functions: errors of a few units in the last place, and no fast variants --------------------------- */
 
 /* e^x. x log2 e is rounded before EXP2 sees it, which would cost a large x many units: what was lost (and what
@@ -151,6 +174,25 @@ FUNC float hyperbolic_tangent(float x)
     return x < 0.0f ? -p : x > 0.0f ? p : x; /* NaN: as it is */
 }
 
+/* x (1 + erf(x / sqrt 2)) / 2. Beyond |z| = 1 by erfc = exp(z p(z)), so that 1 + erf loses no digits on the left; beyond 4
+ * it is 0 or 2. */
+FUNC float gelu(float x)
+{
+    float z = x * 0.707106781f, a = MAX(z, -z), q = z * z, p, both;
+    if (a < 1.0f) {
+        p = FMA(FMA(FMA(7.92036808e-5f, q, -0.0008030761383f), q, 0.00519073382f), q, -0.02685512602f);
+        p = FMA(FMA(FMA(p, q, 0.1128361821f), q, -0.3761262894f), q, 0.1283791661f);
+        both = FMA(z, p, z) + 1.0f;
+    } else {
+        p = FMA(FMA(FMA(1.942635635e-7f, a, -2.777869895e-6f), a, -2.437814601e-6f), a, 0.0003513050033f);
+        p = FMA(FMA(FMA(p, a, -0.003893628484f), a, 0.02443911135f), a, -0.1071411669f);
+        p = FMA(FMA(p, a, -0.6345445514f), a, -1.128811598f);
+        p = a < 4.0f ? natural_exp(a * p) : 0.0f;
+        both = z < 0.0f ? p : 2.0f - p;
+    }
+    return 0.5f * x * both;
+}
+
 /* 1 / sqrt(x), x >= 0, to a unit in the last place: by Newton's method from a guess that is 3.5 % off, since
  * what devices offer is less exact or rounded differently. 0 gives a large number: times 0 it is 0. */
 FUNC float reciprocal_root(float x)
@@ -158,6 +200,68 @@ FUNC float reciprocal_root(float x)
     float r = bits_f32(0x5f3759dfu - (f32_bits(x) >> 1));
     for (int i = 0; i < 4; i++) r = FMA(0.5f * r, FMA(-x * r, r, 1.0f), r);
     return x < INF ? r : x > 0.0f ? 0.0f : x;
+}
+
+/* ---- random numbers by counter: the same words on every device ------------------------------------------- */
+
+typedef struct COUNTER { /* where a position's numbers are counted */
+    u32 position, sequence, step, key[2];
+} COUNTER;
+
+/* What a number is for: no two of them share a counter. */
+#define FOR_TOKEN 0u
+#define FOR_CHOICE 1u
+#define FOR_CHOICE_GUMBEL 2u
+
+typedef struct PHILOX {
+    u32 word[4];
+} PHILOX;
+
+/* Philox4x32-10 (Salmon, Moraes, Dror, Shaw, SC 2011; DEShawResearch/random123) of {block, position, sequence, what for and step}. */
+FUNC PHILOX philox(COUNTER at, u32 what, u32 block)
+{
+    PHILOX c = { { block, at.position, at.sequence, what << 24 | (at.step & 0xffffffu) } };
+    UNROLL
+    for (int round = 0; round < 10; round++) {
+        u64 p = (u64)0xd2511f53u * c.word[0], q = (u64)0xcd9e8d57u * c.word[2];
+        c.word[0] = (u32)(q >> 32) ^ c.word[1] ^ at.key[0];
+        c.word[1] = (u32)q;
+        c.word[2] = (u32)(p >> 32) ^ c.word[3] ^ at.key[1];
+        c.word[3] = (u32)p;
+        at.key[0] += 0x9e3779b9u;
+        at.key[1] += 0xbb67ae85u;
+    }
+    return c;
+}
+
+/* The middle of one of 2^23 parts of (0, 1): exact. Of 2^24 parts the last one's would round to 1. */
+FUNC float uniform_of(u32 word)
+{
+    return ((float)(word >> 9) + 0.5f) * 1.1920929e-7f;
+}
+
+/* w from 2^-64 to 1 - 2^-24: 64 bits rounded to f32 once, so that small ones keep their digits. */
+FUNC float fraction_of(u32 low, u32 high)
+{
+    float w = (float)(((u64)high << 32 | low) | 1u) * 5.42101086e-20f;
+    return w < 0.99999994f ? w : 0.99999994f;
+}
+
+/* -log(1 - w), from 2^-64 to 16.6. As natural_log: 2 atanh(w / (2 - w)) up to where 1 - w is sqrt 1/2; beyond, 1 - w is exact to
+ * half a unit. */
+FUNC float exponential_of(float w)
+{
+    float s = w / (2.0f - w), q = s * s, y;
+    if (w > 0.29f) return -natural_log(1.0f - w);
+    y = FMA(FMA(FMA(0.222222222f, q, 0.285714286f), q, 0.4f), q, 0.666666667f);
+    return FMA(s * q, y, s + s);
+}
+
+/* Gumbel noise of a number that was drawn elsewhere, by the values of `noise`: 2 uniform, 3 exponential, 4 as it is. */
+FUNC float gumbel_given(i32 noise, float x)
+{
+    if (noise == 4) return x;
+    return -natural_log(noise == 3 ? x : -natural_log(x));
 }
 
 /* ---- over a group: every item calls it; scratch has GROUP floats and is free again on return ------------- */

@@ -18,15 +18,27 @@ static int has_axis(const struct descriptor *d, char letter)
     return 0;
 }
 
-char axes_lead(const struct descriptor *d)
+/* Whether something that is written has it; of what is only read all features may go into each answer. */
+static int answers_have(const struct descriptor *d, char letter)
 {
-    return has_axis(d, 'h') ? 'h' : 'd';
+    for (uint32_t i = 0; i < d->primitive->field_count; i++)
+        if (is_written_field(&d->primitive->fields[i]) && strchr(d->primitive->fields[i].dims, letter))
+            return 1;
+    return 0;
 }
 
-/* Letters that "h % j == 0" and the like tie to the lead, over others too, as bits; the lead among them. */
+char axes_lead(const struct descriptor *d)
+{
+    return has_axis(d, 'h') ? 'h' : answers_have(d, 'd') ? 'd' : 'b';
+}
+
+/* Letters that "h % j == 0" and the like tie to the lead, over others too, as bits; the lead among them. Sequences and their states
+ * are those of the batch rows, where there are as many. */
 static uint32_t tied(const struct descriptor *d)
 {
     uint32_t set = 1u << (axes_lead(d) - 'a'), before = 0;
+    for (const char *at = "sp"; axes_lead(d) == 'b' && *at; at++)
+        if (descriptor_axis(d, *at) == descriptor_axis(d, 'b')) set |= 1u << (*at - 'a');
     while (set != before) {
         before = set;
         for (const char *at = d->primitive->rules; (at = strstr(at, " % ")); at++) {

@@ -19,6 +19,14 @@
     "gated_linear_attention/fwd.gk.S_in.S_out.scale=0.125/" dtype "/B1.T2048.I32.J32.H32.O32.K64.V64"
 #define RETENTION(dtype) "retention/fwd.S_in.S_out.scale=0.125/" dtype "-g.f32/B1.T2048.H32.K64.V64"
 #define LINEAR(dtype) "linear_attention/fwd.S_in.n_in.S_out.n_out/" dtype "/B1.T2048.H32.K64.V64"
+/* The cells of mlech26l/ncps: 64 neurons, all connected, 6 unfolds; 64 units behind one layer of 128. */
+#define LTC                                                                                                 \
+    "ode_cell/fwd.h_in.h_out.gleak.vleak.cm.sigma.mu.w.E.sensory_sigma.sensory_mu.sensory_w.sensory_E/f32/" \
+    "B64.T128.D32.F64.N64"
+#define CFC                                                                                             \
+    "ode_cell/fwd.h_in.h_out.backbone_w.backbone_b.ff1_w.ff1_b.ff2_w.ff2_b.time_a_w.time_a_b.time_b_w." \
+    "time_b_b.cell=cfc.time_sign=1.head_act=head_tanh/f32/B64.T128.D32.E128.F64.N64"
+#define SAMPLE(dtype) "row_sample/fwd.conf/" dtype "/B256.T1.V126464" /* argmax and its probability */
 #define ATTENTION(variant, dtype, n, m) "attention/fwd" variant "/" dtype "/B1.N" n ".H32.K128.M" m ".J8.V128"
 
 const struct bench_case bench_cases[] = {
@@ -48,6 +56,10 @@ const struct bench_case bench_cases[] = {
     { "attention/32x8x128/window-512/bf16", ATTENTION(".window_left=511", "bf16", "2048", "2048"), 1, 1 },
     { "attention/32x8x128/decode-4096", ATTENTION("", "f32-k.f16-v.f16", "1", "4096"), 16, 0 },
     { "lsh_attention/8x64/16k-r4", "lsh_attention/fwd.R.scale=1/f32/B1.T16384.H8.K64.V64.R4.F256", 1, 1 },
+    { "ode_cell/ltc-64", LTC, 1, 0 },
+    { "ode_cell/cfc-64", CFC, 1, 0 },
+    { "row_sample/256x126464", SAMPLE("f32"), 1, 0 },
+    { "row_sample/256x126464/bf16", SAMPLE("bf16"), 1, 0 },
     { NULL, NULL, 0, 0 },
 };
 

@@ -30,6 +30,20 @@ static const struct range { /* uniform; whatever is not here lies between -1 and
     { "linear_attention", "n_in", 0, 1, 0 }, /* a sum of features, which are positive */
     { "lsh_attention", "x", -2, 2, 0.125 },
     { "lsh_attention", "R", -2, 2, 0.125 },
+    { "ode_cell", "gleak", 0.001, 1, 0 }, /* as mlech26l/ncps begins */
+    { "ode_cell", "vleak", -0.2, 0.2, 0 },
+    { "ode_cell", "cm", 0.4, 0.6, 0 },
+    { "ode_cell", "sigma", 3, 8, 0 },
+    { "ode_cell", "mu", 0.3, 0.8, 0 },
+    { "ode_cell", "w", 0.001, 1, 0 },
+    { "ode_cell", "sensory_sigma", 3, 8, 0 },
+    { "ode_cell", "sensory_mu", 0.3, 0.8, 0 },
+    { "ode_cell", "sensory_w", 0.001, 1, 0 },
+    { "ode_cell", "backbone_w", -0.18, 0.18, 0 }, /* Xavier's, of its fans */
+    { "ode_cell", "ff1_w", -0.18, 0.18, 0 },
+    { "ode_cell", "ff2_w", -0.18, 0.18, 0 },
+    { "ode_cell", "time_a_w", -0.18, 0.18, 0 },
+    { "ode_cell", "time_b_w", -0.18, 0.18, 0 },
 };
 
 /* SplitMix64's finaliser. */
@@ -247,14 +261,14 @@ static struct pick pick_from(int64_t all, int64_t count, uint64_t seed)
 }
 
 /* Of channels 8; of heads 4, of long calls 1, each with 4 columns of its values: no column of a matrix state, or of attention, knows of another one.
- * Of rows of queries 8. */
+ * Of rows of queries 8; of batch rows, each of which is a whole cell's work, 2. */
 static void choose_picks(struct stage *s)
 {
     const uint64_t seed = mixed((uint64_t)(1e9 * seconds_now()));
     const int64_t lead = descriptor_axis(&s->d, axes_lead(&s->d));
-    const int heads = axes_lead(&s->d) == 'h';
+    const int heads = axes_lead(&s->d) == 'h', cells = axes_lead(&s->d) == 'b';
     if (descriptor_axis(&s->d, 't') > LONG) s->few = FEW_CHUNKS * axes_chunk(&s->d);
-    const struct pick p = pick_from(lead, !heads ? STAGE_PICKS : s->few ? 1 : 4, seed);
+    const struct pick p = pick_from(lead, cells ? 2 : !heads ? STAGE_PICKS : s->few ? 1 : 4, seed);
     for (char letter = 'a'; axes_can_pick(&s->d) && letter <= 'z'; letter++) {
         const int64_t shared_by = axes_shared_by(&s->d, letter);
         if (!shared_by) continue;

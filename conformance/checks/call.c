@@ -299,6 +299,34 @@ int call_add(struct call *c, uint32_t field, const segue_tensor *view)
     return o->value || o->whole ? 0 : -1;
 }
 
+/* "b t": the sizes of the axes. */
+static int count_up(struct call *c, uint32_t field)
+{
+    int64_t shape[SEGUE_MAX_RANK] = { 0 };
+    int rank = 0;
+    for (const char *at = c->primitive->fields[field].dims; *at && rank < SEGUE_MAX_RANK; at++)
+        if (*at != ' ') shape[rank++] = call_axis(c, *at);
+    const segue_tensor view = segue_tensor_of(NULL, SEGUE_I32, rank, shape);
+    if (call_add(c, field, &view)) return -1;
+    struct operand *o = &c->operands[field];
+    for (int64_t i = 0; i < o->count; i++) o->whole[i] = (int32_t)(i % shape[rank - 1]);
+    return 0;
+}
+
+int call_number(struct call *c)
+{
+    const struct case_facts *facts = case_facts_of(c->primitive->name);
+    const char *at = facts && facts->numbers ? facts->numbers : "";
+    for (size_t n; *at; at += n + (at[n] == ' ')) {
+        char name[32] = "";
+        n = strcspn(at, " ");
+        if (n < sizeof name) memcpy(name, at, n);
+        const uint32_t field = field_named(c->primitive, name);
+        if (field < c->primitive->field_count && !c->operands[field].facts && count_up(c, field)) return -1;
+    }
+    return 0;
+}
+
 int64_t call_axis(const struct call *c, char letter)
 {
     for (uint32_t i = 0; i < c->primitive->field_count; i++) {

@@ -61,6 +61,8 @@ int operand_slice(struct operand *o, int axis, int64_t first, int64_t count);
 int operand_reverse(struct operand *o, int axis);
 /* Element i becomes what element from[i] was. */
 int operand_permute(struct operand *o, int axis, const int64_t *from);
+/* Puts in the operands that count along an axis where they are absent (case_facts, numbers). */
+int call_number(struct call *c);
 void call_drop(struct call *c, uint32_t field); /* absent from now on */
 /* Puts an operand in: its view, and zeros as values of an input. */
 int call_add(struct call *c, uint32_t field, const segue_tensor *view);

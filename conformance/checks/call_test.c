@@ -177,6 +177,29 @@ static void keys_are_cut(void **context)
     call_free(&c);
 }
 
+/* Rows and positions that have no number count from 0, also where only some of them are left. */
+static void numbers_are_given(void **context)
+{
+    struct call c;
+    (void)context;
+    make_call("row_sample/fwd.seq_id/f32/B3.T4.V5/btd/benign", &c);
+    const uint32_t seq_id = field_named(c.primitive, "seq_id"), pos = field_named(c.primitive, "pos");
+    const int32_t own = c.operands[seq_id].whole[1];
+    assert_int_equal(call_number(&c), 0);
+    assert_int_equal(c.operands[seq_id].whole[1], own);
+    assert_true(c.operands[pos].facts && c.operands[pos].count == 12 && c.operands[pos].view.shape[1] == 4);
+    assert_true(call_slice(&c, 'b', 2, 1) == 0 && call_slice_tokens(&c, 1, 2) == 0);
+    assert_true(c.operands[pos].count == 2 && c.operands[pos].whole[0] == 1 && c.operands[pos].whole[1] == 2);
+    call_free(&c);
+    make_call("row_sample/fwd/f32/B3.T4.V5/btd/benign", &c);
+    assert_int_equal(call_number(&c), 0);
+    assert_true(call_slice(&c, 'b', 2, 1) == 0 && c.operands[seq_id].whole[0] == 2);
+    call_free(&c);
+    make_call("selective_scan/fwd/f32/B1.T4.D2.N2/btd/benign", &c);
+    assert_int_equal(call_number(&c), 0);
+    call_free(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(reversed_is_the_same_memory),
@@ -184,6 +207,7 @@ int main(void)
                                         cmocka_unit_test(fields),
                                         cmocka_unit_test(keys_go_with_queries),
                                         cmocka_unit_test(keys_are_cut),
+                                        cmocka_unit_test(numbers_are_given),
                                         cmocka_unit_test(looks) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,9 @@ static const char *const descriptors[] = {
     "causal_conv1d/fwd.cu_seqlens/bf16/T64.D7.W5.S3/packed/benign.gap",
     "attention/fwd.lse/f32/B2.T17.C33.H4.J2.K16.V16/btd/benign",
     "attention/fwd.cu_seqlens_k.sink.lse/f32/T33.C50.H4.J2.K16.V16.S3/packed/benign",
+    "row_sample/fwd.temperature.conf.logp/f32/B3.T5.V33/btd/near",
+    "row_sample/fwd.lo.hi.temperature.seed.conf.noise=philox/f32/B3.T5.V33/pad3/benign", /* numbers of rows, positions */
+    "unmask_select/fwd.conf.k.temp.seed.n_changed.mask_id=5.rule=gumbel_topk/f32/B3.T33/btd/benign",
 };
 enum { DESCRIPTORS = sizeof descriptors / sizeof *descriptors };
 

@@ -78,6 +78,15 @@ struct tally {                /* of one operand */
     double ratio;
 };
 
+/* Answers may differ where roundings decide what was chosen, and in what follows from that. */
+static int is_contested(struct exam *e, const struct bounds *bounds, uint32_t i, int64_t at)
+{
+    char why[DESCRIPTOR_WHY];
+    const struct bounds *open = study_bounds_open(e->study, bounds->accuracy, why);
+    if (!open) exam_break(e, "%s", why);
+    return open && open->open && open->of[i].sigma[at] == INFINITY;
+}
+
 static void compare_operand(struct exam *e, const struct call *c, uint32_t i, const struct answer *a,
                             const struct map *m, const struct comparison *how, struct tally *t)
 {
@@ -98,6 +107,7 @@ static void compare_operand(struct exam *e, const struct call *c, uint32_t i, co
                 ? bound_agrees(&how->bounds->of[i], at, x, y)
                 : same_bits(a->bytes[i] + (size_t)w.i * size, e->base.bytes[i] + (size_t)at * size, size, x, y))
             continue;
+        if (how->bounds && is_contested(e, how->bounds, i, at)) continue;
         const double allowed = how->bounds ? 2 * bound_of(&how->bounds->of[i], at) : bound_of(b, at);
         const double off = fabs(x - y), ratio = isnan(off) || (off > 0 && !(allowed > 0)) ? INFINITY
                                                 : off > 0                                 ? off / allowed
@@ -176,7 +186,7 @@ static void note_verdict(struct exam *e, uint32_t i, const double *got, const st
     e->study->aside += milliseconds() - start;
 }
 
-int exam_judge(struct exam *e, const struct answer *a, const char *words, int quiet)
+static int judge_all(struct exam *e, const struct answer *a, const char *words, int quiet)
 {
     int right = 1;
     for (uint32_t i = 0; i < e->study->c->primitive->field_count; i++) {
@@ -191,5 +201,15 @@ int exam_judge(struct exam *e, const struct answer *a, const char *words, int qu
         if (isfinite(v.sigmas) && v.sigmas > e->r.sigmas) e->r.sigmas = v.sigmas;
         if (!v.ok) note_verdict(e, i, a->value[i], &v, words);
     }
+    return right;
+}
+
+int exam_judge(struct exam *e, const struct answer *a, const char *words, int quiet)
+{
+    char why[DESCRIPTOR_WHY];
+    const struct bounds *usual = e->bounds;
+    if (!(e->bounds = study_bounds_at(e->study, e->row.accuracy, a, why))) exam_break(e, "%s", why);
+    const int right = e->bounds && judge_all(e, a, words, quiet);
+    if (!e->bounds || a != &e->base) e->bounds = usual;
     return right;
 }

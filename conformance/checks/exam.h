@@ -10,9 +10,14 @@
 
 enum { KINDS = 6, CLASSES = 8 };
 
-struct bounds { /* of a case in one accuracy class */
+/* Of a case in one accuracy class. Where roundings may decide what an integer output holds, they are those of one choice: the
+ * reference's own, or that of a kernel which is as good. Kernels that have chosen otherwise have bounds of their own. */
+struct bounds {
     uint32_t accuracy;
-    int vacuous;
+    int vacuous, open; /* open: of no choice at all; what roundings may decide is undecidable */
+    int32_t *choice
+        [DESCRIPTOR_FIELDS]; /* [count] where the reference asks for what a kernel chose; NULL: it does not */
+    struct bounds *others;   /* of other choices */
     struct bound of[DESCRIPTOR_FIELDS];
     uint8_t has[DESCRIPTOR_FIELDS]; /* written operands */
     char why[200];                  /* of vacuous */
@@ -52,7 +57,7 @@ struct exam {
     struct finding findings[KINDS], further; /* further: what comes behind the first is thrown away */
     segue_plan *plan;                        /* for the case as it is */
     segue_plan_facts facts;
-    const struct bounds *bounds;
+    const struct bounds *bounds;   /* of the choices of base, once that is judged */
     const struct bounds *handover; /* where a state goes through a narrower dtype than the row computes in */
     struct answer base;
     struct answer other; /* to the study's other call, under a plan of its own */
@@ -66,8 +71,12 @@ struct exam {
 /* 0, or -1 with words in why[DESCRIPTOR_WHY]. study_free() is legal after either. */
 int study_make(struct study *out, struct lab *lab, const struct test_case *c, char *why);
 void study_free(struct study *s);
-/* NULL with words. */
+/* Of the reference's own choices; NULL with words. */
 const struct bounds *study_bounds(struct study *s, uint32_t accuracy, char *why);
+/* Of an answer's choices, and of none. */
+struct answer;
+const struct bounds *study_bounds_at(struct study *s, uint32_t accuracy, const struct answer *a, char *why);
+const struct bounds *study_bounds_open(struct study *s, uint32_t accuracy, char *why);
 /* Makes s->other. 0, or -1 with words. */
 int study_other(struct study *s, char *why);
 struct style study_style(const struct study *s);
@@ -136,7 +145,7 @@ int exam_compare(struct exam *e, const struct call *c, const struct answer *a, c
 /* The bounds of a comparison: NULL, equal bits, where the row declares all of the flags. */
 const struct bounds *unless_declared(const struct exam *e, uint32_t flags, const struct bounds *otherwise);
 
-/* An answer to the case itself against the gauge. words: "" or "with isa avx2: ". 1 = right; quiet: nothing is noted. */
+/* An answer to the case itself against the gauge at what it has chosen. words: "" or "with isa avx2: ". 1 = right; quiet: nothing is noted. */
 int exam_judge(struct exam *e, const struct answer *a, const char *words, int quiet);
 
 /* ---- checks ---- */

@@ -27,7 +27,7 @@ static int has_keys(const struct call *c)
 static int alone(struct call *c, int64_t s, struct map *m)
 {
     const struct sequence q = sequence_of(c, s);
-    int failed = 0;
+    int failed = call_number(c);
     *m = map_all();
     if (is_packed(c)) {
         call_drop(c, field_named(c->primitive, "cu_seqlens"));
@@ -197,7 +197,8 @@ void identity_reverse(struct exam *e, const char *check)
             reverse_packed(e, &how);
         return;
     }
-    if (!call_copy(&c, whole) && !(reverse(&c, 'b', &m) | reverse(&c, 's', &m) | reverse(&c, 'p', &m))) {
+    if (!call_copy(&c, whole) && !call_number(&c) &&
+        !(reverse(&c, 'b', &m) | reverse(&c, 's', &m) | reverse(&c, 'p', &m))) {
         renumber_slots(&c);
         run_and_compare(e, &c, &m, &how, NULL);
         return;

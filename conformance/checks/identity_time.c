@@ -213,7 +213,8 @@ static const struct bounds *bounds_of_hand_over(struct chain *chain)
 static void run_chain(struct exam *e, const char *check, const int64_t *cuts, int pieces, const char *words)
 {
     struct chain chain = { .e = e, .check = check };
-    if (call_copy(&chain.whole, &e->study->call)) exam_break(e, "%s: no memory", check);
+    if (call_copy(&chain.whole, &e->study->call) || call_number(&chain.whole))
+        exam_break(e, "%s: no memory", check);
     else if (!place_slots(&chain) && !add_states(&chain)) {
         const struct bounds *otherwise = bounds_of_hand_over(&chain);
         const struct comparison how = { .kind = CHECK_IDENTITY,

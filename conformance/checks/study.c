@@ -32,11 +32,23 @@ int study_make(struct study *out, struct lab *lab, const struct test_case *c, ch
     return result ? -1 : 0;
 }
 
+static void bounds_free(struct bounds *b)
+{
+    for (struct bounds *next; b->others; b->others = next) {
+        next = b->others->others;
+        b->others->others = NULL;
+        bounds_free(b->others);
+        free(b->others);
+    }
+    for (int k = 0; k < DESCRIPTOR_FIELDS; k++) {
+        if (b->has[k]) bound_free(&b->of[k]);
+        free(b->choice[k]);
+    }
+}
+
 void study_free(struct study *s)
 {
-    for (int i = 0; i < s->bounds_count; i++)
-        for (int k = 0; k < DESCRIPTOR_FIELDS; k++)
-            if (s->bounds[i].has[k]) bound_free(&s->bounds[i].of[k]);
+    for (int i = 0; i < s->bounds_count; i++) bounds_free(&s->bounds[i]);
     if (s->other) study_free(s->other);
     free(s->other);
     test_case_free(&s->other_case);
@@ -60,16 +72,46 @@ unsigned char study_poison(const struct study *s, uint32_t which)
 
 /* ---- bounds -------------------------------------------------------------------------------------- */
 
-static int make_bounds(const struct study *s, uint32_t accuracy, struct bounds *out)
+static int is_choice(const struct operand *o)
+{
+    return is_output(o) && !is_floating(o);
+}
+
+/* An element of an integer output as a kernel left it, or (a NULL) as the reference by itself has it. */
+static int32_t chosen(const struct call *c, const struct answer *a, uint32_t field, int64_t k)
+{
+    int32_t x = 0;
+    if (a && a->bytes[field]) memcpy(&x, a->bytes[field] + (size_t)k * sizeof x, sizeof x);
+    else if (c->touched[field][k] & GAUGE_WRITTEN) x = (int32_t)c->wanted[field][k];
+    return x;
+}
+
+/* 0, or -2 = no memory. */
+static int tell_choices(const struct call *c, const struct answer *a, struct call_numbers *n,
+                        struct bounds *out)
+{
+    for (uint32_t i = 0; i < c->primitive->field_count; i++) {
+        const struct operand *o = &c->operands[i];
+        if (!is_choice(o)) continue;
+        if (!(out->choice[i] = calloc((size_t)o->count + 1, sizeof *out->choice[i]))) return -2;
+        for (int64_t k = 0; k < o->count; k++) out->choice[i][k] = chosen(c, a, i, k);
+        if (gauge_answer(n->of[i], out->choice[i])) return -2;
+    }
+    return 0;
+}
+
+/* Of the choices of an answer; a NULL: of the reference's own, or of none where out->open says so. */
+static int make_bounds(const struct study *s, uint32_t accuracy, const struct answer *a, struct bounds *out)
 {
     const struct call *c = &s->call;
     struct call_numbers n;
-    memset(out, 0, sizeof *out);
     out->accuracy = accuracy;
-    int result = call_numbers(c, GAUGE_ROUNDINGS, &n) ? -2 : gauge_run(n.op, GAUGE_ROUNDINGS, accuracy);
+    int result = call_numbers(c, GAUGE_ROUNDINGS, &n) ? -2 : out->open ? 0 : tell_choices(c, a, &n, out);
+    if (!result) result = gauge_run(n.op, GAUGE_ROUNDINGS, accuracy);
     for (uint32_t i = 0; !result && i < c->primitive->field_count; i++) {
         const struct operand *o = &c->operands[i];
         if (!is_output(o)) continue;
+        if (out->choice[i] && !gauge_asked(n.of[i])) free(out->choice[i]), out->choice[i] = NULL;
         if (bound_make(&out->of[i], n.of[i], o->count, segue_dtype_id(o->view.dtype), accuracy, s->c->exact))
             result = -2;
         else out->has[i] = 1;
@@ -115,7 +157,8 @@ const struct bounds *study_bounds(struct study *s, uint32_t accuracy, char *why)
         snprintf(why, DESCRIPTOR_WHY, "rows of more than %d accuracy classes", CLASSES);
         return NULL;
     }
-    const int result = make_bounds(s, accuracy, b);
+    memset(b, 0, sizeof *b);
+    const int result = make_bounds(s, accuracy, NULL, b);
     s->bounds_count++; /* what was made of it is freed */
     if (result || prove(s, b)) {
         snprintf(why, DESCRIPTOR_WHY, "the gauge of class %#x failed: %s", accuracy,
@@ -124,6 +167,53 @@ const struct bounds *study_bounds(struct study *s, uint32_t accuracy, char *why)
     }
     s->aside += milliseconds() - start;
     return b;
+}
+
+static int same_choices(const struct study *s, const struct bounds *b, const struct answer *a)
+{
+    for (uint32_t i = 0; i < s->c->primitive->field_count; i++)
+        for (int64_t k = 0; b->choice[i] && k < s->call.operands[i].count; k++)
+            if (s->call.touched[i][k] & GAUGE_WRITTEN && chosen(&s->call, a, i, k) != b->choice[i][k]) return 0;
+    return !b->open;
+}
+
+static int has_choices(const struct bounds *b)
+{
+    int some = 0;
+    for (int i = 0; i < DESCRIPTOR_FIELDS; i++) some |= b->choice[i] != NULL;
+    return some;
+}
+
+/* More of an accuracy class: of an answer's choices, or (NULL) of none. What they prove, those of the own ones did. */
+static const struct bounds *add_bounds(struct study *s, const struct bounds *first, const struct answer *a,
+                                       char *why)
+{
+    const double start = milliseconds();
+    struct bounds *b = &s->bounds[first - s->bounds], *more = calloc(1, sizeof *more);
+    if (more) {
+        more->others = b->others, b->others = more;
+        more->vacuous = b->vacuous, more->open = !a;
+        memcpy(more->why, b->why, sizeof more->why);
+    }
+    const int result = more ? make_bounds(s, b->accuracy, a, more) : -2;
+    s->aside += milliseconds() - start;
+    if (!result) return more;
+    snprintf(why, DESCRIPTOR_WHY, "no memory for the gauge of a kernel's choices");
+    return NULL;
+}
+
+const struct bounds *study_bounds_at(struct study *s, uint32_t accuracy, const struct answer *a, char *why)
+{
+    const struct bounds *first = study_bounds(s, accuracy, why), *b = first;
+    while (b && !same_choices(s, b, a)) b = b->others;
+    return b || !first ? b : add_bounds(s, first, a, why);
+}
+
+const struct bounds *study_bounds_open(struct study *s, uint32_t accuracy, char *why)
+{
+    const struct bounds *first = study_bounds(s, accuracy, why), *b = first;
+    while (b && !b->open) b = b->others;
+    return b || !first || !has_choices(first) ? (b ? b : first) : add_bounds(s, first, NULL, why);
 }
 
 /* ---- another call of the same form ----------------------------------------------------------------- */

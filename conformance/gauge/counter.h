@@ -116,6 +116,11 @@ static inline real real_log(const real &)
     return real();
 }
 
+static inline real real_log1p(const real &a)
+{
+    return real_log(a);
+}
+
 static inline real real_sqrt(const real &)
 {
     now.tally.roots++;
@@ -191,6 +196,28 @@ static inline int real_above(const real &, const real &)
 {
     now.steps++;
     return 0;
+}
+
+static inline int64_t real_choose(int64_t count, const real *, int64_t, real *)
+{
+    now.steps++;
+    return count > 0 ? 0 : -1;
+}
+
+static inline int real_holds(const real &, int, real *)
+{
+    now.steps++;
+    return 1;
+}
+
+static inline real because(const real &x, const real &)
+{
+    return x;
+}
+
+static inline int64_t answered(const segue_tensor *, int64_t, int64_t, int64_t, int64_t)
+{
+    return UNANSWERED;
 }
 
 static inline real load(const segue_tensor *, int64_t, int64_t, int64_t, int64_t)

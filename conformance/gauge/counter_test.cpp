@@ -60,11 +60,27 @@ void functions(void **)
     assert_int_equal(gauge::now.tally.quotients, 1);
     assert_int_equal(gauge::now.tally.logs, 4);
     assert_counts(0, 2, 0, 2);
+    (void)real_log1p(a), (void)real_log1p(a);
+    assert_int_equal(gauge::now.tally.logs, 2);
+    assert_counts(0, 0, 0, 0);
+}
+
+void choices_cost_nothing(void **)
+{
+    const real score[3];
+    real cause;
+    gauge::begin(NULL);
+    assert_int_equal(real_choose(3, score, UNANSWERED, &cause), 0);
+    assert_int_equal(real_choose(0, score, UNANSWERED, &cause), -1);
+    assert_true(real_holds(score[0] * score[1], -1, &cause));
+    (void)(because(score[0], cause) + score[1]);
+    assert_counts(1, 1, 0, 0);
 }
 } // namespace
 
 int main()
 {
-    const CMUnitTest tests[] = { cmocka_unit_test(a_product_joins_once), cmocka_unit_test(functions) };
+    const CMUnitTest tests[] = { cmocka_unit_test(a_product_joins_once), cmocka_unit_test(functions),
+                                 cmocka_unit_test(choices_cost_nothing) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

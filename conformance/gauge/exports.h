@@ -5,6 +5,8 @@
 #ifndef SEGUE_CONFORMANCE_EXPORTS_H
 #define SEGUE_CONFORMANCE_EXPORTS_H
 
+using gauge::answered;
+using gauge::because;
 using gauge::load;
 using gauge::log_decay;
 using gauge::mac;
@@ -12,10 +14,13 @@ using gauge::masks;
 using gauge::real;
 using gauge::real_above;
 using gauge::real_abs;
+using gauge::real_choose;
 using gauge::real_cos;
 using gauge::real_erf;
 using gauge::real_exp;
+using gauge::real_holds;
 using gauge::real_log;
+using gauge::real_log1p;
 using gauge::real_log_sigmoid;
 using gauge::real_max;
 using gauge::real_select;

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- numbers ------------------------------------------------------------------------------------ */
 
@@ -32,6 +33,7 @@ void gauge_numbers_free(struct gauge_numbers *n)
     free(n->touched);
     free(n->pattern);
     free(n->marks);
+    free(n->answer);
     free(n);
 }
 
@@ -53,6 +55,21 @@ void gauge_set(struct gauge_numbers *n, int64_t i, double value)
 void gauge_mark(struct gauge_numbers *n, int64_t i, uint64_t marks)
 {
     if (n->marks) n->marks[i] = marks;
+}
+
+int gauge_answer(struct gauge_numbers *n, const int32_t *got)
+{
+    const size_t bytes = (size_t)n->count * sizeof *got;
+    free(n->answer);
+    n->asked = 0;
+    if (!(n->answer = malloc(bytes ? bytes : 1))) return -1;
+    if (bytes) memcpy(n->answer, got, bytes);
+    return 0;
+}
+
+int gauge_asked(const struct gauge_numbers *n)
+{
+    return n->asked;
 }
 
 double gauge_value(const struct gauge_numbers *n, int64_t i)
@@ -97,6 +114,7 @@ struct gauge_class gauge_class_of(uint32_t accuracy)
     c.range = wide ? 0x1p1022 : 0x1p127;
     c.flush = 0x1p-126 / GAUGE_UNIT;
     c.jump = wide;
+    c.limit = accuracy & SEGUE_ACCURACY_BF16_PRODUCT ? 10 : 4;
     if (accuracy & SEGUE_ACCURACY_CHUNK_LOG) c.chunk = GAUGE_CHUNK, c.log = unit;
     if (accuracy & SEGUE_ACCURACY_FAST) c.exp_slope = 2 * unit;
     if (accuracy & SEGUE_ACCURACY_TRANSFORM) c.spread = 2 * unit;

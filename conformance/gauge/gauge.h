@@ -30,6 +30,12 @@ void gauge_numbers_free(struct gauge_numbers *n);
 void gauge_set(struct gauge_numbers *n, int64_t i, double value);
 void gauge_mark(struct gauge_numbers *n, int64_t i, uint64_t marks);
 
+/* What a kernel wrote into these numbers of an integer output, [count]: the next run goes on with its choices where they are as good
+ * as its own (reference/real.h). Without it near ties are doubts, and what depends on them is undecidable. GAUGE_ROUNDINGS
+ * only. 0, or -1 = no memory. */
+int gauge_answer(struct gauge_numbers *n, const int32_t *got);
+int gauge_asked(const struct gauge_numbers *n); /* whether a run wanted to know an answer since then */
+
 double gauge_value(const struct gauge_numbers *n, int64_t i);
 /* One standard deviation of what correct kernels of that class answer; infinite = undecidable. GAUGE_ROUNDINGS only. */
 double gauge_sigma(const struct gauge_numbers *n, int64_t i);

@@ -175,7 +175,7 @@ int bound_make(struct bound *out, const struct gauge_numbers *from, int64_t coun
     memset(out, 0, sizeof *out);
     out->count = count > 0 ? count : 0;
     out->dtype = dtype, out->accuracy = accuracy, out->exact = exact;
-    out->limit = accuracy & SEGUE_ACCURACY_BF16_PRODUCT ? 10 : 4;
+    out->limit = gauge_class_of(accuracy).limit;
     out->value = calloc(room, sizeof *out->value);
     out->sigma = calloc(room, sizeof *out->sigma);
     out->written = calloc(room, sizeof *out->written);

@@ -22,8 +22,8 @@ void every_operation_passes_marks_on(void **)
             for (const real &r : { a + b, a - b, a * b, a / b, real_max(a, b), real_max(b, a) })
                 assert_true(r.from == 3);
             assert_true(mac(c, a, b).from == 7 && mac(b, c, a).from == 7 && real_select(c, a, b).from == 7);
-            for (const real &r :
-                 { -a, real_exp(a), real_log(a), real_sqrt(a), real_sigmoid(a), real_softplus(a), real_abs(a) })
+            for (const real &r : { -a, real_exp(a), real_log(a), real_log1p(a), real_sqrt(a), real_sigmoid(a),
+                                   real_softplus(a), real_abs(a) })
                 assert_true(r.from == 1);
         }
 }
@@ -35,6 +35,19 @@ void hooks_add_none(void **)
     assert_true(weighed(real(2, 1), 64).from == 1 && weighed(real(2, 1), 64).v == 2);
     assert_true(log_decay(&sum, real(-1, 1)).from == 1 && spread(real(1, 1), real(1, 2)).from == 1);
     assert_true(real(2.5).from == 0);
+}
+
+// What was looked at decided, whatever came out.
+void choices_depend_on_all_scores(void **)
+{
+    const real score[] = { real(1, 1), real(NAN, 2), real(3, 4), real(3, 8), real(-INFINITY, 16) };
+    real cause(0, 32);
+    assert_int_equal(real_choose(5, score, 3, &cause), 2); // the first; answers are not asked
+    assert_true(cause.from == 63 && because(real(2, 64), cause).from == 127 &&
+                because(real(2, 64), cause).v == 2);
+    assert_int_equal(real_choose(0, score, UNANSWERED, &cause), -1);
+    assert_int_equal(real_choose(1, score + 4, UNANSWERED, &cause), -1);
+    assert_true(real_holds(real(0, 128), 0, &cause) && !real_holds(real(-1), 1, &cause) && cause.from == 191);
 }
 
 void values_are_plain(void **)
@@ -57,6 +70,7 @@ int main()
     const CMUnitTest tests[] = {
         cmocka_unit_test(every_operation_passes_marks_on),
         cmocka_unit_test(hooks_add_none),
+        cmocka_unit_test(choices_depend_on_all_scores),
         cmocka_unit_test(values_are_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,7 @@
 extern "C" {
 #endif
 
+#define UNANSWERED INT64_MIN                 /* as in reference/real.h */
 enum { GAUGE_RANDOM = 16, GAUGE_SIDES = 3 }; /* random patterns of each kind; one-sided ones */
 #define GAUGE_UNIT 0x1p-24                   /* patterns count in roundings of f32 */
 
@@ -24,6 +25,8 @@ struct gauge_numbers {
     unsigned char *touched;
     struct gauge_pattern *pattern; /* NULL until a run writes one: inputs are exact and cost 9 bytes */
     uint64_t *marks;               /* of GAUGE_TOKENS */
+    int32_t *answer;               /* NULL: not known */
+    int asked;                     /* whether a run wanted to know an answer */
 };
 
 struct gauge_class { /* relative errors in GAUGE_UNIT of what a row does */
@@ -34,6 +37,7 @@ struct gauge_class { /* relative errors in GAUGE_UNIT of what a row does */
     double range; /* a result above it may be infinite in the arithmetic of the class */
     double flush; /* what a flushed result is wrong by, absolute */
     double jump;  /* 1: the branch of softplus is seen */
+    double limit; /* times sigma: what is forgiven; a choice within it is a near tie */
 };
 
 struct gauge_format { /* a floating dtype */

@@ -65,6 +65,7 @@ void sizes_of_class(void **)
         assert_true(is_near((x / y).sigma(), 2.4 * c.add * once));
         assert_true(is_near(real_exp(y).sigma(), exp(-1.25) * c.exp * once));
         assert_true(is_near(real_log(x).sigma(), log(3) * c.other * once));
+        assert_true(is_near(real_log1p(x).sigma(), log(4) * c.other * once));
         assert_true(is_near(real_sqrt(x).sigma(), sqrt(3) * c.add * once));
         const double fast = c.accuracy & SEGUE_ACCURACY_FAST ? 2 * u : 0;
         assert_true(is_near(real_tanh(y).sigma(), (tanh(1.25) * c.other + fast) * once));
@@ -88,7 +89,8 @@ void values_are_those_of_the_reference(void **)
         assert_true(real_sigmoid(x).v == (x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x))));
         assert_true(real_softplus(x).v == (x > 20 ? x : log1p(exp(x))));
         assert_true(fabs(real_log_sigmoid(x).v - log(real_sigmoid(x).v)) <= 1e-15 * fabs(x) + 1e-15);
-        assert_true(real_tanh(x).v == tanh(x) && real_erf(x).v == erf(x));
+        assert_true(real_tanh(x).v == tanh(x) && real_erf(x).v == erf(x) &&
+                    real_log1p(x * x).v == log1p(x * x));
         assert_true(real_sin(x).v == sin(x) && real_cos(x).v == cos(x));
         assert_true((real(x) / real(7)).v == x / 7);
     }
@@ -111,6 +113,7 @@ void derivatives(void **)
         { real(1) / x, 1 / 0.49 },
         { real_exp(x), exp(0.7) },
         { real_log(x), 1 / 0.7 },
+        { real_log1p(x), 1 / 1.7 },
         { real_sqrt(x), 0.5 / sqrt(0.7) },
         { real_sigmoid(x), 0.2217128733 },
         { real_softplus(x), 0.6681877722 },
@@ -173,7 +176,7 @@ void undecidable_results(void **)
     const real small = about(1e-6, 1e-6);
     assert_false(decided(real(1) / small));
     assert_true(decided(real(1) / about(1e-5, 1e-6)));
-    assert_false(decided(real_log(small)));
+    assert_false(decided(real_log(small)) || decided(real_log1p(small - real(1))));
     assert_false(decided(real_sqrt(small)));
     assert_true(decided(real_sqrt(real(0))) && real_sqrt(real(0)).sigma() == 0);
     const real lost = real(1) / small;
@@ -241,8 +244,40 @@ void beyond_f32(void **)
     assert_false(decided(real(1) / over));
     assert_false(decided(near - near)); // another order may overflow
     assert_false(decided((about(1e30, 1e30) * real(1e10)) * real(1)));
+    const real largest(0x1.fffffep127); // an operand: whatever is computed may be infinite, this is not
+    assert_true((largest - largest).v == 0 && (largest - largest).sigma() == 0);
+    assert_true(decided(real(5) - largest) && decided(largest / real(1e3)) && decided(largest + real(1)));
+    assert_false(decided((largest + real(1)) - largest));
+    for (const real &r : { real(5) - largest, over, real(-INFINITY) })
+        assert_true(real_exp(r).v == 0 && real_exp(r).sigma() == 0); // -infinity or not
+    assert_false(decided(real_exp(over * real(0))));
     enter(SEGUE_ACCURACY_F64);
     assert_true(decided(large * real(100) - real(1)) && decided(real(1e300) * real(1e300)));
+}
+
+// What a control is compared with, and what was decided by it.
+void conditions(void **)
+{
+    enter(SEGUE_ACCURACY_F32);
+    const real sure = about(1e-6, 1e-7), near = about(3e-7, 1e-7), lost = undecidable(1);
+    for (int answer = -1; answer <= 1; answer++) {
+        real cause(0);
+        assert_true(real_holds(sure, answer, &cause) && !real_holds(-sure, answer, &cause) && decided(cause));
+        assert_true(real_holds(real(0), answer, &cause) && real_holds(real(INFINITY), answer, &cause) &&
+                    decided(cause));
+        assert_false(real_holds(real(NAN), answer, &cause) || !decided(cause));
+        assert_int_equal(real_holds(near, answer, &cause), answer != 0);
+        assert_int_equal(real_holds(-near, answer, &cause), answer == 1);
+        assert_int_equal(decided(cause), answer >= 0);
+        assert_int_equal(decided(because(sure, cause)), answer >= 0);
+        assert_true(because(sure, cause).v == sure.v);
+    }
+    real cause(0);
+    real_holds(lost, -1, &cause);
+    assert_false(decided(cause));
+    enter(SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_BF16_PRODUCT); // whose limit is 10 sigma
+    assert_int_equal(real_holds(about(9e-7, 1e-7), 0, &cause), 0);
+    assert_int_equal(real_holds(about(1.1e-6, 1e-7), 0, &cause), 1);
 }
 
 // In double the branch at 20 shows, where it is uncertain which side was taken.
@@ -324,6 +359,7 @@ int main()
         cmocka_unit_test(maxima),
         cmocka_unit_test(nan_and_infinity),
         cmocka_unit_test(beyond_f32),
+        cmocka_unit_test(conditions),
         cmocka_unit_test(softplus_branch),
         cmocka_unit_test(numbers_carry_their_roundings),
         cmocka_unit_test(denormal_inputs_may_be_flushed),

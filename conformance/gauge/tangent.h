@@ -201,9 +201,11 @@ static inline int is_sure(const real &a)
     return !a.rough || fabs(a.v) > 8 * a.sigma();
 }
 
+/* It may be infinite in the arithmetic of the class: exact numbers of f32 are not. */
 static inline int is_beyond(const real &a)
 {
-    return __builtin_isfinite(a.v) && fabs(a.v) > now.of.range;
+    const double f32 = 0x1.fffffep127;
+    return __builtin_isfinite(a.v) && fabs(a.v) > now.of.range && (a.rough || fabs(a.v) > f32);
 }
 
 /* An operand or the result is NaN, infinite or beyond the arithmetic's range. A result that every correct kernel must have
@@ -354,12 +356,20 @@ static inline double logistic(double x)
 static INLINE real real_exp(const real &a)
 {
     const double f = exp(a.v);
+    if (a.v < -0x1p126 && is_decided(a)) return real(0); /* and where it is -infinity */
     return function(a, f, f, now.of.exp + now.of.exp_slope * fabs(a.v));
 }
 
 static inline real real_log(const real &a)
 {
     return is_sure(a) ? function(a, log(a.v), 1 / a.v, now.of.other) : undecidable(log(a.v));
+}
+
+static inline real real_log1p(const real &a)
+{
+    const double f = log1p(a.v);
+    return is_sure(line(1 + a.v, a, 1, real(), 0)) ? function(a, f, 1 / (1 + a.v), now.of.other)
+                                                   : undecidable(f);
 }
 
 static inline real real_sqrt(const real &a)
@@ -453,6 +463,54 @@ static inline int real_above(const real &a, const real &b)
     return a.v > b.v;
 }
 
+/* ---- choices ------------------------------------------------------------------------------------ */
+
+/* Whether roundings may turn the sign of what is >= 0 here. Exact numbers are never in doubt, not even at 0. */
+static inline int is_contested(const real &gap)
+{
+    return gap.rough && !(fabs(gap.v) >= now.of.limit * gap.sigma());
+}
+
+static inline real gap_of(const real &a, const real &b)
+{
+    return a.v == b.v ? line(0, a, 1, b, -1) : line(a.v - b.v, a, 1, b, -1);
+}
+
+static inline int can_be_chosen(const real &score)
+{
+    return score.v > -INFINITY;
+}
+
+/* The answer where it is as good as the own choice within the roundings. Without an answer a near tie is a doubt. */
+static inline int64_t real_choose(int64_t count, const real *score, int64_t answer, real *cause)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < count; i++)
+        if (can_be_chosen(score[i]) && (best < 0 || score[i].v > score[best].v)) best = i;
+    if (best < 0 || answer == best) return best;
+    if (answer >= 0 && answer < count)
+        return can_be_chosen(score[answer]) && is_contested(gap_of(score[best], score[answer])) ? answer : best;
+    for (int64_t i = 0; i < count && answer == UNANSWERED; i++)
+        if (i != best && can_be_chosen(score[i]) && is_contested(gap_of(score[best], score[i]))) {
+            cause->undecide();
+            break;
+        }
+    return best;
+}
+
+static inline int real_holds(const real &margin, int answer, real *cause)
+{
+    const int holds = margin.v >= 0;
+    if (!is_contested(margin)) return holds;
+    if (answer < 0) cause->undecide();
+    return answer < 0 ? holds : answer;
+}
+
+static inline real because(const real &x, const real &cause)
+{
+    return is_decided(cause) ? x : undecidable(x.v);
+}
+
 /* ---- memory ------------------------------------------------------------------------------------- */
 
 /* What an earlier run wrote into a narrower dtype was rounded there: by so much, in GAUGE_UNIT. */
@@ -500,10 +558,22 @@ static inline void store(const segue_tensor *t, const real &value, int64_t i, in
     }
 }
 
-static inline void store_int(const segue_tensor *t, int64_t value, const real &, int64_t i, int64_t j,
+static inline void store_int(const segue_tensor *t, int64_t value, const real &cause, int64_t i, int64_t j,
                              int64_t k, int64_t l)
 {
-    store(t, real((double)value), i, j, k, l);
+    store(t, because(real((double)value), cause), i, j, k, l);
+}
+
+static inline int64_t answered(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)
+{
+    gauge_numbers *n = (gauge_numbers *)t->data;
+    const int64_t at = place_in(n, t, i, j, k, l);
+    if (at < 0) {
+        now.failed = GAUGE_OUTSIDE;
+        return UNANSWERED;
+    }
+    n->asked = 1;
+    return n->answer ? n->answer[at] : UNANSWERED;
 }
 
 } // namespace gauge

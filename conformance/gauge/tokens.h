@@ -90,6 +90,11 @@ static inline real real_log(const real &a)
     return real(log(a.v), a.from);
 }
 
+static inline real real_log1p(const real &a)
+{
+    return real(log1p(a.v), a.from);
+}
+
 static inline real real_sqrt(const real &a)
 {
     return real(sqrt(a.v), a.from);
@@ -150,6 +155,33 @@ static inline real real_select(const real &test, const real &a, const real &b)
 static inline int real_above(const real &a, const real &b)
 {
     return a.v > b.v;
+}
+
+/* By value, as C does: these numbers are run without answers. */
+static inline int64_t real_choose(int64_t count, const real *score, int64_t, real *cause)
+{
+    int64_t best = -1;
+    for (int64_t i = 0; i < count; i++) {
+        cause->from |= score[i].from;
+        if (score[i].v > (best < 0 ? -INFINITY : score[best].v)) best = i;
+    }
+    return best;
+}
+
+static inline int real_holds(const real &margin, int, real *cause)
+{
+    cause->from |= margin.from;
+    return margin.v >= 0;
+}
+
+static inline real because(const real &x, const real &cause)
+{
+    return real(x.v, x.from | cause.from);
+}
+
+static inline int64_t answered(const segue_tensor *, int64_t, int64_t, int64_t, int64_t)
+{
+    return UNANSWERED;
 }
 
 static inline real load(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)

@@ -70,6 +70,9 @@ struct case_facts {
     /* In place of split, where keys grow with the tokens. Makes op, as there, the call of tokens low .. high - 1, and returns how many
      * of the first keys it has (INT64_MAX = all of them); -1 where a split means something else. */
     int64_t (*piece)(segue_op_header *op, int64_t low, int64_t high);
+    /* Optional integer operands ("seq_id pos") which, absent, are the numbers along their last axis: a call of some batch rows, or of
+     * some tokens, is given them. NULL = none. */
+    const char *numbers;
     const struct case_parts *parts; /* NULL = answers over parts of the keys cannot be joined */
 };
 

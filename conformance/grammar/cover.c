@@ -68,8 +68,8 @@ static int is_axis(const char *part)
 
 void cover_text(const struct cover *c, const struct choice *choice, char to[DESCRIPTOR_TEXT])
 {
-    char variant[256] = "fwd", dtypes[64] = "f32", shape[96] = "", layout[COVER_VALUE] = "btd",
-         distribution[64] = "";
+    char variant[DESCRIPTOR_TEXT] = "fwd", dtypes[COVER_VALUE] = "f32", shape[96] = "",
+         layout[COVER_VALUE] = "btd", distribution[64] = "";
     char modifier[32] = "";
     for (int i = 0; i < c->factor_count; i++) {
         const struct cover_factor *f = &c->factors[i];

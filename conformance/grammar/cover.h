@@ -8,7 +8,7 @@
 #include "case_facts.h"
 #include "list.h"
 
-enum { COVER_VALUE = 48, COVER_NONE = -1 };
+enum { COVER_VALUE = 192, COVER_NONE = -1 };
 
 struct cover_factor {
     const char *part;

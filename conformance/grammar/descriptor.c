@@ -329,7 +329,7 @@ static int distribution(char *text, struct descriptor *d, char *why)
 int descriptor_parse(const char *text, struct descriptor *out, char *why)
 {
     enum { PARTS = 6, LEAST = 4 };
-    char copy[512], *parts[PARTS] = { NULL }, benign[] = "benign";
+    char copy[DESCRIPTOR_TEXT], *parts[PARTS] = { NULL }, benign[] = "benign";
     struct descriptor d;
     int count = 0;
     memset(&d, 0, sizeof d);

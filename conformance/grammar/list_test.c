@@ -55,8 +55,8 @@ static void sound(void **state)
     struct oracle *oracle = oracle_open(why);
     (void)state;
     assert_non_null(oracle);
-    assert_in_range(core.count, 2000, 2400);
-    assert_in_range(smoke.count, 180, 235);
+    assert_in_range(core.count, 2400, 2800);
+    assert_in_range(smoke.count, 230, 290);
     for (size_t i = 0; i < core.count; i++) {
         struct test_case c;
         if (i) assert_true(strcmp(core.names[i - 1], core.names[i]) < 0);

@@ -20,6 +20,10 @@ static const char *const calls[] = {
     "retention/fwd.z.S_in.S_out.scale=0.25.norm=1/f32/" SIZE ".H4.K16.V16",
     "ssd/fwd.D.z.dt_bias.h_in.h_out/f32/" SIZE ".H4.V16.G2.N32",
     "gated_linear_attention/fwd.gk.S_in.S_out.scale=0.25/f32/" SIZE ".I4.J4.H4.O4.K16.V16",
+    "ode_cell/fwd.elapsed.h_in.h_out.gleak.vleak.cm.sigma.mu.w.E.A.sensory_sigma.sensory_mu.sensory_w.sensory_E/f32/" SIZE
+    ".D3.F5.N19",
+    "ode_cell/fwd.elapsed.h_in.h_out.backbone_w.backbone_b.ff1_w.ff1_b.ff2_w.ff2_b.time_a_w.time_a_b.time_b_w.time_b_b.cell=cfc."
+    "time_sign=1.head_act=head_tanh/f32/" SIZE ".D3.F19.N19.E33",
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 

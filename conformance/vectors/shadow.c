@@ -14,6 +14,7 @@ int shadow_make(struct shadow *s, segue_buffer buffer, uint32_t dtype, const voi
         return s->whole ? 0 : -1;
     }
     const int64_t count = (int64_t)(bytes / s->element);
+    s->choices = dtype == SEGUE_I32;
     s->numbers = gauge_numbers_new(GAUGE_ROUNDINGS, count);
     for (int64_t i = 0; s->numbers && values && i < count; i++)
         gauge_set(s->numbers, i, dtype == SEGUE_F64 ? ((const double *)values)[i] : ((const float *)values)[i]);

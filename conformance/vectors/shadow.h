@@ -12,6 +12,7 @@ struct shadow { /* of one allocation */
     struct gauge_numbers *numbers; /* NULL: of integers, or of nothing that a reference reads */
     int32_t *whole;                /* a copy of the integers on the host */
     uint64_t element;              /* bytes of one */
+    int choices;                   /* numbers of integers, which a kernel writes */
 };
 
 /* What the buffer holds, of dtype SEGUE_F64, _F32 or _I32; values NULL: what is yet to be written. -1 = no memory. */

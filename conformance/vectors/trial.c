@@ -261,11 +261,28 @@ static void skip(trial *t, const char *why)
     snprintf(t->why, sizeof t->why, "%s", why);
 }
 
+/* What the device wrote into integers, for choices that roundings may decide. */
+static void tell_choices(trial *t, struct shadow *s)
+{
+    segue_diag diag;
+    int32_t *got = malloc(s->buffer.bytes ? s->buffer.bytes : 1);
+    const segue_buffer to = { got, 0, s->buffer.bytes };
+    if (!got) trial_fail(t, "no memory");
+    else if (s->buffer.bytes && (segue_memory_copy(t->device->handle, t->device->stream, SEGUE_COPY_FROM_DEVICE,
+                                                   to, s->buffer, s->buffer.bytes, &diag) ||
+                                 segue_stream_sync(t->device->handle, t->device->stream, &diag)))
+        trial_fail(t, "copy from the device: %s", diag.text);
+    else if (gauge_answer(s->numbers, got)) trial_fail(t, "no memory for the gauge");
+    free(got);
+}
+
 /* The same call on the numbers that lie parallel. */
 static void call_gauge(trial *t, const segue_op_header *op, uint32_t accuracy)
 {
     t->accuracy |= accuracy;
     if (stopped(t) || !t->gauged) return;
+    for (int i = 0; i < t->memory_count; i++)
+        if (t->memory[i].numbers && t->memory[i].choices) tell_choices(t, &t->memory[i]);
     const int result = shadow_run(t->memory, t->memory_count, op, accuracy);
     if (result == -1) trial_fail(t, "the primitive has no reference to derive a bound from");
     else if (result)
@@ -363,7 +380,11 @@ static void compare(trial *t, const golden_tensor *g, const segue_tensor *want, 
     struct bound correct;
     double scale = 1;
     if (make_bound(t, g, got, &correct, &first)) return;
-    for (int64_t i = 0; i < count; i++) scale = fmax(scale, fabs(golden_value(g, i)));
+    for (int64_t i = 0; i < count;
+         i++) { /* infinities are wanted exactly, and forgive nothing to their neighbours */
+        const double size = fabs(golden_value(g, i));
+        if (size > scale && isfinite(size)) scale = size;
+    }
     for (int64_t i = 0; i < count; i++, advance(want, index)) {
         const int64_t from = place_of(want, index), at = place_of(got, index);
         const double own = correct.count ? bound_of(&correct, first + at) : 0;
@@ -394,6 +415,27 @@ void trial_judge(trial *t, const char *names, const char *axes, segue_tensor got
                        segue_stream_sync(t->device->handle, t->device->stream, &diag)))
         trial_fail(t, "copy from the device: %s", diag.text);
     else compare(t, g, &want, &got, values);
+    free(values);
+}
+
+void trial_read(trial *t, segue_tensor from, int32_t *to)
+{
+    const segue_buffer there = { from.data, from.offset, from.bytes };
+    const uint64_t bytes = from.bytes - from.offset;
+    int64_t index[SEGUE_MAX_RANK] = { 0 }, count = 1;
+    segue_diag diag;
+    for (int axis = 0; axis < from.rank; axis++) count *= from.shape[axis];
+    memset(to, 0, (size_t)count * sizeof *to);
+    if (stopped(t)) return;
+    int32_t *const values = malloc(bytes ? bytes : 1);
+    const segue_buffer here = { values, 0, bytes };
+    if (!values) trial_fail(t, "no memory");
+    else if (bytes && (segue_memory_copy(t->device->handle, t->device->stream, SEGUE_COPY_FROM_DEVICE, here,
+                                         there, bytes, &diag) ||
+                       segue_stream_sync(t->device->handle, t->device->stream, &diag)))
+        trial_fail(t, "copy from the device: %s", diag.text);
+    for (int64_t i = 0; !stopped(t) && i < count; i++, advance(&from, index))
+        to[i] = values[place_of(&from, index)];
     free(values);
 }
 

@@ -73,6 +73,8 @@ void trial_expect(trial *t, const char *name, int64_t value);
 int trial_calls(trial *t, int64_t total, int64_t *lengths);
 
 void trial_call(trial *t, const segue_op_header *op);
+/* What a call wrote into an integer tensor, packed; all 0 after a failure. */
+void trial_read(trial *t, segue_tensor from, int32_t *to);
 /* Compares with the first of names, if the file has one. */
 void trial_judge(trial *t, const char *names, const char *axes, segue_tensor got);
 __attribute__((format(printf, 2, 3))) void trial_fail(trial *t, const char *format, ...);

@@ -70,14 +70,18 @@ static void with_device(const char *name, file_test test)
     segue_context_destroy(context);
 }
 
-/* Multiplies the largest value of the first output by a factor, or adds 1 to an integer. Its place in the file, -1 = there is
- * none. */
+/* Multiplies the largest value of the first output by a factor, adds 1 to an integer, or turns a flag. Its place in the file, -1 =
+ * there is none. */
 static int64_t plant(golden_file *file, double factor)
 {
     for (int n = 0; n < file->tensor_count; n++) {
         golden_tensor *g = &file->tensors[n];
         int64_t at = 0;
         if (strncmp(g->name, "out.", 4) || !golden_count(g)) continue;
+        if (g->dtype == SEGUE_U8) {
+            file->content[g->data - file->content] ^= 1;
+            return 0;
+        }
         for (int64_t i = 0; i < golden_count(g); i++)
             if (fabs(golden_value(g, i)) > fabs(golden_value(g, at))) at = i;
         const double wide = golden_value(g, at) * factor;

@@ -499,8 +499,8 @@ typedef struct segue_plan_facts {
 SEGUE_API segue_status segue_plan_info(const segue_plan *plan, segue_plan_facts *out, segue_diag *diag);
 
 /* Enqueues; on a synchronous device it returns when done. No allocation, lock, compilation or synchronisation
- * in code that Segue ships. op may have smaller dynamic axes, other strides and other pointers than the
- * plan's. */
+ * in code that Segue ships, unless SEGUE_CAPTURE asks for files of the calls. op may have smaller dynamic axes, other
+ * strides and other pointers than the plan's. */
 SEGUE_API segue_status segue_plan_run(const segue_plan *plan, const segue_op_header *op, segue_stream stream,
                                       segue_buffer workspace, segue_diag *diag);
 SEGUE_API void segue_plan_destroy(segue_plan *plan);

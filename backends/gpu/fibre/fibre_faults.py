@@ -16,6 +16,10 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SHARED = os.path.dirname(HERE)
+LIQUID = ("ode_cell/fwd.elapsed.h_in.h_out.h.gleak.vleak.cm.sigma.mu.w.E.A.sensory_sigma.sensory_mu.sensory_w.sensory_E.unfolds=2/f32/"
+          "B3.T3.D35.F3.N40/btd/benign")
+CLOSED = ("ode_cell/fwd.elapsed.h_in.h_out.backbone_w.backbone_b.deep_w.deep_b.mask.ff1_w.ff1_b.ff2_w.ff2_b.time_a_w.time_a_b.time_b_w."
+          "time_b_b.cell=cfc.time_sign=1.head_act=head_tanh/f32/B3.T3.D35.F3.N40.E36.L1/btd/benign")
 # What runs a kernel: cases with more than one group, more items than lanes of 32, tiles that begin anew; or fibre_test's word.
 RUNS = {
     "selective_scan.k.h": "selective_scan/fwd.D.z.h_in.h_out/f32/B2.T40.D70.N16/btd/benign",
@@ -36,6 +40,9 @@ RUNS = {
     "attention_merge.k.h": "attention_merge/fwd.log_weight.lse_out/f32/R3.B2.T40.H3.V70/btd/benign",
     "attention.k.h": "attention/fwd.keep.slopes.sink.lse.key_norm=unit/f32/B1.N20.H4.K33.M130.J2.V33/btd/benign",
     "attention_parts.k.h": "attention/fwd.lse/f32/B2.N2.H2.K16.M1030.V70/btd/benign",
+    "ode_cell.k.h": (LIQUID, CLOSED, f"{LIQUID}.slot-padding".replace("elapsed.", "slot.").replace("/btd", ".P7/btd")),
+    "ode_cell_ltc_pack.k.h": LIQUID,
+    "ode_cell_cfc_pack.k.h": CLOSED,
     "tensor_copy.k.h": "copy",
     "fibre_rows.k.h": "rows",
     "words.h": ("rows", "gated_norm/fwd.z.weight.kind=LAYER/f32/B2.T40.H2.D64/btd/benign"),     # the first that finds something
@@ -88,6 +95,17 @@ POINTS = [      # label, file, text, its replacement, what must be said, where i
     ("GLOBAL byte of two items", "rotary.k.h", "STORE_ANY(y, AT4(a.y, b, t, h, first), type", "STORE_ANY(y, AT4(a.y, b, t, h, 0), type", RACE, None),
     ("GLOBAL read past its end", "attention_merge.k.h", "AT4(a.o, b, t, h, k)", "AT4(a.o, b, t, h, k + 70)", PAST, None),
     ("GLOBAL byte of two items", "attention_merge.k.h", "STORE_ANY(y, AT4(a.y, b, t, h, k)", "STORE_ANY(y, AT4(a.y, b, t, h, 0)", RACE, None),
+    ("uninitialised LOCAL", "ode_cell.k.h", "time[r] = a.elapsed.present", "if (r) time[r] = a.elapsed.present", BLANK, "state[at] = relaxed("),
+    ("GLOBAL read past its end", "ode_cell.k.h", "AT3(a.x, batch[r], begin[r] + step, k)", "AT3(a.x, batch[r], begin[r] + step, k + 1)", PAST, None),
+    ("GLOBAL byte of two items", "ode_cell.k.h", "AT2(a.h_out, to[r], k)", "AT2(a.h_out, to[r], 0)", RACE, None),
+    ("GLOBAL write past its end", "ode_cell.k.h", "AT3(a.h, batch[r], t, k), a.h.dtype, value", "AT3(a.h, batch[r] + 9, t, k), a.h.dtype, value", PAST,
+     None),
+    ("LOCAL past its end", "ode_cell.k.h", "part[ALL + (s.slice", "part[2 * ALL + (s.slice", "", None),
+    ("workspace read past its end", "ode_cell.k.h", "maps[n + k])", "maps[n + k + 99999])", PAST, None),
+    ("GLOBAL read past its end", "ode_cell_ltc_pack.k.h", "AT2(Es, j, i)", "AT2(Es, j, i + 1)", PAST, "pack(work + a.to + at"),
+    ("GLOBAL byte of two items", "ode_cell_ltc_pack.k.h", "to[3 * plane] = reversal", "to[3 * plane + i % 2] = reversal", RACE, None),
+    ("GLOBAL read past its end", "ode_cell_cfc_pack.k.h", "AT2(masks, out, in)", "AT2(masks, out, in + 1)", PAST, "pack(to, pitch, n"),
+    ("GLOBAL byte of two items", "ode_cell_cfc_pack.k.h", "to[in * pitch + out] = x", "to[in * pitch + out / 2] = x", RACE, None),
     ("GLOBAL write past its end", "tensor_copy.k.h", "STORE_F32((GLOBAL float *)to, t, x)", "STORE_F32((GLOBAL float *)to, t + 1, x)", PAST, None),
     ("uninitialised LOCAL", "fibre_rows.k.h", "seen[k] = 0;", ";", BLANK, "if (k == winner"),
     ("uninitialised LOCAL, atomic", "fibre_rows.k.h", "winner = a.columns;", ";", BLANK, "ATOMIC_MIN("),
@@ -122,7 +140,7 @@ def found(name):
     if name in WIDE:
         return
     for m in re.finditer(r"(\+= |\* )GROUP\b(?=\) | \+ LOCAL_ID)", plain):
-        if re.search(r"< (TOKENS|QUERIES); \w+ $", plain[:m.start()]):   # tiles of at most 32 rows: nothing for a 33rd item
+        if re.search(r"< (TOKENS|QUERIES|ROWS); \w+ $", plain[:m.start()]):   # tiles of at most 32 rows: nothing for a 33rd item
             continue
         line = line_at(text, m.start())
         yield f"32 lanes in line {line}", name, text[:m.start()] + m.group(1) + "32" + text[m.end():], line, "lanes"

@@ -34,6 +34,18 @@ INLINE lanes lanes_most(lanes a, lanes b)
 #endif
 }
 
+/* The smaller of two; b where either is NaN. */
+INLINE lanes lanes_least(lanes a, lanes b)
+{
+#if SEGUE_LANES == 16
+    return (lanes)_mm512_min_ps((__m512)a, (__m512)b);
+#elif SEGUE_LANES == 8
+    return (lanes)_mm256_min_ps((__m256)a, (__m256)b);
+#else
+    return lanes_if_less(a, b, a, b);
+#endif
+}
+
 /* ---- sums over lanes, in an order that depends on LANES alone ------------------------------------------- */
 
 INLINE float lanes_total(lanes v)
@@ -71,18 +83,32 @@ INLINE void lanes_put(float *p, lanes v, int64_t count)
 
 /* ---- functions ------------------------------------------------------------------------------------------ */
 
+/* 1 / x, within 0.6 units in the last place where its digits are few, else a unit; x and 1 / x are finite normal numbers. */
+INLINE lanes lanes_reciprocal(lanes x)
+{
+#if SEGUE_LANES == 16
+    const lanes near = (lanes)_mm512_rcp14_ps((__m512)x);
+    return lanes_fma(near, lanes_fma(-x, near, lanes_splat(1.0f)), near);
+#else
+    return lanes_splat(1.0f) / x;
+#endif
+}
+
 INLINE lanes lanes_sigmoid(lanes x)
 {
     return lanes_splat(1.0f) / (lanes_exp(-x) + 1.0f);
 }
 
-/* From 0.625 on the quotient has all digits; below, an odd polynomial. */
+/* From 0.625 on the quotient has all digits; below, an odd polynomial. From 10 on it is 1. */
 INLINE lanes lanes_tanh(lanes x)
 {
-    const lanes a = lanes_abs(x), z = x * x;
+    const lanes a = lanes_abs(x), near = lanes_least(lanes_splat(10.0f), a), z = x * x;
+    const lanes scale = lanes_splat(2 * LANES_LOG2E), magic = lanes_splat(LANES_FINE_MAGIC);
     const lanes p =
         LANES_POLYNOMIAL(z, -0.005716202781f, 0.02064970881f, -0.05374317244f, 0.1333148628f, -0.3333328366f);
-    const lanes large = lanes_splat(1.0f) - lanes_splat(2.0f) / (lanes_exp(a + a) + 1.0f);
+    const lanes n = lanes_fma(near, scale, magic);
+    const lanes e = lanes_exp2_fine(n, lanes_fma(near, scale, magic - n));
+    const lanes large = lanes_splat(1.0f) - lanes_splat(2.0f) / (e + 1.0f);
     return lanes_if_less(a, lanes_splat(0.625f), lanes_fma(x * z, p, x), lanes_signed(large, x));
 }
 

@@ -26,6 +26,11 @@ static double sigmoid(double x)
     return 1 / (1 + exp(-x));
 }
 
+static double reciprocal(double x)
+{
+    return 1 / x;
+}
+
 static double gelu(double x)
 {
     return x * erfc(-x / sqrt(2)) / 2;
@@ -57,6 +62,8 @@ static void functions_are_accurate(void **state)
         double (*oracle)(double);
         double low, high, least, bound;
     } all[] = {
+        { "reciprocal", lanes_reciprocal, reciprocal, 1, 3, 0, 2 },
+        { "reciprocal, large", lanes_reciprocal, reciprocal, 1e30, 1e37, 0, 2 },
         { "sigmoid", lanes_sigmoid, sigmoid, -80, 80, 0, 5 },
         { "tanh", lanes_tanh, tanh, -20, 20, 0, 4 },
         { "tanh near 0", lanes_tanh, tanh, -1e-3, 1e-3, 0, 2 },

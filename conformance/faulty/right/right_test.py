@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-ROWS = 14                                   # thirteen kernels, and composites lowered to them
+ROWS = 15                                   # fourteen kernels, and composites lowered to them
 SKIPPED = {"UNSUPPORTED", "SKIP_RESOURCE"}
 PASSED = {"PASS", "PASS_MARGIN"}
 
