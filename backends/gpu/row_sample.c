@@ -56,7 +56,8 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     const segue_row_sample *op = (const void *)header;
     const struct gpu *gpu = gpu_of(dev);
     struct gpu_key key = gpu_key_of(&gpu_source_row_sample, header, dev);
-    const int32_t groups[3] = { gpu_groups(gpu, 0, parts_of(op), 1), gpu_groups(gpu, 1, positions_of(op), 1), 1 };
+    const int32_t groups[3] = { gpu_groups(gpu, 0, parts_of(op), 1), gpu_groups(gpu, 1, positions_of(op), 1),
+                                1 };
     key.state = 0;
     gpu_define_in(&key, "NOISE", filters(op) || op->noise != SEGUE_ROW_SAMPLE_NONE);
     gpu_define_in(&key, "FILTER", filters(op));

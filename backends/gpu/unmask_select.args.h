@@ -28,8 +28,7 @@ struct unmask_select_args { /* behind one pointer for each operand, in the same 
     VIEW1 n_changed, n_left;
     VIEW2 changed;
     VIEW1 carry_out;
-    i64 row;  /* b of the first groups along axis 1 */
-    i64 rows; /* b */
+    i64 row;            /* b of the first groups along axis 1 */
     i32 tokens, places; /* t, c */
     i32 mask_id, rule, k_min, noise;
 };

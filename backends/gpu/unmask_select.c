@@ -14,7 +14,9 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
 {
     const segue_unmask_select *op = (const void *)header;
     const struct gpu *gpu = gpu_of(dev);
-    const struct gpu_key key = { .source = &gpu_source_unmask_select, .kernel = "unmask_select", .group = gpu->group };
+    const struct gpu_key key = { .source = &gpu_source_unmask_select,
+                                 .kernel = "unmask_select",
+                                 .group = gpu->group };
     const int32_t groups[3] = { 1, gpu_groups(gpu, 1, op->x.shape[0], 1), 1 };
     return gpu_plan_one(dev, &key, &form, groups, plan, why);
 }
@@ -39,7 +41,6 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
     const segue_unmask_select *op = (const void *)header;
     int32_t groups[3] = { 1, 1, 1 };
     struct unmask_select_args args = {
-        .rows = op->x.shape[0],
         .tokens = (i32)op->x.shape[1],
         .places = op->changed.dtype.bits ? (i32)op->changed.shape[1] : 0,
         .mask_id = (i32)op->mask_id,

@@ -99,12 +99,12 @@ FUNC i32 number_of(struct unmask_select_args a, i32 count, i32 share, i32 passin
     return a.rule == SELECT_ALL ? count : a.rule == SELECT_MASKGIT ? count - most : most;
 }
 
-/* The first `wanted` of the order: fewer than there are, and not none. */
-FUNC PICK search(struct unmask_select_args a, ROW r, i32 wanted, LOCAL_ARG i32 *number, GLOBAL const i32 *x,
+/* The first `wanted` of the order, fewer than there are; 0: nobody asks, and the barriers are none. (Not behind a condition
+ * of the caller's: PoCL would copy what follows.) */
+FUNC PICK search(struct unmask_select_args a, ROW r, PICK pick, i32 wanted, LOCAL_ARG i32 *number, GLOBAL const i32 *x,
                  GLOBAL const i32 *tok, GLOBAL const void *conf, GLOBAL const i32 *pos, GLOBAL const void *draws)
 {
-    PICK pick = { 0, 0, 0 };
-    int shift = 32, whole = 0;
+    int shift = wanted ? 32 : 0, whole = 0;
     while (shift > 0 && !whole) {
         int digit = DIGITS - 1;
         shift -= BITS;
@@ -124,7 +124,7 @@ FUNC PICK search(struct unmask_select_args a, ROW r, i32 wanted, LOCAL_ARG i32 *
         pick.key = pick.key << BITS | (u32)digit;
         BARRIER();
     }
-    pick.end = wanted;
+    if (wanted) pick.end = wanted;
     if (whole) { /* all that begin with these digits */
         pick.key = (pick.key << shift) - 1u;
         pick.end = 0;
@@ -156,9 +156,8 @@ KERNEL(unmask_select)(GLOBAL const i32 *x, GLOBAL const i32 *tok, GLOBAL const v
 {
     LOCAL i32 number[DIGITS * GROUP];
     ROW r;
-    r.b = a.row + GROUP_ID(1);
-    if (r.b >= a.rows) return;
-    i64 b = r.b, share = 0;
+    i64 b = a.row + GROUP_ID(1), share = 0;
+    r.b = b;
     i32 from = a.lo.present ? at_most(lo[AT1(a.lo, b)], a.tokens) : 0, to = a.hi.present ? at_most(hi[AT1(a.hi, b)], a.tokens) : a.tokens;
     i32 width = to > from ? to - from : 0, each = (width + GROUP - 1) / GROUP;
     r.begin = from + at_most((i64)LOCAL_ID * each, width);
@@ -194,7 +193,8 @@ KERNEL(unmask_select)(GLOBAL const i32 *x, GLOBAL const i32 *tok, GLOBAL const v
         pick.first = count ? hit_of(uniform_at(a, r, pos, draws, 0), count) : 0;
         pick.end = pick.first + 1;
     } else if (taken < 1) pick.key = 0xffffffffu;
-    else if (taken < count) pick = search(a, r, taken, number, x, tok, conf, pos, draws);
+    int ordered = a.rule != SELECT_BERNOULLI && a.rule != SELECT_FIRST_HIT && taken > 0 && taken < count;
+    pick = search(a, r, pick, ordered ? taken : 0, number, x, tok, conf, pos, draws);
 
     /* Numbers of what equals the last one chosen, and of what changes, in front of this item's. */
     i32 equals = 0, first_equal = 0, changes = 0, first_change = 0, left = 0;

@@ -53,7 +53,8 @@ INLINE lanes whole(const char *p, int64_t i, uint32_t dtype)
 INLINE void pair(const char *p, int64_t i, uint32_t dtype, lanes out[2])
 {
     if (LANES == 16 && dtype == SEGUE_BF16) {
-        const lanes_bits both = (lanes_bits)whole(p + 2 * i, 0, SEGUE_F32);
+        lanes_bits both;
+        memcpy(&both, p + 2 * i, sizeof both); /* may begin in the middle of a word */
         out[0] = (lanes)(both << 16), out[1] = (lanes)(both & 0xffff0000u);
         return;
     }
@@ -430,7 +431,9 @@ static int quick(const struct place *p)
         return 0;
     const struct segue_strip row = row_strip(&op->logits, p->b, p->row, 0, p->job->ids);
     const struct survey s = survey_elements(row.data, p->job->ids, row.dtype, p->raw || p->final);
-    if (s.most > LARGEST) return 0;
+    /* Divided, numbers may leave the range and be nothing, or all the same. */
+    if (s.most > LARGEST || (p->tempered && s.at >= 0 && !(fabsf(s.most / p->temperature) <= LARGEST)))
+        return 0;
     if (s.at < 0) {
         put_nothing(op, p->b, p->t, -1);
         return 1;

@@ -359,7 +359,8 @@ static void check_open(struct scene *c, const struct answer *a, int64_t b, int64
     for (int64_t i = 0; a->most > -INFINITY && i <= c->v; i++)
         if (a->score[i] > (best < 0 ? -INFINITY : a->score[best])) best = i;
     if (best < 0) {
-        if (tok != -1) fail_msg("tok[%d,%d] is %d, wanted -1: nothing can be chosen", (int)b, (int)t, (int)tok);
+        if (tok != -1)
+            fail_msg("tok[%d,%d] is %d, wanted -1 (%s)", (int)b, (int)t, (int)tok, words_about(c, b, t));
         for (int i = CONF; i <= LOGP; i++) near(c, i, b, t, -INFINITY, 0);
         return;
     }

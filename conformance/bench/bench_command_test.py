@@ -14,7 +14,8 @@ FIELDS = ["case", "primitive", "device", "row", "dtype", "ms_min", "ms_median", 
 NAMES = [f"{name}{dtype}" for name in ("selective_scan/mamba-130m/prefill", "selective_scan/mamba-2.8b/prefill", "selective_scan/mamba-130m/decode",
                                        "causal_conv1d/1536", "causal_conv1d/5376-silu", "ssd/mamba2-2.7b/prefill", "ssd/mamba2-2.7b/decode",
                                        "gated_linear_attention/32x64/prefill", "retention/32x64/prefill", "linear_attention/32x64/prefill")
-         for dtype in ("", "/bf16")] + [f"attention/32x8x128/{name}" for name in ("causal-2048", "causal-2048/bf16", "window-512", "window-512/bf16", "decode-4096")] + ["lsh_attention/8x64/16k-r4"]
+         for dtype in ("", "/bf16")] + [f"attention/32x8x128/{name}" for name in ("causal-2048", "causal-2048/bf16", "window-512", "window-512/bf16", "decode-4096")] + [
+             "lsh_attention/8x64/16k-r4", "ode_cell/ltc-64", "ode_cell/cfc-64", "row_sample/256x126464", "row_sample/256x126464/bf16"]
 SMALL = "causal_conv1d/1536"
 segue, wrong = sys.argv[1:3]
 failed = []

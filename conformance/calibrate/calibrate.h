@@ -26,6 +26,8 @@ struct reply {                        /* of a row to a case */
 /* 0; 1 = the row declines; -1 = it failed, with words on stderr. study: of the same case. reply_free() after 0. */
 int row_answers(struct lab *lab, struct study *study, const char *row, struct reply *out);
 void reply_free(struct reply *r);
+/* study_bounds_at() of what the row has chosen. */
+const struct bounds *reply_bounds(struct study *study, uint32_t accuracy, const struct reply *r, char *why);
 /* The rows that accept the case, at most room. */
 uint32_t rows_of(struct lab *lab, const struct test_case *c, segue_row_facts *rows, uint32_t room);
 

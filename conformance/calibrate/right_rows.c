@@ -129,6 +129,11 @@ static int try_case(struct bench *b, const struct test_case *c, struct tallies *
         }
         if (!result) result = row_answers(&b->right, &study, row[i].name, &reply);
         if (result) break;
+        if (!(bounds = reply_bounds(&study, row[i].accuracy, &reply, why))) {
+            reply_free(&reply);
+            result = -1;
+            break;
+        }
         const struct run r = judged(&study, bounds, &reply);
         if (r.judged)
             result =

@@ -118,6 +118,13 @@ int row_answers(struct lab *lab, struct study *study, const char *row, struct re
     return -1;
 }
 
+const struct bounds *reply_bounds(struct study *study, uint32_t accuracy, const struct reply *r, char *why)
+{
+    struct answer a = { 0 };
+    memcpy(a.value, r->value, sizeof a.value);
+    return study_bounds_at(study, accuracy, &a, why);
+}
+
 void reply_free(struct reply *r)
 {
     for (int i = 0; i < DESCRIPTOR_FIELDS; i++) free(r->value[i]);

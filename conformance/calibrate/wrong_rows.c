@@ -89,10 +89,13 @@ static int same(const struct study *study, const struct reply *a, const struct r
     return 1;
 }
 
-static unsigned accepted_by(const struct study *study, const struct bounds *bounds, const struct reply *reply,
-                            double *sigmas)
+/* All rules alike at what the row has chosen. */
+static unsigned accepted_by(struct study *study, const struct reply *reply, double *sigmas)
 {
+    char why[DESCRIPTOR_WHY];
     unsigned accepts = (1u << RULES) - 1;
+    const struct bounds *bounds = reply_bounds(study, SEGUE_ACCURACY_F32, reply, why);
+    if (!bounds) return 0; /* no memory */
     for (uint32_t i = 0; i < study->c->primitive->field_count; i++)
         if (bounds->has[i] && bounds->of[i].used) accepts &= accepted(&bounds->of[i], reply->value[i], sigmas);
     return accepts;
@@ -110,8 +113,7 @@ static void note_wrong(struct flaw *f, unsigned accepts, double sigmas, int acts
 }
 
 /* The correct rows of class F32; the first answer is kept as the one that a wrong row without its flaw would give. 1 = there is none. */
-static int try_right(struct bench *b, struct study *study, const struct bounds *bounds, struct score *s,
-                     struct reply *first)
+static int try_right(struct bench *b, struct study *study, struct score *s, struct reply *first)
 {
     segue_row_facts rows[MOST_ROWS];
     const uint32_t count = rows_of(&b->right, study->c, rows, MOST_ROWS);
@@ -121,7 +123,7 @@ static int try_right(struct bench *b, struct study *study, const struct bounds *
         double sigmas = 0;
         if (rows[i].accuracy != SEGUE_ACCURACY_F32) continue;
         if (row_answers(&b->right, study, rows[i].name, &reply)) return -1;
-        const unsigned accepts = accepted_by(study, bounds, &reply, &sigmas);
+        const unsigned accepts = accepted_by(study, &reply, &sigmas);
         s->runs++;
         for (int k = 0; k < RULES; k++) s->alarms[k] += !(accepts >> k & 1);
         if (!kept++) *first = reply;
@@ -130,8 +132,7 @@ static int try_right(struct bench *b, struct study *study, const struct bounds *
     return kept ? 0 : 1;
 }
 
-static int try_wrong(struct bench *b, struct study *study, const struct bounds *bounds, struct score *s,
-                     const struct reply *right)
+static int try_wrong(struct bench *b, struct study *study, struct score *s, const struct reply *right)
 {
     segue_row_facts rows[MOST_ROWS];
     const uint32_t count = rows_of(&b->wrong, study->c, rows, MOST_ROWS);
@@ -143,7 +144,7 @@ static int try_wrong(struct bench *b, struct study *study, const struct bounds *
         const int result = row_answers(&b->wrong, study, rows[i].name, &reply);
         if (!f || result < 0) return -1;
         if (result) continue; /* refused late: a matter of status */
-        const unsigned accepts = accepted_by(study, bounds, &reply, &sigmas);
+        const unsigned accepts = accepted_by(study, &reply, &sigmas);
         note_wrong(f, accepts, sigmas, !same(study, &reply, right), benign);
         reply_free(&reply);
     }
@@ -159,8 +160,8 @@ static int try_case(struct bench *b, const struct test_case *c, struct score *s)
     const struct bounds *bounds = result ? NULL : study_bounds(&study, SEGUE_ACCURACY_F32, why);
     if (!bounds) result = -1;
     if (!result && !bounds->vacuous && !c->exact) {
-        result = try_right(b, &study, bounds, s, &right);
-        if (!result) result = try_wrong(b, &study, bounds, s, &right);
+        result = try_right(b, &study, s, &right);
+        if (!result) result = try_wrong(b, &study, s, &right);
         reply_free(&right);
     }
     study_free(&study);

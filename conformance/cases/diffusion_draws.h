@@ -21,7 +21,7 @@ struct
 static inline const struct control *control_named(const char *name)
 {
     static const struct control controls[] = {
-        { "temperature", { { 0.7, 0, 1.3 }, { 1e3, -1, 1 }, { 0.2, 2, 1 }, { 1e-6, 1e-3, 0.7 } } },
+        { "temperature", { { 0.7, 0, 2.5 }, { 1e3, -1, 1 }, { 0.2, 2, 1 }, { 1e-6, 1e-3, 0.7 } } },
         { "top_p", { { 0.87, 0.43, 0.61 }, { 1, 0, 1.5 }, { NAN, 0.05, 0.99 } } },
         { "top_k", { { 3, 0, 7 }, { 1, 1000000, -5 }, { INT32_MAX, 2, INT32_MIN } } },
         { "guidance", { { 1.5, 0.25, 0 }, { 0, 7.5, -0.5 }, { -1, 1, 2 } } },

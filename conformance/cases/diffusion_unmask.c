@@ -48,6 +48,9 @@ static int fits(const struct test_case *c, char *why)
         return refuse_inputs(why, "banned-all: wanted banned");
     if (c->distribution == TIES && confidence == SEGUE_DIFFUSION_UNMASK_MARGIN)
         return refuse_inputs(why, "confidence=MARGIN: wanted scores that differ");
+    if (c->distribution == EXTREMES && has(c, "logits_u") && !has(c, "tok"))
+        return refuse_inputs(
+            why, "extremes: wanted tok beside logits_u: far out scores are near ties, which it tells");
     if (rule == SEGUE_DIFFUSION_UNMASK_MASKGIT && confidence == SEGUE_DIFFUSION_UNMASK_NEGENT)
         return refuse_inputs(why, "MASKGIT: wanted a confidence above 0");
     return 0;
@@ -107,7 +110,7 @@ static const char *const mandatory[] = {
     "diffusion_unmask/fwd.lo.hi.temperature.top_p.top_k.seed.seq_id.pos.step.steps_left.tok.conf.n_changed.n_left.mask_id=300.noise=PHILOX.rule=TOPK/f32/B3.T9.V33/btd/benign.edges",
     "diffusion_unmask/fwd.lo.hi.temperature.top_p.top_k.seed.seq_id.pos.step.k.tau.carry.conf.carry_out.mask_id=300.noise=PHILOX.rule=BUDGET/f32/B3.T9.V33/btd/benign.limits",
     "diffusion_unmask/fwd.banned.steps_left.tok.conf.n_changed.mask_id=300.rule=TOPK/f32/B2.T9.V33.Z33/btd/benign.banned-all",
-    "diffusion_unmask/fwd.k.tok.conf.n_changed.mask_id=300.rule=TOPK/f32/B3.T9.V33/btd/extremes",
+    "diffusion_unmask/fwd.k.tok.conf.n_changed.mask_id=300.rule=TOPK/f16/B3.T9.V33/btd/extremes",
     NULL,
 };
 

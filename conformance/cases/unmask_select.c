@@ -104,7 +104,7 @@ static const char *const mandatory[] = {
     "unmask_select/fwd.p.seed.seq_id.pos.step.n_changed.n_left.mask_id=5.rule=BERNOULLI/f32/B3.T33",
     "unmask_select/fwd.p.seed.step.n_changed.n_left.mask_id=5.rule=BERNOULLI/f32/B3.T33/btd/benign.edges",
     "unmask_select/fwd.p.draws.n_changed.mask_id=5.rule=BERNOULLI.noise=UNIFORM/f32/B3.T33/pad3",
-    "unmask_select/fwd.p.draws.n_changed.mask_id=5.rule=BERNOULLI.noise=EXPONENTIAL/bf16/B3.T33/btd/benign.known",
+    "unmask_select/fwd.p.draws.n_changed.mask_id=5.rule=BERNOULLI.noise=EXPONENTIAL/f16/B3.T33/btd/benign.known",
     "unmask_select/fwd.seed.seq_id.pos.step.n_changed.changed.mask_id=5.rule=FIRST_HIT/f32/B3.T33.C2",
     "unmask_select/fwd.draws.changed.mask_id=5.rule=FIRST_HIT.noise=GUMBEL/f32/B3.T33.C2/flip",
     "unmask_select/fwd.conf.steps_left.changed.mask_id=5.rule=TOPK/f32/B3.T33.C40/btd/negative",

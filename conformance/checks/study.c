@@ -80,10 +80,8 @@ static int is_choice(const struct operand *o)
 /* An element of an integer output as a kernel left it, or (a NULL) as the reference by itself has it. */
 static int32_t chosen(const struct call *c, const struct answer *a, uint32_t field, int64_t k)
 {
-    int32_t x = 0;
-    if (a && a->bytes[field]) memcpy(&x, a->bytes[field] + (size_t)k * sizeof x, sizeof x);
-    else if (c->touched[field][k] & GAUGE_WRITTEN) x = (int32_t)c->wanted[field][k];
-    return x;
+    if (a && a->value[field]) return (int32_t)a->value[field][k];
+    return c->touched[field][k] & GAUGE_WRITTEN ? (int32_t)c->wanted[field][k] : 0;
 }
 
 /* 0, or -2 = no memory. */

@@ -72,8 +72,8 @@ static void read_row(struct place *p)
         if (number(&op->banned, i, 0) >= 0 && number(&op->banned, i, 0) < p->ids)
             p->raw[number(&op->banned, i, 0)] = -INFINITY;
     for (int64_t id = 0; id < p->ids; id++) {
-        p->score[id] = tame(p->heat > 0 ? p->raw[id] / p->heat : p->raw[id]);
         p->raw[id] = tame(p->raw[id]);
+        p->score[id] = tame(p->heat > 0 ? p->raw[id] / p->heat : p->raw[id]);
     }
 }
 
