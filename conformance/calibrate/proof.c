@@ -17,13 +17,21 @@ struct proof { /* of one fault, over operands of cases */
     int applicable, rejected;
 };
 
+/* A state may fade until nothing of it is left in f32: then the answer without it is the same. */
+static int is_another(const struct bound *right, const double *out)
+{
+    for (int64_t k = 0; k < right->count; k++)
+        if (right->written[k] && !(fabs(out[k] - right->value[k]) <= 0x1p-20 * right->size)) return 1;
+    return 0;
+}
+
 static int prove_operand(const struct test_case *c, uint32_t field, const struct bound *right, struct proof *of)
 {
     double *out = malloc((right->count ? (size_t)right->count : 1) * sizeof *out);
     int result = out ? 0 : -1;
     for (int i = 0; i < FAULTS_OF_PROOF && result >= 0; i++) {
         struct verdict v;
-        if ((result = faults[i].answer(c, field, right, out))) continue;
+        if ((result = faults[i].answer(c, field, right, out)) || !is_another(right, out)) continue;
         judge(right, out, &v);
         of[i].applicable++;
         of[i].rejected += !v.ok;
