@@ -19,6 +19,7 @@
 #define PAIRS (NOISE ? 4 : 8) /* an item's loads on their way, of two neighbouring ids each */
 #define MANY (2 * PAIRS)
 #define TILE (MANY * GROUP)
+#define APART (GROUP * 2) /* ids between two pairs of an item */
 #define LARGEST 3.40282347e38f
 
 enum { TO_FIND_MOST, TO_CHOOSE, TO_SUM_ENTROPY, ROUNDS }; /* what a round looks at a row for */
@@ -70,7 +71,7 @@ FUNC float shrink(float x) /* e^x, x <= 0: errors that grow with -x are of what 
 /* Number `which` of an item's: neighbours come in pairs, so that one draw serves both. */
 FUNC i32 id_of(i32 tile, int which)
 {
-    return tile + 2 * (which / 2 * GROUP + LOCAL_ID) + which % 2;
+    return tile + which / 2 * APART + 2 * LOCAL_ID + which % 2;
 }
 
 /* Loads come first, in one go: what is done with them waits for all. */
@@ -80,7 +81,7 @@ FUNC void load_tile(GLOBAL const ACT *p, i64 at, i64 each, i32 words, i32 tile, 
     if (words && tile + TILE <= end) {
         GLOBAL const u32 *from = (GLOBAL const u32 *)(p + at + tile);
         u32 word[PAIRS];
-        UNROLL for (int i = 0; i < PAIRS; i++) word[i] = from[i * GROUP + LOCAL_ID];
+        UNROLL for (int i = 0; i < PAIRS; i++) word[i] = from[i * (APART / 2) + LOCAL_ID];
         UNROLL for (int i = 0; i < MANY; i++) {
             u16 one = (u16)(word[i / 2] >> i % 2 * 16);
             l[i] = LOAD(&one, 0);
@@ -89,7 +90,16 @@ FUNC void load_tile(GLOBAL const ACT *p, i64 at, i64 each, i32 words, i32 tile, 
     }
 #endif
     (void)words;
-    UNROLL for (int i = 0; i < MANY; i++) l[i] = id_of(tile, i) < end ? LOAD(p, at + id_of(tile, i) * each) : -INF;
+    if (each == 1) {
+        GLOBAL const ACT *from = p + at + id_of(tile, 0);
+        i32 left = end - id_of(tile, 0);
+        UNROLL for (int i = 0; i < MANY; i++) l[i] = i / 2 * APART + i % 2 < left ? LOAD(from, i / 2 * APART + i % 2) : -INF;
+        return;
+    }
+    ROLLED for (int i = 0; i < MANY; i++) { /* as many places in 64 bits would take more registers than there are */
+        UNROLL for (int j = 1; j < MANY; j++) l[j - 1] = l[j];
+        l[MANY - 1] = id_of(tile, i) < end ? LOAD(p, at + id_of(tile, i) * each) : -INF;
+    }
 }
 
 /* Bit i: whether the item's number i is banned. */
@@ -98,7 +108,7 @@ FUNC u32 banned_of(struct row_sample_args a, i32 tile, GLOBAL const i32 *banned)
     u32 bits = 0;
     ROLLED for (i32 i = 0; i < a.bans + a.absorb; i++) {
         u32 at = (u32)(i < a.bans ? banned[AT1(a.banned, i)] : a.mask_id) - (u32)tile;
-        if (at < TILE && at / 2 % GROUP == (u32)LOCAL_ID) bits |= 1u << (at / (2 * GROUP) * 2 + at % 2);
+        if (at < TILE && at % APART / 2 == (u32)LOCAL_ID) bits |= 1u << (at / APART * 2 + at % 2);
     }
     return bits;
 }
@@ -462,8 +472,11 @@ KERNEL(row_sample)(GLOBAL const ACT *logits, GLOBAL const ACT *logits_u, GLOBAL 
         for (int round = FILTER ? TO_FIND_MOST : TO_CHOOSE; round <= last; round++) {
             PARTIAL p = of_nothing();
             if (round == TO_CHOOSE && a.stage >= SAMPLE_ENTROPY) {
-                for (i32 i = LOCAL_ID; i < a.parts; i += GROUP) p = merged(p, saved(work + partials + i * SAMPLE_WORDS, a.stage), a.absorb);
-            } else p = gather(a, r, round, whole.p, begin, end, bound, banned, draws);
+                i32 each = (a.parts + GROUP - 1) / GROUP, first = LOCAL_ID * each;
+                for (i32 i = first; i < first + each && i < a.parts; i++) p = merged(p, saved(work + partials + i * SAMPLE_WORDS, a.stage), a.absorb);
+            } else {
+                p = gather(a, r, round, whole.p, begin, end, bound, banned, draws);
+            }
             part[LOCAL_ID] = p;
             BARRIER();
             for (int n = GROUP / 2; n > 0; n /= 2) {
