@@ -11,8 +11,8 @@
  * rising), by a radix search over integers that are ordered so. Probabilities are summed up as integers, too: the sum
  * does not depend on the order.
  *
- * All that have barriers are loops that every group walks through: PoCL copies what comes behind a barrier that is
- * met on a condition only, and took six times as long to compile.
+ * Barriers stand in loops that may run no time, not behind conditions: PoCL copies what follows a barrier that is
+ * met on a condition, and took six times as long to compile.
  *
  * Launch: groups (parts, positions), by stages. Key: ACT, NOISE (1: there may be some),
  * FILTER (1: top_p or top_k, whole rows only). */
@@ -22,7 +22,7 @@
 #define APART (GROUP * 2) /* ids between two pairs of an item */
 #define LARGEST 3.40282347e38f
 
-enum { TO_FIND_MOST, TO_CHOOSE, TO_SUM_ENTROPY, ROUNDS }; /* what a round looks at a row for */
+enum { TO_FIND_MOST, TO_CHOOSE, TO_SUM_ENTROPY }; /* what a round looks at a row for */
 
 typedef struct MASS { /* sum of exp(l - most); most = -INF: of nothing */
     float most, sum;
