@@ -31,9 +31,9 @@ static const char *const common[] = { "-x",
                                       "-ffp-contract=off",
                                       "-ftrivial-auto-var-init=pattern",
                                       NULL };
-static const char *const quick[] = { "-O2", NULL };
-static const char *const checked[] = { "-O1", "-g1", "-gdwarf-4", /* addr2line of binutils 2.40 misreads 5 */
+static const char *const checked[] = { "-g1", "-gdwarf-4", /* addr2line of binutils 2.40 misreads 5 */
                                        "-fsanitize=thread,undefined,bounds-strict,float-cast-overflow", NULL };
+static const char *const level[] = { "-O2", "-O1", "-O0" }; /* by SEGUE_FIBRE_CHECK; sizes behind pointers need -O1 */
 static const char *const fused[] = { "-mfma", "-mf16c", NULL };
 static const char *const linked[] = {
     "-nostartfiles", "-nodefaultlibs", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-lm", "-lc", "-lgcc", NULL
@@ -70,7 +70,7 @@ segue_status fibre_read_settings(struct fibre_settings *out, segue_diag *why)
     int64_t seed = 0, group = 64, check = 1, grid = FIBRE_MOST_GROUPS;
     segue_status s = read_number("SEGUE_FIBRE_SEED", UINT32_MAX, &seed, why);
     if (!s) s = read_number("SEGUE_FIBRE_GROUP", FIBRE_MOST_ITEMS, &group, why);
-    if (!s) s = read_number("SEGUE_FIBRE_CHECK", 1, &check, why);
+    if (!s) s = read_number("SEGUE_FIBRE_CHECK", 2, &check, why);
     if (!s) s = read_number("SEGUE_FIBRE_GRID", FIBRE_MOST_GROUPS, &grid, why);
     if (!s && grid < 1)
         return segue_kit_fail(why, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_OPEN, 0,
@@ -125,8 +125,8 @@ segue_status fibre_identity(const struct fibre_settings *settings, char *out, si
     version[strcspn(version, "\n")] = 0;
     if (settings->kernels[0])
         snprintf(kernels, sizeof kernels, ", kernels %016" PRIx64, folder_digest(settings->kernels));
-    snprintf(out, room, "fibre, %.100s, %s%s%s", version, settings->checked ? "checked" : "unchecked",
-             can_fuse() ? ", fma" : "", kernels);
+    snprintf(out, room, "fibre, %.100s, %s %s%s%s", version, settings->checked ? "checked" : "unchecked",
+             level[settings->checked], can_fuse() ? ", fma" : "", kernels);
     return SEGUE_OK;
 }
 
@@ -236,7 +236,8 @@ static segue_status compile(const struct fibre_settings *settings, char *options
     struct words w = { .at = { settings->compiler }, .count = 1 };
     char said[COMPLAINTS];
     add_words(&w, common);
-    add_words(&w, settings->checked ? checked : quick);
+    add_words(&w, (const char *const[]){ level[settings->checked], NULL });
+    if (settings->checked) add_words(&w, checked);
     if (can_fuse()) add_words(&w, fused);
     add_options(&w, options);
     add_words(&w, (const char *const[]){ from, "-o", to, NULL });
