@@ -33,7 +33,8 @@ static const char *const common[] = { "-x",
                                       NULL };
 static const char *const checked[] = { "-g1", "-gdwarf-4", /* addr2line of binutils 2.40 misreads 5 */
                                        "-fsanitize=thread,undefined,bounds-strict,float-cast-overflow", NULL };
-static const char *const level[] = { "-O2", "-O1", "-O0" }; /* by SEGUE_FIBRE_CHECK; sizes behind pointers need -O1 */
+/* By SEGUE_FIBRE_CHECK; sizes behind pointers need -O1. */
+static const char *const level[] = { "-O2", "-O1", "-O0" };
 static const char *const fused[] = { "-mfma", "-mf16c", NULL };
 static const char *const linked[] = {
     "-nostartfiles", "-nodefaultlibs", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-lm", "-lc", "-lgcc", NULL
