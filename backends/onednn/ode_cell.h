@@ -63,12 +63,9 @@ struct cell_kernel { /* a row's, an instruction set's */
 
 static inline struct segue_sequence cell_sequence(const struct cell_job *job, int64_t s)
 {
-    const segue_tensor *lengths = &job->op->lengths;
     struct segue_sequence q = segue_sequence_at(&job->sequences, s);
-    int32_t length;
-    if (!lengths->dtype.bits) return q;
-    memcpy(&length, (const char *)lengths->data + lengths->offset + s * lengths->stride[0] * 4, sizeof length);
-    q.length = clamp(length, 0, job->sequences.tokens);
+    if (job->op->lengths.dtype.bits)
+        q.length = clamp(int_at(&job->op->lengths, s, 0, 0), 0, job->sequences.tokens);
     return q;
 }
 

@@ -36,8 +36,8 @@ enum { LINE = 64 };
 static int is_open(const segue_row_sample *op, int64_t b, int64_t t)
 {
     const int64_t row = sample_row(op, b, t);
-    return sample_int(&op->x, b, t, op->mask_id) == op->mask_id && t >= sample_int(&op->lo, b, 0, 0) &&
-           t < sample_int(&op->hi, b, 0, op->tok.shape[1]) && row >= 0 && row < op->logits.shape[1];
+    return int_at(&op->x, b, t, op->mask_id) == op->mask_id && t >= int_at(&op->lo, b, 0, 0) &&
+           t < int_at(&op->hi, b, 0, op->tok.shape[1]) && row >= 0 && row < op->logits.shape[1];
 }
 
 static void list_open(struct sample_job *job)
@@ -60,8 +60,7 @@ static void part(void *arg, int32_t index, int32_t parts)
     float_mode_leave(mode);
 }
 
-/* ---- the row
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the row ------------------------------------------------------------------------------------ */
 
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)

@@ -29,18 +29,10 @@ struct sample_kernel {
 
 extern const struct sample_kernel segue_sample_base, segue_sample_avx2, segue_sample_avx512;
 
-/* Of [b] or [b t] of 32-bit integers; absent: otherwise. */
-static inline int64_t sample_int(const segue_tensor *t, int64_t b, int64_t i, int64_t otherwise)
-{
-    if (!t->dtype.bits) return otherwise;
-    const int32_t *const data = (const int32_t *)(const void *)((const char *)t->data + t->offset);
-    return data[b * t->stride[0] + (t->rank > 1 ? i * t->stride[1] : 0)];
-}
-
 /* The row of logits of a position. */
 static inline int64_t sample_row(const segue_row_sample *op, int64_t b, int64_t t)
 {
-    return sample_int(&op->row, b, t, t);
+    return int_at(&op->row, b, t, t);
 }
 
 #endif

@@ -52,8 +52,7 @@ static int exceeds(const struct limit *limit, double in_front)
     return limit->by_mass ? in_front > limit->most : in_front >= limit->most;
 }
 
-/* ---- where to look
- * ----------------------------------------------------------------------------------------- */
+/* ---- where to look ------------------------------------------------------------------------------ */
 
 /* Mass or number of l >= x. */
 static double amount_from(const struct filter *f, float x, int by_mass)
@@ -98,8 +97,7 @@ static int bracket(struct filter *f, const struct limit *limit)
     return 1;
 }
 
-/* ---- the cut
- * ----------------------------------------------------------------------------------------------- */
+/* ---- the cut ------------------------------------------------------------------------------------ */
 
 enum { LEVELS = 3 };
 static const struct level {

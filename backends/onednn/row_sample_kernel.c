@@ -201,11 +201,7 @@ static float control(const segue_tensor *t, int64_t b, float otherwise)
 
 static struct random_counter counter_of(const segue_row_sample *op, int64_t b, int64_t t, uint32_t stream)
 {
-    const uint32_t step = (uint32_t)sample_int(&op->step, b, 0, 0) & 0xffffff;
-    return (struct random_counter){ .word = { 0, (uint32_t)sample_int(&op->pos, b, t, t),
-                                              (uint32_t)sample_int(&op->seq_id, b, 0, b), stream << 24 | step },
-                                    .key = { (uint32_t)sample_int(&op->seed, b, 0, 0),
-                                             (uint32_t)sample_int(&op->seed, b, 1, 0) } };
+    return random_counter_at(&op->seed, &op->pos, &op->seq_id, &op->step, b, t, stream);
 }
 
 static struct place place_at(const struct sample_job *job, int64_t b, int64_t t)
@@ -215,7 +211,7 @@ static struct place place_at(const struct sample_job *job, int64_t b, int64_t t)
     p.temperature = control(&op->temperature, b, 1);
     p.top_p = control(&op->top_p, b, 1);
     p.weight = control(&op->guidance, b, 0) + 1;
-    p.top_k = sample_int(&op->top_k, b, 0, 0);
+    p.top_k = int_at(&op->top_k, b, 0, 0);
     p.tempered = p.temperature > 0 && p.temperature != 1;
     p.noisy = op->noise != SEGUE_ROW_SAMPLE_NONE && p.temperature > 0;
     p.nucleus = p.top_p < 1;
@@ -264,7 +260,7 @@ static void ban(const struct place *p, float *l)
 {
     const segue_tensor *banned = &p->op->banned;
     for (int64_t i = 0; present(banned) && i < banned->shape[0]; i++) {
-        const int64_t id = sample_int(banned, i, 0, -1);
+        const int64_t id = int_at(banned, i, 0, -1);
         if (id >= 0 && id < p->job->ids) l[id] = -__builtin_inff();
     }
     if (p->absorbs && p->op->mask_id >= 0 && p->op->mask_id < p->job->ids)
@@ -351,11 +347,10 @@ static void put_nothing(const segue_row_sample *op, int64_t b, int64_t t, int64_
 
 static void nothing(const struct sample_job *job, int64_t b, int64_t t)
 {
-    put_nothing(job->op, b, t, sample_int(&job->op->x, b, t, -1));
+    put_nothing(job->op, b, t, int_at(&job->op->x, b, t, -1));
 }
 
-/* ---- choice
- * ------------------------------------------------------------------------------------------------ */
+/* ---- choice ------------------------------------------------------------------------------------- */
 
 static void choose_by_given(const struct place *p, struct choice *c, const float *l, float from, float *block)
 {
@@ -409,8 +404,7 @@ static int mask_wins(const struct place *p, const struct choice *c, const struct
     return !(other >= own) || (own == other && mask >= 0 && mask < c->id);
 }
 
-/* ---- positions
- * --------------------------------------------------------------------------------------------- */
+/* ---- positions ---------------------------------------------------------------------------------- */
 
 static double random_confidence(const struct place *p)
 {

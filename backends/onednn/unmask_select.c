@@ -8,11 +8,9 @@
 
 #include <math.h>
 
-enum {
-    ALONE_BELOW = 1 << 12,
-    BASE_LANES = 4
-};                           /* positions that are done before a worker wakes up; of segue_pack_base */
-#define NOT_TAKEN UINT64_MAX /* the key of what is not eligible */
+enum { ALONE_BELOW = 1 << 12 }; /* positions that are done before a worker wakes up */
+enum { BASE_LANES = 4 };        /* of segue_pack_base */
+#define NOT_TAKEN UINT64_MAX    /* the key of what is not eligible */
 
 struct select_job {
     const segue_unmask_select *op;
@@ -42,19 +40,12 @@ static struct select_job plan_job(const segue_unmask_select *op)
     return job;
 }
 
-/* ---- operands
- * ---------------------------------------------------------------------------------------------- */
+/* ---- operands ----------------------------------------------------------------------------------- */
 
 static int32_t *place_of(const segue_tensor *t, int64_t b, int64_t i)
 {
     int32_t *const data = (int32_t *)(void *)((char *)t->data + t->offset);
     return data + b * t->stride[0] + (t->rank > 1 ? i * t->stride[1] : 0);
-}
-
-/* Absent: otherwise. */
-static int64_t int_at(const segue_tensor *t, int64_t b, int64_t i, int64_t otherwise)
-{
-    return t->dtype.bits ? *place_of(t, b, i) : otherwise;
 }
 
 /* A control of a batch row; absent: 0. */
@@ -77,18 +68,13 @@ static const float *take_row(const segue_tensor *t, int64_t b, float *to)
     return to;
 }
 
-/* ---- random numbers
- * ---------------------------------------------------------------------------------------- */
+/* ---- random numbers ----------------------------------------------------------------------------- */
 
 static void words_at(const struct batch_row *r, int64_t t, uint32_t stream, uint32_t out[4])
 {
     const segue_unmask_select *op = r->op;
-    const uint32_t step = (uint32_t)int_at(&op->step, r->b, 0, 0) & 0xffffff;
-    const struct random_counter c = {
-        .word = { 0, (uint32_t)int_at(&op->pos, r->b, t, t), (uint32_t)int_at(&op->seq_id, r->b, 0, r->b),
-                  stream << 24 | step },
-        .key = { (uint32_t)int_at(&op->seed, r->b, 0, 0), (uint32_t)int_at(&op->seed, r->b, 1, 0) }
-    };
+    const struct random_counter c =
+        random_counter_at(&op->seed, &op->pos, &op->seq_id, &op->step, r->b, t, stream);
     random_words(&c, out);
 }
 
@@ -112,8 +98,7 @@ static float gumbel_at(const struct batch_row *r, int64_t t)
     return -logf(-log1pf(-random_fraction(w[0], w[1])));
 }
 
-/* ---- the order
- * --------------------------------------------------------------------------------------------- */
+/* ---- the order ---------------------------------------------------------------------------------- */
 
 /* Falls as x rises; NaN is -infinity, -0 is 0. */
 static uint32_t place_in_order(float x)
@@ -180,8 +165,7 @@ static uint64_t key_number(const struct batch_row *r, int64_t m)
     return r->heap[0];
 }
 
-/* ---- rules: keys from which on nothing is taken
- * ------------------------------------------------------------ */
+/* ---- rules: keys from which on nothing is taken ------------------------------------------------- */
 
 static uint64_t first_of_order(struct batch_row *r, int64_t m)
 {
@@ -275,8 +259,7 @@ static uint64_t (*const rules[])(struct batch_row *) = {
     [SEGUE_UNMASK_SELECT_FIRST_HIT] = take_first_hit,
 };
 
-/* ---- outputs
- * ------------------------------------------------------------------------------------------------ */
+/* ---- outputs ------------------------------------------------------------------------------------ */
 
 static void put(const segue_tensor *t, int64_t b, int64_t i, int64_t x)
 {
@@ -323,8 +306,7 @@ static void part(void *arg, int32_t index, int32_t parts)
     float_mode_leave(mode);
 }
 
-/* ---- the row
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the row ------------------------------------------------------------------------------------ */
 
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)

@@ -47,8 +47,7 @@ static int there(const segue_tensor *t)
     return t->dtype.bits != 0;
 }
 
-/* ---- inputs
- * ------------------------------------------------------------------------------------------------ */
+/* ---- inputs ------------------------------------------------------------------------------------- */
 
 static void set_one_of(const segue_tensor *t, const int64_t *i, void *arg)
 {
@@ -157,8 +156,7 @@ static void make_scene(struct scene *c)
     if (c->in_place) c->op.x_out = c->op.x;
 }
 
-/* ---- the definition
- * ---------------------------------------------------------------------------------------- */
+/* ---- the definition ----------------------------------------------------------------------------- */
 
 struct choice {
     int eligible[MOST], chosen[MOST], order[MOST], n;
@@ -268,8 +266,7 @@ static void choose(const struct scene *c, struct choice *y, int64_t b)
     }
 }
 
-/* ---- comparison
- * -------------------------------------------------------------------------------------------- */
+/* ---- comparison --------------------------------------------------------------------------------- */
 
 static void expect(const struct scene *c, const segue_tensor *t, const char *name, int64_t b, int64_t i,
                    int64_t want)

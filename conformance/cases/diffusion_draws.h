@@ -12,8 +12,8 @@
 
 enum { CONTROL_ROWS = 3, CONTROL_SETS = 4 };
 
-struct
-    control { /* of a batch row: as usual, by the modifiers edges and limits; cold: of the temperature alone */
+/* Of a batch row: as usual, by the modifiers edges and limits; cold: of the temperature alone. */
+struct control {
     const char *name;
     double row[CONTROL_SETS][CONTROL_ROWS];
 };

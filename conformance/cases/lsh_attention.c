@@ -114,13 +114,6 @@ static int fits(const struct test_case *c, char *why)
     return 0;
 }
 
-/* Every token has its slot among all others. */
-static int split(segue_op_header *op, int64_t tokens)
-{
-    (void)op, (void)tokens;
-    return -1;
-}
-
 /* The first value of each is what a case has unless something else is asked for. Behind | : covered once only. scale has no
  * default; T goes with chunk, since it is a multiple. */
 static const struct factor factors[] = {
@@ -219,5 +212,5 @@ const struct case_facts segue_case_lsh_attention = {
     .factors = factors,
     .mandatory = mandatory,
     .smoke = smoke,
-    .split = split,
+    .split = split_never,
 };

@@ -90,13 +90,6 @@ static int fits(const struct test_case *c, char *why)
     return 0;
 }
 
-/* Every token has its slot among all others. */
-static int split(segue_op_header *op, int64_t tokens)
-{
-    (void)op, (void)tokens;
-    return -1;
-}
-
 /* The first value of each is what a case has unless something else is asked for. Behind | : covered once only. */
 static const struct factor factors[] = {
     { "dtypes", "f32 bf16 | bf16-R.f32 f16 f64" },
@@ -175,5 +168,5 @@ const struct case_facts segue_case_lsh_buckets = {
     .factors = factors,
     .mandatory = mandatory,
     .smoke = smoke,
-    .split = split,
+    .split = split_never,
 };

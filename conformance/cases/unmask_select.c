@@ -52,13 +52,6 @@ static int fits(const struct test_case *c, char *why)
     return 0;
 }
 
-/* Positions are chosen among all others. */
-static int split(segue_op_header *op, int64_t tokens)
-{
-    (void)op, (void)tokens;
-    return -1;
-}
-
 /* The first value of each is what a case has unless something else is asked for. Behind | : covered once only. */
 static const struct factor factors[] = {
     { "dtypes", "f32 bf16-conf.bf16" },
@@ -128,7 +121,7 @@ const struct case_facts segue_case_unmask_select = {
     .fits = fits,
     .draw = draw,
     .integers = integers_of_diffusion,
-    .split = split,
+    .split = split_never,
     .count = 60,
     .smoke_count = 8,
     .work = "b t",

@@ -84,6 +84,12 @@ const struct case_facts *case_facts_of(const char *primitive);
 int has_modifier(const struct test_case *c, const char *name);
 /* The drawn and rounded value of another operand; 0 if it is absent. */
 double value_of(const struct test_case *c, uint32_t field, const int64_t *index);
+/* As split: each token or position is placed among all others. */
+static inline int split_never(segue_op_header *op, int64_t tokens)
+{
+    (void)op, (void)tokens;
+    return -1;
+}
 /* Makes a view constant over these axes ("b t"), its others without gaps. */
 void operand_hold(struct operand *o, const char *axes);
 

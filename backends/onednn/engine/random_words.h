@@ -5,7 +5,7 @@
 #ifndef SEGUE_ENGINE_RANDOM_WORDS_H
 #define SEGUE_ENGINE_RANDOM_WORDS_H
 
-#include <stdint.h>
+#include "tile.h"
 
 #define RANDOM_FIRST 0xd2511f53u /* multipliers of words 0 and 2, and what the key grows by */
 #define RANDOM_SECOND 0xcd9e8d57u
@@ -19,6 +19,18 @@ enum { RANDOM_TOKEN_NOISE = 0, RANDOM_UNIFORM = 1, RANDOM_CHOICE_NOISE = 2 };
 struct random_counter {
     uint32_t word[4], key[2];
 };
+
+/* Of position t of batch row b, as the primitives of text diffusion count. */
+static inline struct random_counter random_counter_at(const segue_tensor *seed, const segue_tensor *pos,
+                                                      const segue_tensor *seq_id, const segue_tensor *step,
+                                                      int64_t b, int64_t t, uint32_t stream)
+{
+    const uint32_t now = (uint32_t)int_at(step, b, 0, 0) & 0xffffff;
+    return (struct random_counter){
+        .word = { 0, (uint32_t)int_at(pos, b, t, t), (uint32_t)int_at(seq_id, b, 0, b), stream << 24 | now },
+        .key = { (uint32_t)int_at(seed, b, 0, 0), (uint32_t)int_at(seed, b, 1, 0) }
+    };
+}
 
 static inline void random_words(const struct random_counter *c, uint32_t out[4])
 {

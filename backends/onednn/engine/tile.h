@@ -39,6 +39,14 @@ struct segue_sequence {
     int padding;                  /* y = 0, nothing else happens */
 };
 
+/* Of 32-bit integers [i] or [i j]; absent: otherwise. */
+static inline int64_t int_at(const segue_tensor *t, int64_t i, int64_t j, int64_t otherwise)
+{
+    if (!t->dtype.bits) return otherwise;
+    const int32_t *const data = (const int32_t *)(const void *)((const char *)t->data + t->offset);
+    return data[i * t->stride[0] + (t->rank > 1 ? j * t->stride[1] : 0)];
+}
+
 struct segue_sequences { /* operands that say which sequences there are; absent ones have no dtype */
     const segue_tensor *cu_seqlens, *slot;
     int64_t count, tokens, pool;
