@@ -90,7 +90,7 @@ static __attribute__((noinline)) void panel_bf16(struct tile_work *w, const stru
         float *S = w->S + (i - from) * PANEL;
         const int inside =
             !w->keys->missing[i / BLOCK] && tile + i >= p->inner_first && tile + i + BLOCK <= p->inner_last;
-        pack_some_keys(w);
+        prepare_some(w);
         if (inside && job->rules == RULE_SCALE)
             rule_block(job, &w->now->queries, w->keys, i, lane, RULE_SCALE, 1, S, top, WIDEST);
         else rule_block(job, &w->now->queries, w->keys, i, lane, job->rules, inside, S, top, WIDEST);

@@ -22,7 +22,7 @@ INLINE void scores_of(struct tile_work *w, const struct tile_panel *p, int64_t t
         struct product_sums sums;
         UNROLL
         for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = (lanes){ 0 };
-        pack_some_keys(w);
+        prepare_some(w);
         product_rows(&sums, w->K + i * pitch, pitch, Q, job->keys, nv);
         const int inside =
             !k->missing[i / BLOCK] && tile + i >= p->inner_first && tile + i + BLOCK <= p->inner_last;
@@ -185,6 +185,7 @@ static void all_keys(struct tile_work *w, float *top, float *sum)
 {
     const struct tile_view *v = w->now;
     int64_t tile = w->coming.tile;
+    w->asked = w->asked_step = 0;
     do {
         const struct tile_span s = w->coming;
         finish_keys(w);
@@ -194,6 +195,7 @@ static void all_keys(struct tile_work *w, float *top, float *sum)
         else w->coming = (struct tile_span){ 0 }, w->soon = w->next->to;
         if (!s.blocks) continue;
         w->soon_step = (w->next->to - w->soon + s.blocks - 1) / s.blocks;
+        if (tile >= v->last && w->then->place.slots) w->asked_step = (w->then->lanes + s.blocks - 1) / s.blocks;
         for (const struct tile_panel *p = v->panel; p < v->panel + v->panels; p++) {
             int64_t at = 0;
             const int64_t count = blocks_in(w, p, s.tile, &at), lane = p->vector * LANES;
@@ -293,6 +295,7 @@ static void work(struct tiles_job *job, float *scratch)
     w.spare[0] = w.kept + job->kept_tiles, w.spare[1] = w.spare[0] + 1;
     w.Q = scratch + job->Q, w.O = scratch + job->O, w.S = scratch + job->S;
     w.rows = scratch + job->rows;
+    w.query_bytes = job->keys * (job->op->q.dtype.bits / 8);
     choose_packing(&w);
     w.panel = panels, w.pack_queries = pack_queries;
     if (job->products && !take_hand(&w, scratch)) return;

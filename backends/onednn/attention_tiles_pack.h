@@ -39,6 +39,8 @@ struct tile_work {
     struct tile_span coming;
     int64_t soon, soon_step,
         fresh; /* its keys up to soon are there, some more come beside each block; some were not */
+    int64_t asked, asked_step; /* queries of `then` that are on their way; so many more beside each block */
+    int64_t query_bytes;
     struct tile_packed *kept, *spare[2]; /* tiles that stay for the next queries; others, in turn */
     float *Q, *O, *S, *rows;
     const float *K, *V; /* bf16 where oneDNN multiplies, as Q and next's */
@@ -225,9 +227,15 @@ static void choose_packing(struct tile_work *w)
                                    : pack_key_bf16;
 }
 
-INLINE void pack_some_keys(struct tile_work *w)
+/* What is done beside each block of products. The next queries come as far as the second level: there are more of them than the
+ * first has room for. */
+INLINE void prepare_some(struct tile_work *w)
 {
     for (int64_t n = w->soon_step; n > 0 && w->soon < w->next->to; n--) w->pack_key(w, w->soon++);
+    for (int64_t n = w->asked_step; n > 0 && w->asked < w->then->lanes; n--) {
+        const char *row = query_row(w->job, w->then, w->asked++);
+        for (int64_t i = 0; row && i < w->query_bytes; i += LINE) __builtin_prefetch(row + i, 0, 2);
+    }
 }
 
 /* 1 / length of the packed keys, four at a time. */

@@ -34,8 +34,8 @@ static int is_required(const segue_field_facts *f)
 
 uint32_t field_named(const segue_primitive_facts *p, const char *name)
 {
-    uint32_t i = 0;
-    while (i < p->field_count && strcmp(p->fields[i].name, name)) i++;
+    uint32_t i = 0; /* most names differ in their first letter */
+    while (i < p->field_count && (*p->fields[i].name != *name || strcmp(p->fields[i].name, name))) i++;
     return i;
 }
 

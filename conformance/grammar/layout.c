@@ -34,7 +34,7 @@ static int is_tied(const segue_primitive_facts *p, char one, char other)
 int is_token_letter(const segue_primitive_facts *p, char letter)
 {
     if (letter == 't') return 1;
-    if (letter < 'a' || letter > 'z') return 0;
+    if (letter < 'a' || letter > 'z' || !strstr(p->rules, " == t")) return 0;
     if (is_tied(p, letter, 't')) return 1;
     for (char other = 'a'; other <= 'z'; other++)
         if (is_tied(p, letter, other) && is_tied(p, other, 't')) return 1;
