@@ -104,7 +104,5 @@ function(segue_add_opencl_test name)
   set(folder ${PROJECT_BINARY_DIR}/test/opencl/${T_DRIVER})
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT OCL_ICD_VENDORS=${folder}/vendors POCL_CACHE_DIR=${folder}/pocl_cache
     SEGUE_CACHE_DIR=${folder}/segue_cache ${SEGUE_OPENCL_LEAKS_${T_DRIVER}})
-  # PoCL compiles a kernel again for launches of few groups, which are all that tests have: the same code, in twice the time.
-  set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT POCL_WORK_GROUP_SPECIALIZATION=0)
   set_property(TEST ${name} APPEND PROPERTY ENVIRONMENT_MODIFICATION OCL_ICD_FILENAMES=unset:)
 endfunction()

@@ -295,7 +295,6 @@ static void work(struct tiles_job *job, float *scratch)
     w.spare[0] = w.kept + job->kept_tiles, w.spare[1] = w.spare[0] + 1;
     w.Q = scratch + job->Q, w.O = scratch + job->O, w.S = scratch + job->S;
     w.rows = scratch + job->rows;
-    w.query_bytes = job->keys * (job->op->q.dtype.bits / 8);
     choose_packing(&w);
     w.panel = panels, w.pack_queries = pack_queries;
     if (job->products && !take_hand(&w, scratch)) return;

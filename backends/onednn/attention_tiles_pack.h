@@ -40,7 +40,6 @@ struct tile_work {
     int64_t soon, soon_step,
         fresh; /* its keys up to soon are there, some more come beside each block; some were not */
     int64_t asked, asked_step; /* queries of `then` that are on their way; so many more beside each block */
-    int64_t query_bytes;
     struct tile_packed *kept, *spare[2]; /* tiles that stay for the next queries; others, in turn */
     float *Q, *O, *S, *rows;
     const float *K, *V; /* bf16 where oneDNN multiplies, as Q and next's */
@@ -99,9 +98,12 @@ static uint32_t packed_dtype(const segue_tensor *t)
     return t->stride[3] == 1 ? segue_dtype_id(t->dtype) : SEGUE_F32; /* as gathered */
 }
 
-INLINE void ask_for(const char *row, int64_t bytes)
+/* As far as the first level (3) or the second (2). */
+INLINE void ask_for(const char *row, int64_t bytes, const int level)
 {
-    for (int64_t i = 0; i < bytes; i += LINE) __builtin_prefetch(row + i, 0, 3);
+    for (int64_t i = 0; i < bytes; i += LINE)
+        if (level == 3) __builtin_prefetch(row + i, 0, 3);
+        else __builtin_prefetch(row + i, 0, 2); /* clang wants a constant */
 }
 
 static const char *query_row(const struct tiles_job *job, const struct tile_view *v, int64_t lane)
@@ -125,7 +127,7 @@ INLINE void pack_queries_as(const struct tile_work *w, const uint32_t dtype)
             float *to = w->Q + (p->vector * pitch + v) * LANES;
             for (int i = 0; i < LANES; i++) {
                 const char *row = query_row(job, w->now, (p->vector + v) * LANES + i);
-                if (row) ask_for(row, job->keys * (q->dtype.bits / 8));
+                if (row) ask_for(row, job->keys * (q->dtype.bits / 8), 3);
             }
             for (int i = 0; i < LANES; i++) {
                 const char *row = query_row(job, w->now, (p->vector + v) * LANES + i);
@@ -182,8 +184,8 @@ INLINE void ask_for_soon(const struct tile_work *w, int64_t i)
     const segue_tensor *k = &w->job->op->k, *v = &w->job->op->v;
     const int64_t row = i + AHEAD < w->next->to ? w->next->keys.row[i + AHEAD] : -1;
     if (row < 0) return;
-    ask_for(coming_row(w, k, row), w->job->keys * (k->dtype.bits / 8));
-    ask_for(coming_row(w, v, row), w->job->values * (v->dtype.bits / 8));
+    ask_for(coming_row(w, k, row), w->job->keys * (k->dtype.bits / 8), 3);
+    ask_for(coming_row(w, v, row), w->job->values * (v->dtype.bits / 8), 3);
 }
 
 /* Key i of the coming tile. */
@@ -234,7 +236,7 @@ INLINE void prepare_some(struct tile_work *w)
     for (int64_t n = w->soon_step; n > 0 && w->soon < w->next->to; n--) w->pack_key(w, w->soon++);
     for (int64_t n = w->asked_step; n > 0 && w->asked < w->then->lanes; n--) {
         const char *row = query_row(w->job, w->then, w->asked++);
-        for (int64_t i = 0; row && i < w->query_bytes; i += LINE) __builtin_prefetch(row + i, 0, 2);
+        if (row) ask_for(row, w->job->keys * (w->job->op->q.dtype.bits / 8), 2);
     }
 }
 

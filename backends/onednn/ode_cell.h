@@ -64,8 +64,7 @@ struct cell_kernel { /* a row's, an instruction set's */
 static inline struct segue_sequence cell_sequence(const struct cell_job *job, int64_t s)
 {
     struct segue_sequence q = segue_sequence_at(&job->sequences, s);
-    if (job->op->lengths.dtype.bits)
-        q.length = clamp(int_at(&job->op->lengths, s, 0, 0), 0, job->sequences.tokens);
+    q.length = clamp(int_at(&job->op->lengths, s, 0, q.length), 0, job->sequences.tokens);
     return q;
 }
 

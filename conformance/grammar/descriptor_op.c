@@ -17,7 +17,7 @@ struct search { /* for an axis that is not given */
     int how;       /* AXIS_... */
 };
 
-/* Here and below without strspn(): it makes a table of its characters for each call, and half of a list's time went there. */
+/* Here and below without strspn(): it makes a table of its characters for each call, and a fifth of a list's time went there. */
 static const char *skip_spaces(const char *p)
 {
     while (*p == ' ') p++;

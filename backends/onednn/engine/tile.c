@@ -10,27 +10,18 @@ enum {
     ALONE_BELOW = 1 << 14 /* operations; less is done before a worker has woken up */
 };
 
-static int32_t index_at(const segue_tensor *t, int64_t i, int64_t k)
-{
-    const char *p = (const char *)t->data + t->offset;
-    int32_t value;
-    memcpy(&value, p + (i * t->stride[0] + (t->rank > 1 ? k * t->stride[1] : 0)) * (int64_t)sizeof value,
-           sizeof value);
-    return value;
-}
-
 struct segue_sequence segue_sequence_at(const struct segue_sequences *all, int64_t s)
 {
     struct segue_sequence q = { .number = s, .batch = s, .length = all->tokens, .read = s, .write = s };
     if (all->cu_seqlens->dtype.bits) {
-        int64_t last = clamp(index_at(all->cu_seqlens, s + 1, 0), 0, all->tokens);
+        int64_t last = clamp(int_at(all->cu_seqlens, s + 1, 0, 0), 0, all->tokens);
         q.batch = 0;
-        q.first = clamp(index_at(all->cu_seqlens, s, 0), 0, all->tokens);
+        q.first = clamp(int_at(all->cu_seqlens, s, 0, 0), 0, all->tokens);
         q.length = last > q.first ? last - q.first : 0;
     }
     if (all->slot->dtype.bits) {
-        q.read = index_at(all->slot, s, 0);
-        q.write = index_at(all->slot, s, 1);
+        q.read = int_at(all->slot, s, 0, 0);
+        q.write = int_at(all->slot, s, 1, 0);
         if (q.read < 0 || q.read >= all->pool) q.read = -1;
         if (q.write < 0 || q.write >= all->pool) q.write = -1;
         q.padding = q.read < 0 && q.write < 0;
