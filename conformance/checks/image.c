@@ -151,11 +151,14 @@ static uint64_t pattern_word(uint32_t pattern, uint64_t at)
 static void fill_pattern(struct image *m)
 {
     for (size_t s = 0; s < m->span_count; s++) {
-        const struct span *span = &m->spans[s];
-        uint64_t word = 0;
-        for (uint64_t i = 0, at = span->at; i < span->bytes; i++, at++) {
-            if (i == 0 || at % 8 == 0) word = pattern_word(m->style.pattern, at / 8);
-            m->before[span->copy + i] = (unsigned char)(word >> at % 8 * 8);
+        unsigned char *to = m->before + m->spans[s].copy;
+        uint64_t at = m->spans[s].at;
+        const uint64_t end = at + m->spans[s].bytes;
+        for (uint64_t n; at < end; at += n, to += n) {
+            const uint64_t word = pattern_word(m->style.pattern, at / 8) >> at % 8 * 8, left = end - at;
+            n = 8 - at % 8 < left ? 8 - at % 8 : left;
+            if (n == 8) memcpy(to, &word, 8);
+            else memcpy(to, &word, n);
         }
     }
 }

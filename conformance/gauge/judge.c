@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "binary.h"
 #include "numbers.h"
 
 enum { FEWEST = 16 }; /* elements below which an RMS says less than its largest element */
@@ -15,13 +16,11 @@ enum { FEWEST = 16 }; /* elements below which an RMS says less than its largest 
 double judge_round(uint32_t dtype, double x)
 {
     const struct gauge_format *f = gauge_format_of(dtype);
-    int exponent;
     if (!isfinite(x) || x == 0 || f->digits == 53) return x;
     if (fabs(x) >= f->overflow) return copysign(INFINITY, x);
-    frexp(x, &exponent); /* 2^(exponent - 1) <= |x| */
-    const int last = exponent - f->digits > f->least ? exponent - f->digits : f->least;
+    const int digit = exponent_of(x) - f->digits, last = digit > f->least ? digit : f->least;
     /* Where the last digit of double is that of the dtype, addition rounds to it: to nearest, ties to even. */
-    const double high = ldexp(1.5, 52 + last);
+    const double high = 1.5 * power_of_2(52 + last);
     return copysign(fabs(x) + high - high, x);
 }
 
@@ -38,9 +37,8 @@ static int is_rounded(const struct bound *b, int64_t i)
 static double half_at(uint32_t dtype, double x)
 {
     const struct gauge_format *f = gauge_format_of(dtype);
-    int exponent;
-    frexp(x, &exponent);
-    return ldexp(1, (x != 0 && exponent - f->digits > f->least ? exponent - f->digits : f->least) - 1);
+    const int last = exponent_of(x) - f->digits;
+    return power_of_2((last > f->least ? last : f->least) - 1);
 }
 
 static double half_of(const struct bound *b, int64_t i)
@@ -53,10 +51,9 @@ static double half_of(const struct bound *b, int64_t i)
 static double error_of(const struct bound *b, int64_t i, double got)
 {
     const double error = fabs(got - b->value[i]), away = half_at(b->dtype, got);
-    int exponent;
     if (!is_rounded(b, i)) return error;
     /* Below a power of two neighbours are twice as near. */
-    const double towards = frexp(fabs(got), &exponent) == 0.5 ? half_at(b->dtype, got * (1 - 0x1p-30)) : away;
+    const double towards = fabs(got) == power_of_2(exponent_of(got) - 1) ? half_at(b->dtype, got * (1 - 0x1p-30)) : away;
     const int outwards = fabs(b->value[i]) > fabs(got) && b->value[i] * got >= 0;
     const double left = error - (outwards || got == 0 ? away : towards);
     return left < 0 ? 0 : left; /* NaN stays NaN */

@@ -8,9 +8,14 @@
 #include <math.h>
 #include <string.h>
 
+#include "binary.h"
 #include "place.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#define INLINE inline /* what watches each access, in each place that it is inlined into, takes minutes to build */
+#else
 #define INLINE inline __attribute__((always_inline))
+#endif
 
 namespace gauge
 {
@@ -517,7 +522,7 @@ static inline real because(const real &x, const real &cause)
 static inline double narrowing(double v, uint32_t dtype)
 {
     const gauge_format *f = gauge_format_of(dtype);
-    const double size = fabs(v) * f->roundoff, least = ldexp(1, f->least - 1);
+    const double size = fabs(v) * f->roundoff, least = power_of_2(f->least - 1);
     if (f->roundoff <= now.of.add * GAUGE_UNIT || !__builtin_isfinite(v) || v == 0) return 0;
     return (size > least ? size : least) / GAUGE_UNIT;
 }

@@ -8,6 +8,8 @@
 
 #include <segue/segue.h>
 
+#include "../gauge/binary.h"
+
 static const struct format {
     uint32_t dtype;
     int bits, digits; /* of the significand, the leading one included */
@@ -29,13 +31,12 @@ static const struct format *format_of(uint32_t dtype)
 
 static double rounded(const struct format *f, double x)
 {
-    int exponent; /* |x| < 2^exponent */
     if (f->digits == 53 || x == 0 || !isfinite(x)) return x;
-    frexp(x, &exponent);
-    const int unit = exponent - f->digits > f->least ? exponent - f->digits : f->least;
-    const double y =
-        ldexp(nearbyint(ldexp(x, -unit)), unit); /* the scalings are exact: both are doubles by far */
-    return fabs(y) < ldexp(1, f->most) ? y : copysign(INFINITY, x);
+    if (f->digits == 24) return (float)x;
+    const int last = exponent_of(x) - f->digits, unit = last > f->least ? last : f->least;
+    /* The scalings are exact: both are doubles by far. */
+    const double y = nearbyint(x * power_of_2(-unit)) * power_of_2(unit);
+    return fabs(y) < power_of_2(f->most) ? y : copysign(INFINITY, x);
 }
 
 /* x: a value of the format. Sign, exponent field, fraction: the value without its sign counts upwards with the bits. */
@@ -44,12 +45,12 @@ static uint64_t encode(const struct format *f, double x)
     const int fraction = f->digits - 1;
     const uint64_t sign = signbit(x) ? (uint64_t)1 << (f->bits - 1) : 0;
     const uint64_t infinite = (((uint64_t)1 << (f->bits - f->digits)) - 1) << fraction;
-    int exponent;
     if (isnan(x)) return sign | infinite | (uint64_t)1 << (fraction - 1);
     if (isinf(x)) return sign | infinite;
-    if (fabs(x) < ldexp(1, f->least + fraction)) return sign | (uint64_t)ldexp(fabs(x), -f->least);
-    const double m = frexp(fabs(x), &exponent); /* m 2^digits has its leading one, which adds 1 to the field */
-    return sign | (((uint64_t)(exponent - f->least - f->digits) << fraction) + (uint64_t)ldexp(m, f->digits));
+    if (fabs(x) < power_of_2(f->least + fraction)) return sign | (uint64_t)(fabs(x) * power_of_2(-f->least));
+    /* The digits have their leading one, which adds 1 to the field. */
+    const int last = exponent_of(x) - f->digits;
+    return sign | (((uint64_t)(last - f->least) << fraction) + (uint64_t)(fabs(x) * power_of_2(-last)));
 }
 
 static double decode(const struct format *f, uint64_t bits)
@@ -60,8 +61,8 @@ static double decode(const struct format *f, uint64_t bits)
     const int field = (int)(size >> fraction), top = (1 << (f->bits - f->digits)) - 1;
     double x;
     if (field == top) x = low ? NAN : INFINITY;
-    else if (!field) x = ldexp((double)low, f->least);
-    else x = ldexp((double)(low | (uint64_t)1 << fraction), f->least + field - 1);
+    else if (!field) x = (double)low * power_of_2(f->least);
+    else x = (double)(low | (uint64_t)1 << fraction) * power_of_2(f->least + field - 1);
     return bits >> (f->bits - 1) & 1 ? -x : x;
 }
 
@@ -93,7 +94,7 @@ void dtype_store(uint32_t dtype, void *to, double value)
     if (!f) return;
     if (dtype == SEGUE_F64) memcpy(to, &value, sizeof value);
     else if (dtype == SEGUE_F32) {
-        const float narrow = (float)rounded(f, value); /* exact */
+        const float narrow = (float)value;
         memcpy(to, &narrow, sizeof narrow);
     } else {
         const uint16_t half = (uint16_t)encode(f, rounded(f, value));
@@ -112,7 +113,7 @@ double dtype_unit(uint32_t dtype)
 {
     const struct format *f = format_of(dtype);
     if (dtype == SEGUE_I32) return 0;
-    return f ? ldexp(1, -f->digits) : NAN;
+    return f ? power_of_2(-f->digits) : NAN;
 }
 
 double dtype_largest(uint32_t dtype)
@@ -126,5 +127,5 @@ double dtype_smallest(uint32_t dtype)
 {
     const struct format *f = format_of(dtype);
     if (dtype == SEGUE_I32) return 1;
-    return f ? ldexp(1, f->least) : NAN;
+    return f ? power_of_2(f->least) : NAN;
 }

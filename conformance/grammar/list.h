@@ -25,6 +25,8 @@ void list_free(struct list *l);
 /* Generates the list of a profile from the primitives' case facts (pairwise, then the mandatory names). Validity of a
  * candidate is asked from the reference device. 0, or -1 with words. */
 int list_generate(const char *profile, struct list *out, char *why);
+/* What smoke takes of a core list. */
+int list_generate_smoke(const struct list *core, struct list *out, char *why);
 /* SHA-256 in hex of all lines, each with its newline. */
 void list_digest(const struct list *l, char text[LIST_DIGEST]);
 /* Writes a list with its header. */

@@ -178,6 +178,17 @@ static int generate_core(struct list *out, char *why)
     return failed ? -1 : 0;
 }
 
+int list_generate_smoke(const struct list *core, struct list *out, char *why)
+{
+    int failed = 0;
+    memset(out, 0, sizeof *out);
+    for (uint32_t id = 1; !failed && segue_describe(id); id++)
+        if (facts_at(id)) failed = smoke_of(facts_at(id), core, out, why);
+    if (failed) list_free(out);
+    sort(out);
+    return failed;
+}
+
 int list_generate(const char *profile, struct list *out, char *why)
 {
     struct list core = { 0 };
@@ -185,12 +196,10 @@ int list_generate(const char *profile, struct list *out, char *why)
     const int smoke = !strcmp(profile, "smoke");
     if (!smoke && strcmp(profile, "core"))
         return snprintf(why, DESCRIPTOR_WHY, "profile: wanted smoke or core, given %.100s", profile), -1;
-    int failed = generate_core(smoke ? &core : out, why);
-    for (uint32_t id = 1; smoke && !failed && segue_describe(id); id++)
-        if (facts_at(id)) failed = smoke_of(facts_at(id), &core, out, why);
-    list_free(&core);
-    if (failed) list_free(out);
-    sort(out);
+    int failed = generate_core(&core, why);
+    if (!smoke && !failed) *out = core;
+    else if (!failed) failed = list_generate_smoke(&core, out, why);
+    if (smoke || failed) list_free(&core);
     return failed;
 }
 
