@@ -53,7 +53,8 @@ static double error_of(const struct bound *b, int64_t i, double got)
     const double error = fabs(got - b->value[i]), away = half_at(b->dtype, got);
     if (!is_rounded(b, i)) return error;
     /* Below a power of two neighbours are twice as near. */
-    const double towards = fabs(got) == power_of_2(exponent_of(got) - 1) ? half_at(b->dtype, got * (1 - 0x1p-30)) : away;
+    const double towards =
+        fabs(got) == power_of_2(exponent_of(got) - 1) ? half_at(b->dtype, got * (1 - 0x1p-30)) : away;
     const int outwards = fabs(b->value[i]) > fabs(got) && b->value[i] * got >= 0;
     const double left = error - (outwards || got == 0 ? away : towards);
     return left < 0 ? 0 : left; /* NaN stays NaN */

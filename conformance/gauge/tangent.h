@@ -11,8 +11,9 @@
 #include "binary.h"
 #include "place.h"
 
+/* Watched by sanitizers in each place that it is inlined into, it takes minutes to build. */
 #ifdef __SANITIZE_ADDRESS__
-#define INLINE inline /* what watches each access, in each place that it is inlined into, takes minutes to build */
+#define INLINE inline
 #else
 #define INLINE inline __attribute__((always_inline))
 #endif
