@@ -12,12 +12,7 @@
 #define SEGUE_ONEDNN_GATED_RECURRENCE_BLOCK_H
 
 #include "engine/element.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "engine/unroll.h"
 
 /* BLOCK: as many tokens as 16 or 32 registers hold, with WIDEST vectors of columns. SHEET: keys in a row of R
  * and U, [keys / SHEET][token of the block][SHEET], so that one address serves all tokens. SOON: lines

@@ -3,9 +3,11 @@
 /* Built once per instruction set. Outputs of a layer lie in lanes, CELL_WIDE vectors of them times ROWS places are summed up in
  * registers, inputs upwards; a panel of weights serves all places before the next. The heads of a block of neurons are one panel,
  * so that a state is made as soon as its sums are there. */
+#include "engine/unroll.h"
 #include "ode_cell_places.h"
 
-enum { PLACES = 32, ROWS = LANES == 16 ? 4 : 2 };
+/* ROWS: 32 registers hold six rows of sums, four vectors of weights and a factor. Places are cut into groups of nearly that size. */
+enum { PLACES = 32, ROWS = LANES == 16 ? 6 : 2 };
 
 /* ---- products -------------------------------------------------------------------------------------------- */
 
@@ -18,58 +20,57 @@ struct product { /* out[row][vector] = bias + sum over k of a[row][k] panel[1 + 
 INLINE void multiply(const struct product *p, const int rows, const int nv)
 {
     const float *panel = p->panel, *const a = p->a;
+    float *const out = p->out;
     const int64_t pitch = p->pitch, steps = p->steps;
     lanes sum[ROWS][CELL_WIDE];
-    for (int u = 0; u < rows; u++)
+    UNROLL
+    for (int u = 0; u < rows; u++) {
+        UNROLL
         for (int c = 0; c < nv; c++) sum[u][c] = lanes_load(panel + c * LANES);
+    }
     for (int64_t k = 0; k < steps; k++) {
         lanes b[CELL_WIDE];
         panel += nv * LANES;
+        UNROLL
         for (int c = 0; c < nv; c++) b[c] = lanes_load(panel + c * LANES);
+        UNROLL
         for (int u = 0; u < rows; u++) {
             const lanes each = lanes_splat(a[u * pitch + k]);
+            UNROLL
             for (int c = 0; c < nv; c++) sum[u][c] = lanes_fma(each, b[c], sum[u][c]);
         }
     }
-    for (int u = 0; u < rows; u++)
-        for (int c = 0; c < nv; c++) lanes_store(p->out + (u * nv + c) * LANES, sum[u][c]);
+    UNROLL
+    for (int u = 0; u < rows; u++) {
+        UNROLL
+        for (int c = 0; c < nv; c++) lanes_store(out + (u * nv + c) * LANES, sum[u][c]);
+    }
 }
 
-static void rows_by_1(const struct product *p)
-{
-    multiply(p, ROWS, 1);
-}
-static void rows_by_2(const struct product *p)
-{
-    multiply(p, ROWS, 2);
-}
-static void rows_by_3(const struct product *p)
-{
-    multiply(p, ROWS, 3);
-}
-static void rows_by_4(const struct product *p)
-{
-    multiply(p, ROWS, 4);
-}
-static void row_by_1(const struct product *p)
-{
-    multiply(p, 1, 1);
-}
-static void row_by_2(const struct product *p)
-{
-    multiply(p, 1, 2);
-}
-static void row_by_3(const struct product *p)
-{
-    multiply(p, 1, 3);
-}
-static void row_by_4(const struct product *p)
-{
-    multiply(p, 1, 4);
-}
+#define PRODUCT(rows, nv)                                   \
+    static void rows_##rows##_##nv(const struct product *p) \
+    {                                                       \
+        multiply(p, rows, nv);                              \
+    }
+#define PRODUCTS(rows) PRODUCT(rows, 1) PRODUCT(rows, 2) PRODUCT(rows, 3) PRODUCT(rows, 4)
+#define NAMES(rows)                                                        \
+    {                                                                      \
+        rows_##rows##_1, rows_##rows##_2, rows_##rows##_3, rows_##rows##_4 \
+    }
+PRODUCTS(1)
+PRODUCTS(2)
+#if SEGUE_LANES == 16
+PRODUCTS(3)
+PRODUCTS(4)
+PRODUCTS(5)
+PRODUCTS(6)
+#endif
 
-static void (*const products[2][CELL_WIDE])(const struct product *p) = {
-    { row_by_1, row_by_2, row_by_3, row_by_4 }, { rows_by_1, rows_by_2, rows_by_3, rows_by_4 }
+static void (*const products[ROWS][CELL_WIDE])(const struct product *p) = {
+    NAMES(1), NAMES(2),
+#if SEGUE_LANES == 16
+    NAMES(3), NAMES(4), NAMES(5), NAMES(6),
+#endif
 };
 
 /* ---- functions of sums, `count` vectors ------------------------------------------------------------------ */
@@ -196,9 +197,10 @@ static void run_layer(const struct worker *w, const struct cell_layer *layer, co
         const int64_t left = layer->vectors - b.panel * CELL_WIDE;
         b.nv = left < CELL_WIDE ? left : CELL_WIDE;
         for (b.row = 0; b.row < w->count; b.row += b.rows) {
-            b.rows = w->count - b.row < ROWS ? 1 : ROWS;
+            const int64_t rest = w->count - b.row, groups = (rest + ROWS - 1) / ROWS;
+            b.rows = (rest + groups - 1) / groups;
             const struct product p = { z + b.row * job->z_pitch, packed, sums, job->z_pitch, layer->inputs };
-            products[b.rows > 1][b.nv - 1](&p);
+            products[b.rows - 1][b.nv - 1](&p);
             finish(&b);
         }
     }

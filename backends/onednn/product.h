@@ -8,12 +8,7 @@
 #define SEGUE_ONEDNN_PRODUCT_H
 
 #include "engine/lanes.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "engine/unroll.h"
 
 enum { BLOCK = LANES == 16 ? 8 : 4, WIDEST = 3 };
 

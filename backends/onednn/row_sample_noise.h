@@ -8,14 +8,9 @@
 
 #include "engine/lanes_functions.h"
 #include "engine/random_words.h"
+#include "engine/unroll.h"
 
 #include <segue/segue.h>
-
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 typedef uint64_t words __attribute__((vector_size(4 * LANES)));
 

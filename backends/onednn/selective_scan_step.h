@@ -7,12 +7,7 @@
 #define SEGUE_ONEDNN_SELECTIVE_SCAN_STEP_H
 
 #include "engine/lanes.h"
-
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
+#include "engine/unroll.h"
 
 /* The decay of h where exponents are large. Growth that overflows, though finite, leaves a state of 0 at 0. */
 INLINE lanes grown(lanes h, lanes a, lanes delta)
