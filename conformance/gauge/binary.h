@@ -23,8 +23,7 @@ static inline int exponent_of(double x)
 {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
-    const int field = (int)(bits >> 52 & 2047);
-    return field - 1022;
+    return (int)(bits >> 52 & 2047) - 1022;
 }
 
 #endif
