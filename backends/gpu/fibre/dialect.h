@@ -15,8 +15,9 @@ struct fibre_now { /* the same as in fibre.h */
     void (*access)(void *machine, const void *at, i64 bytes, i32 kind, const void *pc);
     void (*fault)(void *machine, const char *what, const char *file, i32 line);
 };
+enum { FIBRE_STACK = 64 << 10 };
 struct fibre_kernel { /* the same as in fibre.h */
-    i32 now_bytes, group, count, bytes[32];
+    i32 now_bytes, stack_bytes, group, count, bytes[32];
     u32 pointers;
     void (*call)(void **args);
 };
@@ -104,7 +105,7 @@ template <class... A> constexpr fibre_kernel fibre_describe(void (*)(A...), void
 {
     u32 pointers = 0, bit = 1;
     ((pointers |= fibre_pointer<A> ? bit : 0, bit *= 2), ...);
-    return { sizeof(struct fibre_now), GROUP, sizeof...(A), { sizeof(A)... }, pointers, call };
+    return { sizeof(struct fibre_now), FIBRE_STACK, GROUP, sizeof...(A), { sizeof(A)... }, pointers, call };
 }
 #define FIBRE_EXPORT(name)                                                                    \
     static void fibre_call_##name(void **p)                                                   \

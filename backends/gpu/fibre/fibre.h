@@ -10,7 +10,12 @@
 
 #include "../gpu.h"
 
-enum { FIBRE_MOST_ITEMS = 256, FIBRE_LOCAL_BYTES = 32 << 10, FIBRE_MOST_GROUPS = 65535 };
+enum {
+    FIBRE_MOST_ITEMS = 256,
+    FIBRE_LOCAL_BYTES = 32 << 10,
+    FIBRE_MOST_GROUPS = 65535,
+    FIBRE_STACK = 64 << 10
+};
 
 /* ---- what loaded kernels and the runtime share: dialect.h declares the same two structs -------------- */
 
@@ -25,7 +30,7 @@ struct fibre_now { /* lies in the loaded object */
 };
 
 struct fibre_kernel {
-    int32_t now_bytes, group, count;
+    int32_t now_bytes, stack_bytes, group, count;
     int32_t bytes[GPU_MOST_ARGS]; /* of each parameter */
     uint32_t pointers;            /* bit i: parameter i is one */
     void (*call)(void **args);
@@ -71,11 +76,18 @@ struct fibre_cell {
     uint32_t pc[FIBRE_KINDS]; /* from the start of the module's image */
 };
 
+/* Four bytes that were only touched together have one cell; after a narrower access each has its own, for the epoch. */
+struct fibre_word {
+    struct fibre_cell cell;
+    uint32_t split; /* the base when that happened */
+};
+
 struct fibre_space {
-    struct fibre_cell *cells;
-    uint8_t *rights; /* of each byte; NULL = all */
-    uint8_t *saved;  /* the bytes as they were before the launch; in the allocation of rights */
-    uint64_t room;
+    struct fibre_word *words;
+    struct fibre_cell *cells; /* of each byte of a split word; in the allocation of words */
+    uint8_t *rights;          /* of each byte; NULL = all */
+    uint8_t *saved;           /* the bytes as they were before the launch; in the allocation of rights */
+    uint64_t room;            /* bytes */
     uint32_t base; /* of the current epoch: a launch for GLOBAL, the time between two barriers for LOCAL */
     uint32_t born; /* LOCAL: written since this stamp = written in this group */
 };

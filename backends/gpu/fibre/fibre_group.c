@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { STACK = 64 << 10, PAGE = 4096 };
+enum { PAGE = 4096, MAPPING = (FIBRE_MOST_ITEMS + 1) * FIBRE_STACK };
 enum state { READY, WAITING, DONE };
 
 struct fibre {
@@ -35,8 +35,9 @@ struct fibre_machine {
     int32_t checked;
     uint32_t seed;
     uint64_t random;
-    char *stacks;
-    void *home; /* the scheduler's stack pointer */
+    void *mapping;
+    char *stacks; /* in it, aligned to FIBRE_STACK: fibre_hooks.inc tells by an address whose it is */
+    void *home;   /* the scheduler's stack pointer */
     const struct fibre_module *module;
     struct fibre_now *now;
     void **args;
@@ -85,12 +86,12 @@ static void enter(struct fibre_machine *m)
 
 static char *stack_of(const struct fibre_machine *m, int32_t item)
 {
-    return m->stacks + (size_t)item * STACK;
+    return m->stacks + (size_t)item * FIBRE_STACK;
 }
 
 static void prepare(struct fibre_machine *m, int32_t item)
 {
-    void **top = (void **)(stack_of(m, item) + STACK) - 8; /* aligned to 64, as the entry wants at least 16 */
+    void **top = (void **)(stack_of(m, item) + FIBRE_STACK) - 8; /* aligned to 64: the entry wants 16 */
     void **sp = top - SAVED;
     memset(sp, 0, SAVED * sizeof *sp);
     sp[AT_R12] = (void *)(uintptr_t)enter;
@@ -126,11 +127,10 @@ static void on_fault(void *machine, const char *what, const char *file, int32_t 
 static enum fibre_fault touch(struct fibre_machine *m, struct finding *f)
 {
     const struct fibre_module *module = m->module;
-    const char *const at = f->touch.at, *const own = stack_of(m, m->now->local);
+    const char *const at = f->touch.at;
     f->local = at >= module->local && at < module->local_end;
     if (f->local && f->touch.bytes > module->local_end - at) return FIBRE_OUTSIDE;
     if (f->local) return fibre_touch_local(&m->memory, (uint64_t)(at - module->local), &f->touch, &f->clash);
-    if (at >= own && at < own + STACK) return FIBRE_FINE; /* its own private memory */
     if (f->touch.kind == FIBRE_READ && at >= module->image && at < module->image_end)
         return FIBRE_FINE; /* constants */
     f->touch.item = (uint32_t)(m->group * m->items + m->now->local);
@@ -183,7 +183,7 @@ static void touch_text(const struct fibre_machine *m, const struct finding *f, c
     else if (f->fault == FIBRE_BLANK) snprintf(detail, sizeof detail, "that nobody of the group wrote");
     else if (f->fault == FIBRE_READ_ONLY) snprintf(detail, sizeof detail, "of an argument that is read only");
     else if (f->touch.at >= m->stacks && f->touch.at < stack_of(m, FIBRE_MOST_ITEMS))
-        snprintf(detail, sizeof detail, "that is private to item %zd", (f->touch.at - m->stacks) / STACK);
+        snprintf(detail, sizeof detail, "that is private to item %zd", (f->touch.at - m->stacks) / FIBRE_STACK);
     else if (f->touch.at >= m->module->image && f->touch.at < m->module->image_end)
         snprintf(detail, sizeof detail, "outside LOCAL, in constants");
     else fibre_nearest(&m->memory, f->touch.at, f->touch.bytes, detail, sizeof detail);
@@ -351,16 +351,16 @@ segue_status fibre_run(struct fibre_machine *m, const struct fibre_module *modul
 struct fibre_machine *fibre_machine_create(const segue_host *host, const struct fibre_settings *settings,
                                            segue_diag *why)
 {
-    const size_t bytes = (size_t)FIBRE_MOST_ITEMS * STACK;
     struct fibre_machine *m = host->alloc(host->user, sizeof *m, 64);
-    if (m) m->stacks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!m || m->stacks == MAP_FAILED) {
+    if (m) m->mapping = mmap(NULL, MAPPING, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!m || m->mapping == MAP_FAILED) {
         segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_OPEN, 0, "no memory for %d stacks of %d bytes",
-                       FIBRE_MOST_ITEMS, STACK);
+                       FIBRE_MOST_ITEMS, FIBRE_STACK);
         if (m) host->free(host->user, m);
         return NULL;
     }
     m->host = host;
+    m->stacks = (char *)m->mapping + (FIBRE_STACK - (uintptr_t)m->mapping % FIBRE_STACK);
     m->seed = settings->seed;
     m->checked = settings->checked;
     for (int32_t i = 0; i < FIBRE_MOST_ITEMS; i++) /* what grows past its end must not reach its neighbour */
@@ -375,7 +375,7 @@ struct fibre_machine *fibre_machine_create(const segue_host *host, const struct 
 
 void fibre_machine_destroy(struct fibre_machine *m)
 {
-    munmap(m->stacks, (size_t)FIBRE_MOST_ITEMS * STACK);
+    munmap(m->mapping, MAPPING);
     fibre_memory_free(m->host, &m->memory);
     m->host->free(m->host->user, m);
 }

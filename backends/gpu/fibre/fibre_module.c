@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 enum { MOST_WORDS = 96, MOST_BLOB = 64 << 20, COMPLAINTS = 4096 };
+#define FNV_START UINT64_C(14695981039346656037)
 
 extern const char fibre_dialect[], fibre_hooks[]; /* dialect.h, fibre_hooks.inc */
 
@@ -89,18 +90,24 @@ segue_status fibre_read_settings(struct fibre_settings *out, segue_diag *why)
     return s;
 }
 
+static uint64_t text_digest(uint64_t h, const char *text)
+{
+    for (const char *p = text; *p; p++) h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211); /* FNV-1a */
+    return h;
+}
+
 /* Changes with every change of a file in the folder of texts that replace ours. */
 static uint64_t folder_digest(const char *folder)
 {
     uint64_t sum = 0;
     DIR *d = opendir(folder);
     for (const struct dirent *e; d && (e = readdir(d));) {
-        uint64_t h = UINT64_C(14695981039346656037); /* FNV-1a */
+        uint64_t h = FNV_START;
         struct stat s = { 0 };
         if (fstatat(dirfd(d), e->d_name, &s, 0) || !S_ISREG(s.st_mode)) continue;
         const uint64_t facts[] = { (uint64_t)s.st_size, (uint64_t)s.st_mtim.tv_sec, (uint64_t)s.st_mtim.tv_nsec,
                                    (uint64_t)s.st_ino };
-        for (const char *p = e->d_name; *p; p++) h = (h ^ (unsigned char)*p) * UINT64_C(1099511628211);
+        h = text_digest(h, e->d_name);
         for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) h = (h ^ facts[i]) * UINT64_C(1099511628211);
         sum += h; /* in whatever order they are listed */
     }
@@ -126,8 +133,10 @@ segue_status fibre_identity(const struct fibre_settings *settings, char *out, si
     version[strcspn(version, "\n")] = 0;
     if (settings->kernels[0])
         snprintf(kernels, sizeof kernels, ", kernels %016" PRIx64, folder_digest(settings->kernels));
-    snprintf(out, room, "fibre, %.100s, %s %s%s%s", version, settings->checked ? "checked" : "unchecked",
-             level[settings->checked], can_fuse() ? ", fma" : "", kernels);
+    snprintf(out, room, "fibre %016" PRIx64 ", %.100s, %s %s%s%s",
+             text_digest(text_digest(FNV_START, fibre_dialect), fibre_hooks), version,
+             settings->checked ? "checked" : "unchecked", level[settings->checked], can_fuse() ? ", fma" : "",
+             kernels);
     return SEGUE_OK;
 }
 
@@ -333,8 +342,8 @@ segue_status fibre_find(struct fibre_module *m, const char *kernel, segue_diag *
     snprintf(symbol, sizeof symbol, "fibre_kernel_%s", kernel);
     snprintf(m->name, sizeof m->name, "%s", kernel);
     m->kernel = dlsym(m->handle, symbol);
-    if (m->kernel && m->kernel->now_bytes == (int32_t)sizeof *m->now && m->kernel->group >= 1 &&
-        m->kernel->group <= FIBRE_MOST_ITEMS)
+    if (m->kernel && m->kernel->now_bytes == (int32_t)sizeof *m->now && m->kernel->stack_bytes == FIBRE_STACK &&
+        m->kernel->group >= 1 && m->kernel->group <= FIBRE_MOST_ITEMS)
         return SEGUE_OK;
     return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_PLAN, 0,
                           "a compiled kernel has no %s, or is of another version of the fibre dialect", symbol);

@@ -1,15 +1,21 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A cell for every byte with the last item that read, wrote or changed it atomically. Two items clash when
- * nothing orders them, whatever order they happened to run in: so findings do not depend on the schedule. Cells
- * are never cleared between launches, groups or barriers; older stamps are less than the epoch's base. */
+/* A cell for every four bytes, or for every byte where they are touched one by one, with the last item that read, wrote or
+ * changed it atomically. Two items clash when nothing orders them, whatever order they happened to run in: so findings do not
+ * depend on the schedule. Cells are never cleared between launches, groups or barriers; older stamps are less than the epoch's
+ * base. */
 #include "fibre.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAY_READ = 1, MAY_WRITE = 2 };
+enum {
+    MAY_READ = 1,
+    MAY_WRITE = 2,
+    WORD = 4,
+    BYTE_COST = sizeof(struct fibre_cell) + sizeof(struct fibre_word) / WORD
+};
 #define FIRST_BASE 2u /* 0: never touched; 1: written before the stamps ran out */
 
 /* ---- room -------------------------------------------------------------------------------------------- */
@@ -19,38 +25,45 @@ static segue_status grow(const segue_host *host, struct fibre_space *s, uint64_t
 {
     if (!s->base) s->base = FIRST_BASE;
     if (need <= s->room) return SEGUE_OK;
-    const uint64_t room = need + need / 4 + 4096;
-    struct fibre_cell *cells =
-        room < UINT64_MAX / 64 ? host->alloc(host->user, room * sizeof *cells, 64) : NULL;
-    uint8_t *bytes = cells && rights ? host->alloc(host->user, 2 * room, 64) : NULL;
-    if (!cells || (rights && !bytes)) {
-        if (cells) host->free(host->user, cells);
+    const uint64_t room = (need + need / 4 + 4096) / WORD * WORD;
+    struct fibre_word *words = room < UINT64_MAX / 64 ? host->alloc(host->user, room * BYTE_COST, 64) : NULL;
+    uint8_t *bytes = words && rights ? host->alloc(host->user, 2 * room, 64) : NULL;
+    if (!words || (rights && !bytes)) {
+        if (words) host->free(host->user, words);
         return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_RUN, 0,
-                              "no memory to watch %" PRIu64 " bytes: %zu times as much; smaller operands, or "
+                              "no memory to watch %" PRIu64 " bytes: %d times as much; smaller operands, or "
                               "SEGUE_FIBRE_CHECK=0",
-                              need, sizeof *cells + 2);
+                              need, BYTE_COST + 2);
     }
-    if (s->cells) host->free(host->user, s->cells);
+    if (s->words) host->free(host->user, s->words);
     if (s->rights) host->free(host->user, s->rights);
-    *s = (struct fibre_space){ .cells = cells, .rights = bytes, .room = room, .base = FIRST_BASE };
+    *s = (struct fibre_space){ .words = words, .rights = bytes, .room = room, .base = FIRST_BASE };
+    s->cells = (struct fibre_cell *)(words + room / WORD);
     if (rights) s->saved = bytes + room;
     return SEGUE_OK;
 }
 
 void fibre_memory_free(const segue_host *host, struct fibre_memory *m)
 {
-    void *const all[] = { m->local.cells, m->local.rights, m->global.cells, m->global.rights };
+    void *const all[] = { m->local.words, m->local.rights, m->global.words, m->global.rights };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (all[i]) host->free(host->user, all[i]);
+}
+
+static void age_cell(struct fibre_cell *c, uint32_t born, int keep)
+{
+    const int written = keep && c->stamp[FIBRE_WRITE] >= born;
+    *c = (struct fibre_cell){ .stamp[FIBRE_WRITE] = (uint32_t)written };
 }
 
 /* Makes the stamps small again before they run out. keep: what was written since born stays written. */
 static void age(struct fibre_space *s, uint64_t bytes, uint64_t room, int keep)
 {
     if (s->base < UINT32_MAX - room) return;
-    for (uint64_t i = 0; i < bytes; i++) {
-        const int written = keep && s->cells[i].stamp[FIBRE_WRITE] >= s->born;
-        s->cells[i] = (struct fibre_cell){ .stamp[FIBRE_WRITE] = (uint32_t)written };
+    for (uint64_t i = 0; i < bytes; i++) age_cell(s->cells + i, s->born, keep);
+    for (uint64_t i = 0; i < (bytes + WORD - 1) / WORD; i++) {
+        s->words[i].split = keep && s->words[i].split >= s->born;
+        age_cell(&s->words[i].cell, s->born, keep);
     }
     s->base = FIRST_BASE;
     s->born = 1;
@@ -144,9 +157,10 @@ static uint64_t join_spans(struct fibre_memory *m)
             m->span_count++;
         }
     }
-    for (uint32_t i = 0; i < m->span_count; i++) {
-        m->spans[i].first = bytes;
-        bytes += (uint64_t)(m->spans[i].end - m->spans[i].at);
+    for (uint32_t i = 0; i < m->span_count; i++) { /* words of memory are words here */
+        const struct fibre_span *span = m->spans + i;
+        m->spans[i].first = (bytes + WORD - 1) / WORD * WORD + (uintptr_t)span->at % WORD;
+        bytes = m->spans[i].first + (uint64_t)(span->end - span->at);
     }
     return bytes;
 }
@@ -207,42 +221,66 @@ static int foreign(uint32_t stamp, uint32_t base, uint32_t me)
     return stamp >= base && stamp != me;
 }
 
-/* Inlined for each kind: half of a checked run's time is spent here. */
-static inline __attribute__((always_inline)) enum fibre_fault touch_as(enum fibre_kind kind,
-                                                                       struct fibre_space *s, uint64_t first,
-                                                                       const struct fibre_touch *t,
-                                                                       uint32_t born, struct fibre_clash *clash)
+/* Inlined for each kind, as what calls it: much of a checked run's time is spent here. */
+static inline __attribute__((always_inline)) enum fibre_fault mark(enum fibre_kind kind, struct fibre_cell *c,
+                                                                   uint32_t base, uint32_t born,
+                                                                   const struct fibre_touch *t,
+                                                                   struct fibre_clash *clash)
 {
     static const uint8_t against[FIBRE_KINDS][FIBRE_KINDS] = {
         [FIBRE_READ] = { 0, 1, 1 }, [FIBRE_WRITE] = { 1, 1, 1 }, [FIBRE_ATOMIC] = { 1, 1, 0 }
     };
-    const uint32_t base = s->base, me = base + 1 + t->item, pc = t->pc;
-    for (struct fibre_cell *c = s->cells + first, *end = c + t->bytes; c < end; c++) {
-        if (c->stamp[FIBRE_WRITE] < born) return FIBRE_BLANK;
-        for (int k = 0; k < FIBRE_KINDS; k++)
-            if (against[kind][k] && foreign(c->stamp[k], base, me)) {
-                *clash = (struct fibre_clash){ (enum fibre_kind)k, c->stamp[k], base, c->pc[k] };
-                return FIBRE_RACE;
-            }
-        c->stamp[kind] = foreign(c->stamp[kind], base, me) ? base : me;
-        c->pc[kind] = pc;
-    }
+    const uint32_t me = base + 1 + t->item;
+    if (c->stamp[FIBRE_WRITE] < born) return FIBRE_BLANK;
+    for (int k = 0; k < FIBRE_KINDS; k++)
+        if (against[kind][k] && foreign(c->stamp[k], base, me)) {
+            *clash = (struct fibre_clash){ (enum fibre_kind)k, c->stamp[k], base, c->pc[k] };
+            return FIBRE_RACE;
+        }
+    c->stamp[kind] = foreign(c->stamp[kind], base, me) ? base : me;
+    c->pc[kind] = t->pc;
     return FIBRE_FINE;
+}
+
+/* A byte's own cell. since: a split before it is history, like the stamps of that time. */
+static struct fibre_cell *byte_cell(struct fibre_space *s, uint64_t at, uint32_t since)
+{
+    struct fibre_word *w = s->words + at / WORD;
+    if (w->split < since) {
+        for (int b = 0; b < WORD; b++) s->cells[at / WORD * WORD + (uint64_t)b] = w->cell;
+        w->split = s->base;
+    }
+    return s->cells + at;
+}
+
+static inline __attribute__((always_inline)) enum fibre_fault
+touch_as(enum fibre_kind kind, struct fibre_space *s, uint64_t first, const struct fibre_touch *t,
+         uint32_t born, uint32_t since, struct fibre_clash *clash)
+{
+    const uint64_t end = first + (uint64_t)t->bytes;
+    enum fibre_fault fault = FIBRE_FINE;
+    for (uint64_t at = first; at < end && !fault;) {
+        const int whole = at % WORD == 0 && end - at >= WORD && s->words[at / WORD].split < since;
+        fault =
+            mark(kind, whole ? &s->words[at / WORD].cell : byte_cell(s, at, since), s->base, born, t, clash);
+        at += whole ? WORD : 1;
+    }
+    return fault;
 }
 
 /* born: what must have been written since; 0 = nothing must. */
 static enum fibre_fault touch(struct fibre_space *s, uint64_t first, const struct fibre_touch *t, uint32_t born,
-                              struct fibre_clash *clash)
+                              uint32_t since, struct fibre_clash *clash)
 {
-    if (t->kind == FIBRE_READ) return touch_as(FIBRE_READ, s, first, t, born, clash);
-    if (t->kind == FIBRE_WRITE) return touch_as(FIBRE_WRITE, s, first, t, born, clash);
-    return touch_as(FIBRE_ATOMIC, s, first, t, born, clash);
+    if (t->kind == FIBRE_READ) return touch_as(FIBRE_READ, s, first, t, born, since, clash);
+    if (t->kind == FIBRE_WRITE) return touch_as(FIBRE_WRITE, s, first, t, born, since, clash);
+    return touch_as(FIBRE_ATOMIC, s, first, t, born, since, clash);
 }
 
 enum fibre_fault fibre_touch_local(struct fibre_memory *m, uint64_t first, const struct fibre_touch *t,
                                    struct fibre_clash *clash)
 {
-    return touch(&m->local, first, t, t->kind == FIBRE_WRITE ? 0 : m->local.born, clash);
+    return touch(&m->local, first, t, t->kind == FIBRE_WRITE ? 0 : m->local.born, m->local.born, clash);
 }
 
 static const struct fibre_span *span_of(struct fibre_memory *m, const char *at)
@@ -264,11 +302,10 @@ enum fibre_fault fibre_touch_global(struct fibre_memory *m, const struct fibre_t
     const struct fibre_span *span = span_of(m, t->at);
     if (!span || t->bytes > span->end - t->at) return FIBRE_OUTSIDE;
     const uint64_t first = span->first + (uint64_t)(t->at - span->at);
-    for (int64_t b = 0; b < t->bytes; b++) {
-        const uint8_t right = m->global.rights[first + (uint64_t)b];
-        if ((right & wanted) != wanted) return right ? FIBRE_READ_ONLY : FIBRE_OUTSIDE;
-    }
-    return touch(&m->global, first, t, 0, clash);
+    const uint8_t *rights = m->global.rights + first;
+    for (int64_t b = 0; b < t->bytes; b++)
+        if ((rights[b] & wanted) != wanted) return rights[b] ? FIBRE_READ_ONLY : FIBRE_OUTSIDE;
+    return touch(&m->global, first, t, 0, m->global.base, clash);
 }
 
 void fibre_nearest(const struct fibre_memory *m, const char *at, int64_t bytes, char *out, size_t room)
