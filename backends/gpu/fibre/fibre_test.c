@@ -82,6 +82,7 @@ static segue_status run_body(struct gpu *gpu, const char *body, struct ground *g
 #define IN "in[a.in.at + a.in.stride[0] * LOCAL_ID]"
 #define OUT "out[a.out.at + GROUP_ID(0) * GROUP + LOCAL_ID]"
 #define SUM "sum[8]"
+#define PAIRS "LOCAL u16 x[GROUP];\nu32 *y = (u32 *)x;\nx[LOCAL_ID] = 1;\n" /* two items a word */
 #define USE "\nBARRIER();\n" OUT " = x[0];" /* or the compiler leaves out what is never read */
 
 static const struct {
@@ -96,6 +97,11 @@ static const struct {
       NULL },
     { "LOCAL float x[4];\nif (LOCAL_ID == 0) x[1] = 1;\nBARRIER();\nBARRIER();\n" OUT " = x[1];", NULL, NULL },
     { "float x[8];\nfor (int i = 0; i < 8; i++) x[i] = " IN ";\n" OUT " = x[LOCAL_ID % 8];", NULL, NULL },
+    /* neighbours in one word; halves, then the word, then halves again */
+    { "LOCAL u16 x[GROUP];\nx[LOCAL_ID] = 1;\nBARRIER();\n" OUT " = x[GROUP - 1 - LOCAL_ID];", NULL, NULL },
+    { PAIRS "BARRIER();\nif (LOCAL_ID < GROUP / 2) y[LOCAL_ID] += 1;\nBARRIER();\n" OUT " = x[LOCAL_ID];", NULL,
+      NULL },
+    { "LOCAL u32 y[GROUP];\ny[LOCAL_ID] = 1;\nBARRIER();\n" OUT " = ((u16 *)y)[LOCAL_ID];", NULL, NULL },
     /* GLOBAL, LOCAL and private bounds */
     { OUT " = 0;\n" OUT " = in[a.in.at + a.in.stride[0] * (LOCAL_ID + 1)];",
       "k.k.h:3:", "read of 4 bytes in GLOBAL memory 8 bytes past the last of argument 1" },
@@ -117,7 +123,14 @@ static const struct {
       "k.k.h:5:", "that nobody of the group wrote (item 0 of group" },
     { "LOCAL float x;\nif (GROUP_ID(0) == 0 && LOCAL_ID == 0) x = 1;\nBARRIER();\n" OUT " = x;",
       "k.k.h:5:", "that nobody of the group wrote" },
+    { "LOCAL u16 x[2];\nif (LOCAL_ID == 0) x[1] = 1;\nBARRIER();\n" OUT " = *(u32 *)x;",
+      "k.k.h:5:", "read of 4 bytes in LOCAL memory that nobody of the group wrote" },
     /* races */
+    { PAIRS "if (LOCAL_ID == 5)\n  y[1] = 2;" USE, "k.k.h:", "race: write of " },
+    { "LOCAL u32 y[GROUP];\ny[LOCAL_ID] = 1;\nif (LOCAL_ID == 5)\n  ((u16 *)y)[8] = 2;\nBARRIER();\n" OUT
+      " = y[0];",
+      "k.k.h:", "race: write of " },
+    { PAIRS "BARRIER();\n" OUT " = y[LOCAL_ID / 2];\nif (LOCAL_ID == 5)\n  x[9] = 2;" USE, "k.k.h:", "race: " },
     { "LOCAL float x[GROUP];\nx[LOCAL_ID] = 1;\nif (LOCAL_ID == 5)\n  x[4] = 2;" USE,
       "k.k.h:", "race: write of 4 bytes in LOCAL" },
     { "LOCAL float x[1];\nx[0] = 1;" USE,
