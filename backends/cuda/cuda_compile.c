@@ -22,7 +22,7 @@ static const struct {
     const char *name;
 } versions[] = { { 13, "libnvrtc.so.13" }, { 12, "libnvrtc.so.12" }, { 11, "libnvrtc.so.11.2" } };
 enum { VERSIONS = sizeof versions / sizeof *versions };
-static const char *const folders[] = { "$CUDA_HOME/lib64", "/usr/local/cuda/lib64", NULL };
+static const char *const folders[] = { "$CUDA_HOME/lib64", "$CUDA_HOME/lib", "/usr/local/cuda/lib64", NULL };
 
 static const struct native_library
     form = { /* but for the names, in an order that the driver decides */

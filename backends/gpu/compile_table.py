@@ -19,7 +19,7 @@ import sys
 import kernel_code as code
 
 # gfx9 has waves of 64 items, gfx10 and up of 32; one column holds a kernel to both on one GPU.
-TARGETS = {"cuda": ("sm_80", "sm_86", "sm_90a", "sm_100"),
+TARGETS = {"cuda": ("sm_80", "sm_86", "sm_90a", "sm_100", "sm_120"),
            "rocm": ("gfx90a", "gfx942", "gfx1030", "gfx1030:wave64", "gfx1100", "gfx1201")}
 
 

@@ -160,6 +160,8 @@ class Nvrtc:
 
     @classmethod
     def find(cls, tools):
+        if os.environ.get("SEGUE_NVRTC"):
+            return cls(os.environ["SEGUE_NVRTC"])
         home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
         places = [os.path.join(home, "lib64"), os.path.join(home, "lib"), os.path.join(tools, "lib")]
         places += glob.glob(os.path.join(tools, "lib", "python3*", "site-packages", "nvidia", "*", "lib"))
@@ -208,6 +210,7 @@ class Clang:
     dialect = "rocm"
     flags = ["-x", "hip", "--cuda-device-only", "--no-gpu-bundle-output", "-nogpuinc", "-nogpulib", "-O3", "-Wall", "-Wextra",
              "-Rpass-analysis=kernel-resource-usage"]
+    rdna = ["-mcumode"]     # as hipRTC: where a group may have both halves of a WGP, each BARRIER() empties their caches
     missing = "no clang-19 with lld: wanted Debian's packages clang-19 and lld-19 (tools/setup)"
 
     def __init__(self, path):
@@ -223,12 +226,12 @@ class Clang:
         return subprocess.run([self.path, *options], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"}, check=False)
 
     def identity(self):
-        return " ".join([self.name, *self.flags])
+        return " ".join([self.name, *self.flags, *self.rdna])
 
     def _of(self, target):
         """gfx1030:wave64 = the same kernel with waves twice as long as that GPU has by itself."""
         arch, _, wave = target.partition(":")
-        return [*self.flags, f"--offload-arch={arch}", *(["-mwavefrontsize64"] if wave else [])]
+        return [*self.flags, *(self.rdna if arch.startswith("gfx1") else []), f"--offload-arch={arch}", *(["-mwavefrontsize64"] if wave else [])]
 
     def targets(self, wanted):
         return [target for target in wanted if not self._run([*self._of(target), "-fsyntax-only", os.devnull]).returncode]

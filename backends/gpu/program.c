@@ -137,9 +137,12 @@ static segue_status take(struct gpu *gpu, const struct request *r, const void *b
 {
     segue_diag said = { 0 };
     const segue_status s = gpu->driver->load(gpu, blob, bytes, r->key, &p->loaded, &said);
-    if (s != SEGUE_ERROR_MEMORY && s != SEGUE_ERROR_DEVICE_LOST && s != SEGUE_ERROR_CAPTURE) return SEGUE_OK;
-    if (why) *why = said;
-    return s;
+    if (s == SEGUE_ERROR_MEMORY || s == SEGUE_ERROR_DEVICE_LOST || s == SEGUE_ERROR_CAPTURE) {
+        if (why) *why = said;
+        return s;
+    }
+    if (s) gpu->host->log(gpu->host->user, SEGUE_LOG_INFO, said.text);
+    return SEGUE_OK;
 }
 
 /* p->loaded stays NULL where there is none. */

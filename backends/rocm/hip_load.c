@@ -19,7 +19,8 @@ static const struct native_entry own_entries[] = {
 #undef ENTRY
 };
 
-static const char *const names[] = { "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5", NULL };
+static const char *const names[] = { "libamdhip64.so.7", "libamdhip64.so.6", "libamdhip64.so.5",
+                                     "libamdhip64.so", /* as PyTorch calls its own */ NULL };
 static const char *const folders[] = { "$ROCM_PATH/lib", "/opt/rocm/lib", NULL };
 static const char wanted[] =
     "install AMD's HIP runtime of ROCm 5.2 or later (Debian: libamdhip64-5; AMD's packages: "
@@ -153,7 +154,8 @@ const struct native_error rocm_errors[] = {
     { 701, SEGUE_ERROR_INTERNAL, NATIVE_STAYS, "hipErrorLaunchOutOfResources",
       "the kernel needs more registers or LDS than the device has" },
     { 702, SEGUE_ERROR_DEVICE_LOST, NATIVE_LOST, "hipErrorLaunchTimeOut", "a kernel ran too long" },
-    { 709, SEGUE_ERROR_DEVICE_LOST, NATIVE_LOST, "hipErrorContextIsDestroyed", "the context was destroyed" },
+    { 709, SEGUE_ERROR_ARGUMENT, NATIVE_LOST_IF_IT_STAYS, "hipErrorContextIsDestroyed",
+      "a stream or event was destroyed, or is of another copy of HIP in this process" },
     { 710, SEGUE_ERROR_DEVICE_LOST, NATIVE_LOST, "hipErrorAssert", "a kernel stopped at an assertion" },
     { 719, SEGUE_ERROR_DEVICE_LOST, NATIVE_LOST, "hipErrorLaunchFailure", "a kernel failed on the device" },
     { 801, SEGUE_ERROR_UNSUPPORTED, NATIVE_STAYS, "hipErrorNotSupported", "this GPU or driver cannot do that" },

@@ -503,6 +503,7 @@ SEGUE_API segue_status segue_plan_info(const segue_plan *plan, segue_plan_facts 
  * strides and other pointers than the plan's. */
 SEGUE_API segue_status segue_plan_run(const segue_plan *plan, const segue_op_header *op, segue_stream stream,
                                       segue_buffer workspace, segue_diag *diag);
+/* Its runs must be done on the device, as for the buffers that they use: a driver may take the code away at once. */
 SEGUE_API void segue_plan_destroy(segue_plan *plan);
 
 /* For scripts and tests: keeps 64 plans a device, takes a lock, may allocate, synchronises; refused under

@@ -42,21 +42,15 @@ static int expand(const char *folder, char out[MOST_PATH])
     return snprintf(out, MOST_PATH, "%s%s", value, folder + 1 + length) < MOST_PATH;
 }
 
-/* The first of the names that lies in the folder. One that lies there and does not load is an error: another
- * library would run in place of the one that somebody put there. */
-static segue_status open_in(const char *folder, const struct native_library *library, void **out,
-                            uint32_t phase, segue_diag *why)
+/* A file that lies there and does not load is an error: another library would run in place of the one that somebody put there. */
+static segue_status open_file(const char *folder, const char *name, void **out, uint32_t phase, segue_diag *why)
 {
     char path[MOST_PATH];
-    for (int i = 0; library->names[i]; i++) {
-        if (snprintf(path, sizeof path, "%s/%s", folder, library->names[i]) >= MOST_PATH) continue;
-        if (access(path, F_OK)) continue;
-        *out = open_library(path);
-        if (*out) return SEGUE_OK;
-        return segue_kit_fail(why, SEGUE_ERROR_NO_DEVICE, phase, 0,
-                              "%s does not load (%s): repair or remove it", path, loader_says());
-    }
-    return SEGUE_OK;
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= MOST_PATH || access(path, F_OK)) return SEGUE_OK;
+    *out = open_library(path);
+    if (*out) return SEGUE_OK;
+    return segue_kit_fail(why, SEGUE_ERROR_NO_DEVICE, phase, 0, "%s does not load (%s): repair or remove it",
+                          path, loader_says());
 }
 
 static segue_status open_for_tests(const struct native_library *library, void **out, uint32_t phase,
@@ -67,29 +61,46 @@ static segue_status open_for_tests(const struct native_library *library, void **
     if (folder[0] != '/')
         return segue_kit_fail(why, SEGUE_ERROR_NO_DEVICE, phase, 0,
                               TESTS_FOLDER " is %.200s, wanted an absolute folder, or nothing", folder);
-    return open_in(folder, library, out, phase, why);
+    segue_status s = SEGUE_OK;
+    for (int i = 0; library->names[i] && !*out && !s; i++)
+        s = open_file(folder, library->names[i], out, phase, why);
+    return s;
 }
 
-/* Where the system's loader looks. reason: why not the first name, which says more than the older ones. */
-static void *open_installed(const struct native_library *library, char *reason, size_t room)
+/* One that the process has already, of any version: a second copy of a driver's library knows nothing of an engine's streams and
+ * memory (PyTorch brings a HIP of its own). */
+static void *open_loaded(const struct native_library *library)
 {
-    for (int i = 0; library->names[i]; i++) {
-        void *found = open_library(library->names[i]);
-        if (found) return found;
-        if (!i) snprintf(reason, room, "%s", loader_says());
-    }
-    return NULL;
+    void *found = NULL;
+    for (int i = 0; library->names[i] && !found; i++)
+        found = dlopen(library->names[i], RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE | RTLD_NOLOAD);
+    return found;
+}
+
+/* One name where the system's loader looks, then in the library's folders. */
+static segue_status open_named(const struct native_library *library, const char *name, void **out,
+                               uint32_t phase, segue_diag *why)
+{
+    char folder[MOST_PATH];
+    segue_status s = SEGUE_OK;
+    *out = open_library(name);
+    for (int i = 0; !s && !*out && library->folders && library->folders[i]; i++)
+        if (expand(library->folders[i], folder)) s = open_file(folder, name, out, phase, why);
+    return s;
 }
 
 static segue_status open_anywhere(const struct native_library *library, void **out, uint32_t phase,
                                   segue_diag *why)
 {
-    char reason[256] = "", folder[MOST_PATH];
+    char reason[256] = ""; /* why not the first name, which says more than the older ones */
     segue_status s = open_for_tests(library, out, phase, why);
     if (s || *out) return s;
-    *out = open_installed(library, reason, sizeof reason);
-    for (int i = 0; !s && !*out && library->folders && library->folders[i]; i++)
-        if (expand(library->folders[i], folder)) s = open_in(folder, library, out, phase, why);
+    *out = open_loaded(library);
+    for (int i = 0; library->names[i] && !*out && !s; i++) {
+        dlerror(); /* forget */
+        s = open_named(library, library->names[i], out, phase, why);
+        if (!i) snprintf(reason, sizeof reason, "%s", loader_says());
+    }
     if (s || *out) return s;
     return segue_kit_fail(why, SEGUE_ERROR_NO_DEVICE, phase, 0, "%s cannot be opened (%s): %s",
                           library->names[0], reason, library->wanted);

@@ -4,6 +4,7 @@
 #include "gpu_testing.h"
 #include "native.h"
 
+#include <dlfcn.h>
 #include <sys/auxv.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -82,6 +83,21 @@ static void finds_what_is_installed(void **state)
     assert_null(t.none); /* optional */
 }
 
+/* Another version that is installed is passed over: an engine's is in the process. */
+static void takes_what_the_process_has_loaded(void **state)
+{
+    static const char *const either[] = { "libanl.so.1", "libm.so.6",
+                                          NULL }; /* glibc's; only the second has cos */
+    const struct native_library library = library_of(either, good);
+    struct table t;
+    segue_diag why;
+    int stand_in;
+    (void)state;
+    assert_non_null(dlopen("libm.so.6", RTLD_NOW | RTLD_LOCAL));
+    assert_int_equal(load(&library, &t, &stand_in, &why), SEGUE_OK);
+    assert_true(t.cosine(0.0) == 1.0);
+}
+
 static void looks_into_the_tests_folder_first(void **state)
 {
     const struct native_library library = library_of(installed, good);
@@ -157,8 +173,12 @@ int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, remove_folder)
     const struct CMUnitTest tests[] = {
-        TEST(says_what_is_missing),    TEST(finds_what_is_installed), TEST(looks_into_the_tests_folder_first),
-        TEST(looks_into_folders_last), TEST(refuses_set_id),
+        TEST(says_what_is_missing),
+        TEST(finds_what_is_installed),
+        TEST(takes_what_the_process_has_loaded),
+        TEST(looks_into_the_tests_folder_first),
+        TEST(looks_into_folders_last),
+        TEST(refuses_set_id),
     };
 #undef TEST
     if (argc > 1 && !strcmp(argv[1], "--set-id")) _exit(run_set_id());

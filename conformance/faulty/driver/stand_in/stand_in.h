@@ -28,6 +28,12 @@ enum {
     INVALID_IMAGE = 200,
     INVALID_CONTEXT = 201,
     INVALID_HANDLE = 400,
+#ifdef HIP_MAJOR
+    STALE_STREAM =
+        709, /* CLR, hip_stream.cpp, hip_event.cpp: hipErrorContextIsDestroyed for any stream that it does not know */
+#else
+    STALE_STREAM = 400,
+#endif
     ILLEGAL_STATE = 401,
     NOT_FOUND = 500,
     NOT_READY = 600,

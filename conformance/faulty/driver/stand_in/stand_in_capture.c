@@ -42,7 +42,7 @@ static int add_branch(struct capture *c, struct stream *s)
 int capture_begin(struct context *context, void *stream, int mode)
 {
     struct stream *s = stream_of(context, stream);
-    if (!s) return INVALID_HANDLE;
+    if (!s) return STALE_STREAM;
     if (mode < 0 || mode >= MODES) return INVALID_VALUE;
     if (s->legacy) return CAPTURE_UNSUPPORTED;
     if (s->capture) return ILLEGAL_STATE;
@@ -92,7 +92,7 @@ int capture_end(struct context *context, void *stream, void **graph)
 {
     struct stream *s = stream_of(context, stream);
     struct capture *c = s ? s->capture : NULL;
-    if (!c) return s ? ILLEGAL_STATE : INVALID_HANDLE;
+    if (!c) return s ? ILLEGAL_STATE : STALE_STREAM;
     *graph = NULL;
     if (c->origin != s) return capture_forbids(c, CAPTURE_UNMATCHED);
     if (c->mode != MODE_RELAXED && c->thread != self()) return CAPTURE_WRONG_THREAD;
@@ -108,7 +108,7 @@ int capture_end(struct context *context, void *stream, void **graph)
 int capture_status(struct context *context, void *stream, int *status)
 {
     struct stream *s = stream_of(context, stream);
-    if (!s) return INVALID_HANDLE;
+    if (!s) return STALE_STREAM;
     if (s->legacy && capture_anywhere(context)) return CAPTURE_IMPLICIT;
     *status = !s->capture ? 0 : s->capture->broken ? 2 : 1;
     return OK;
@@ -254,7 +254,7 @@ int graph_launch(struct context *context, void *exec, void *stream)
 {
     const struct object *e = find(EXEC, context, exec);
     struct stream *s = stream_of(context, stream);
-    if (!e || !s) return e ? INVALID_HANDLE : INVALID_VALUE;
+    if (!e || !s) return e ? STALE_STREAM : INVALID_VALUE;
     struct work *w = work_make(REPLAY, context, 0);
     if (!w) return OUT_OF_MEMORY;
     w->tape = tape_in(e);

@@ -292,7 +292,7 @@ int hipStreamGetDevice(void *stream, int *device)
     struct context *c;
     int code = enter_device(__func__, &c);
     if (may_release(c, code) && (uintptr_t)stream > 2) c = owner(STREAM, stream);
-    if (!code && !c) code = INVALID_HANDLE;
+    if (!code && !c) code = STALE_STREAM;
     if (!code) *device = c->device;
     return done(code);
 }

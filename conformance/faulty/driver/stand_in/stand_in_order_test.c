@@ -1,7 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Orders that a plugin must keep, asked for by the public interface alone: stand_in_order_test DEVICE. Under a stand-in
- * that drops a call of the driver it must fail. Exit 1: an order was not kept. */
+ * that drops a call of the driver it must fail. Exit 1: an order was not kept. First a stream that was destroyed: it is refused, and
+ * the device stays. */
 #include <segue/segue.h>
 
 #include <stdio.h>
@@ -27,6 +28,18 @@ static segue_status round_trip(segue_device *dev, const segue_stream streams[2],
     if (!s) s = segue_memory_copy(dev, streams[1], SEGUE_COPY_FROM_DEVICE, host_to, at, BYTES, why);
     if (!s) s = segue_stream_sync(dev, streams[1], why);
     return s;
+}
+
+static int try_stale_stream(segue_device *dev)
+{
+    segue_diag why = { 0 };
+    segue_stream stream, wrapped;
+    if (segue_stream_create(dev, &stream, &why)) return failed("segue_stream_create", &why);
+    segue_stream_destroy(dev, stream);
+    const segue_status s = segue_stream_wrap(dev, stream.api, stream.handle, 0, &wrapped, &why);
+    if (s == SEGUE_ERROR_ARGUMENT) return 0;
+    fprintf(stderr, "a destroyed stream: wanted %d, answered %d (%s)\n", SEGUE_ERROR_ARGUMENT, s, why.text);
+    return 2;
 }
 
 static int try_orders(segue_device *dev)
@@ -64,7 +77,8 @@ int main(int argc, char **argv)
     if (argc != 2) return 2;
     if (segue_context_create(NULL, &ctx, &why)) return failed("segue_context_create", &why);
     if (segue_device_open(ctx, argv[1], NULL, &dev, &why)) return failed(argv[1], &why);
-    const int code = try_orders(dev);
+    int code = try_stale_stream(dev);
+    if (!code) code = try_orders(dev);
     segue_device_close(dev);
     segue_context_destroy(ctx);
     return code;

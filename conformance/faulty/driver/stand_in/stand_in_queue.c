@@ -191,7 +191,7 @@ void stream_drop(struct stream *s)
 int stream_destroy(struct context *c, void *handle)
 {
     struct stream *s = (uintptr_t)handle > 2 ? stream_of(c, handle) : NULL;
-    if (!s) return INVALID_HANDLE;
+    if (!s) return STALE_STREAM;
     if (s->capture) return capture_forbids(s->capture, CAPTURE_UNSUPPORTED);
     s->closed = 1;
     if (!s->first) stream_drop(s);
@@ -201,7 +201,7 @@ int stream_destroy(struct context *c, void *handle)
 int stream_synchronize(struct context *c, void *handle)
 {
     struct stream *s = stream_of(c, handle);
-    if (!s) return INVALID_HANDLE;
+    if (!s) return STALE_STREAM;
     if (s->capture) return capture_forbids(s->capture, CAPTURE_UNSUPPORTED);
     const int implicit = capture_implicit(s);
     return implicit ? implicit : drain_stream(c, s);
@@ -211,7 +211,7 @@ int stream_synchronize(struct context *c, void *handle)
 int stream_query(struct context *c, void *handle)
 {
     struct stream *s = stream_of(c, handle);
-    if (!s) return INVALID_HANDLE;
+    if (!s) return STALE_STREAM;
     if (s->capture) return capture_forbids(s->capture, CAPTURE_UNSUPPORTED);
     const int implicit = capture_implicit(s);
     if (implicit) return implicit;
@@ -258,7 +258,7 @@ int event_record(struct context *c, void *handle, void *stream)
 {
     struct event *e = find(EVENT, c, handle);
     struct stream *s = stream_of(c, stream);
-    if (!e || !s) return INVALID_HANDLE;
+    if (!e || !s) return e ? STALE_STREAM : INVALID_HANDLE;
     struct record *r = calloc(1, sizeof *r);
     if (!r) return OUT_OF_MEMORY;
     r->users = 1;
@@ -277,7 +277,7 @@ int stream_wait(struct context *c, void *handle, void *event)
 {
     struct event *e = find(EVENT, NULL, event);
     struct stream *s = stream_of(c, handle);
-    if (!e || !s) return INVALID_HANDLE;
+    if (!e || !s) return e ? STALE_STREAM : INVALID_HANDLE;
     struct record *r = e->latest;
     if (!r) return OK;
     if (r->capture || s->capture) return capture_join(s, r);
@@ -316,7 +316,7 @@ int enqueue_copy(struct context *c, void *to, const void *from, size_t bytes, in
                  void *stream)
 {
     struct stream *s = stream_of(c, stream);
-    if (!s) return INVALID_HANDLE;
+    if (!s) return STALE_STREAM;
     if (!bytes) return OK;
     if ((!to_device && memory_is_device(to)) || (!from_device && memory_is_device(from)) || !to || !from)
         return INVALID_VALUE;
@@ -333,7 +333,7 @@ int enqueue_copy(struct context *c, void *to, const void *from, size_t bytes, in
 int enqueue_fill(struct context *c, void *to, int value, size_t bytes, void *stream)
 {
     struct stream *s = stream_of(c, stream);
-    if (!s) return INVALID_HANDLE;
+    if (!s) return STALE_STREAM;
     if (!bytes) return OK;
     struct work *w = work_make(FILL, c, 0);
     if (!w) return OUT_OF_MEMORY;
