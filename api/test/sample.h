@@ -30,7 +30,7 @@ union sample_op {
     char bytes[SEGUE_MAX_OP_SIZE + 64];
 };
 
-/* The kinds that together have every operand of every primitive; ends with a NULL name. */
+/* The kinds that together have every operand of every primitive that is listed; ends with a NULL name. */
 extern const struct sample_kind sample_kinds[];
 
 struct sample sample_make(const struct sample_kind *kind);

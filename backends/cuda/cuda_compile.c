@@ -29,7 +29,10 @@ static const struct native_library
              NULL,
              "install NVRTC of the driver's CUDA version or older (in the CUDA toolkit, cuda-nvrtc-13-0 or 12-x; from PyPI "
              "nvidia-cuda-nvrtc), in a place that the loader knows or below CUDA_HOME",
-             entries, sizeof entries / sizeof *entries, folders
+             entries,
+             sizeof entries / sizeof *entries,
+             folders,
+             0
     };
 
 /* A driver runs what compilers of its own major version, or of an older one, make (CUDA Compatibility, minor version

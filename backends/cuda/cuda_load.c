@@ -87,10 +87,12 @@ static segue_status initialise(const struct native_api *api, int stand_in, uint3
 segue_status cuda_load(struct native_api *api, struct cuda_api *cuda, int *stand_in, uint32_t phase,
                        segue_diag *why)
 {
-    static const struct native_library library = { names, wanted, driver_entries,
-                                                   sizeof driver_entries / sizeof *driver_entries, NULL };
-    static const struct native_library more = { names, wanted, own_entries,
-                                                sizeof own_entries / sizeof *own_entries, NULL };
+    static const struct native_library library = {
+        names, wanted, driver_entries, sizeof driver_entries / sizeof *driver_entries, NULL, 1
+    };
+    static const struct native_library more = { names,       wanted,
+                                                own_entries, sizeof own_entries / sizeof *own_entries,
+                                                NULL,        1 };
     segue_status s = native_load(&library, api, stand_in, phase, why);
     if (!s) s = native_load(&more, cuda, stand_in, phase, why);
     return s ? s : initialise(api, *stand_in, phase, why);

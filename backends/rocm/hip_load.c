@@ -94,10 +94,12 @@ static segue_status initialise(struct rocm_driver *d, uint32_t phase, segue_diag
 
 segue_status rocm_load(struct rocm_driver *out, uint32_t phase, segue_diag *why)
 {
-    static const struct native_library library = { names, wanted, driver_entries,
-                                                   sizeof driver_entries / sizeof *driver_entries, folders };
-    static const struct native_library more = { names, wanted, own_entries,
-                                                sizeof own_entries / sizeof *own_entries, folders };
+    static const struct native_library library = {
+        names, wanted, driver_entries, sizeof driver_entries / sizeof *driver_entries, folders, 1
+    };
+    static const struct native_library more = { names,       wanted,
+                                                own_entries, sizeof own_entries / sizeof *own_entries,
+                                                folders,     1 };
     segue_status s = native_load(&library, &out->api, &out->stand_in, phase, why);
     if (!s) s = native_load(&more, &out->hip, &out->stand_in, phase, why);
     return s ? s : initialise(out, phase, why);

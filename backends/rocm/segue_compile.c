@@ -104,7 +104,10 @@ static int load(int major, struct api *api)
     const struct native_library library = {
         names,
         "install hipRTC of the HIP in use (AMD's packages: hip-runtime-amd; Debian's libamdhip64-5 has it inside)",
-        entries, sizeof entries / sizeof *entries, folders
+        entries,
+        sizeof entries / sizeof *entries,
+        folders,
+        0
     };
     segue_diag why = { 0 };
     int stand_in;

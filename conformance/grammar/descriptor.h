@@ -9,7 +9,7 @@
  * dtypes        of the activations, then -operand.dtype where it differs; weights and gates follow the
  *               activations, states are f32
  * shape         axes as in the primitive's description, in capitals; those that its rules tell may be missing; 0 for
- *               axes that a plan takes as bounds (b t s p)
+ *               axes that a plan takes as bounds (as the description says: b t s p of a scan)
  * layout        btd (default: rows without gaps), bdt (time fastest), pad3 (three elements between rows), packed
  *               (btd with cu_seqlens), flip (floating operands run backwards in time), far (2^31 bytes between the
  *               batch rows of one input and the first output; see layout.h), odd (no stride is 1)

@@ -34,7 +34,8 @@ static const char *what(const char *verb)
 
 static int is_verb(const struct dirent *entry)
 {
-    return !strncmp(entry->d_name, "segue-", 6);
+    return !strncmp(entry->d_name, "segue-", 6) &&
+           strcmp(entry->d_name, "segue-compile"); /* the rocm plugin's */
 }
 
 static void list_verbs(FILE *to, const char *folder)

@@ -41,7 +41,7 @@ static int usage(FILE *to)
         "  DESCRIPTOR  primitive/variant/dtypes/shape[/layout[/distribution]]\n"
         "              variant: fwd, then .operand for each optional one, .parameter=value\n"
         "              dtypes:  of the activations, then -operand.dtype where it differs\n"
-        "              shape:   axes in capitals; layout: btd, bdt, pad3, packed, flip or far\n"
+        "              shape:   axes in capitals; layout: btd, bdt, pad3, packed, flip, far or odd\n"
         "Exit: 0 a kernel was chosen, 1 all decline, 2 the descriptor is wrong, 3 no such device.\n"
         "Examples: segue explain selective_scan/fwd/bf16/B1.T2048.D1536.N16 --device cpu\n"
         "          segue explain causal_conv1d/fwd.h_in.h_out.activation=silu/f32/B2.T64.D8.W4\n",

@@ -15,8 +15,8 @@ static int usage(FILE *to)
           "       segue plugin probe [--json | --plain] PATH\n"
           "new    writes ./NAME: a plugin with a device NAME:0 that builds against an installed Segue\n"
           "probe  loads a plugin file in a child process: its devices, or what went wrong and how far it came\n"
-          "Exit: 0 good, 1 rejected, 2 wrong use, 4 the folder cannot be written.\n"
-          "Example: segue plugin new acme && cmake -S acme -B acme/build && cmake --build acme/build\n"
+          "Exit: 0 good, 1 rejected, 2 wrong use, 4 the folder cannot be written, or the file read.\n"
+          "Example: segue plugin new acme    (prints how to build it)\n"
           "         segue plugin probe acme/build/segue_acme.so\n",
           to);
     return to == stdout ? EXIT_DONE : EXIT_USAGE;

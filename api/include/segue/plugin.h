@@ -90,7 +90,8 @@ typedef struct segue_plugin_primitive { /* what the plugin was built to understa
 
 /* The plugin's answer. The host passes it zeroed, with size set to what the host knows. Functions marked
  * optional may be NULL. "device" and "plan" are the plugin's own objects. Arrays and strings live until
- * close(). */
+ * close(). But for entry, close, counting and opening, functions are called from any thread, several at once: plan_run also with one
+ * plan, each with a workspace of its own. */
 typedef struct segue_plugin {
     uint32_t size; /* bytes filled in, at most what came in */
     uint16_t epoch, minor;

@@ -132,8 +132,8 @@ typedef struct segue_buffer {
 enum { SEGUE_API_NONE = 0, SEGUE_API_CPU = 1, SEGUE_API_CUDA = 2, SEGUE_API_HIP = 3, SEGUE_API_OPENCL = 4 };
 enum { SEGUE_STREAM_LEGACY_DEFAULT = 1, SEGUE_STREAM_PER_THREAD_DEFAULT = 2, SEGUE_STREAM_OWNED = 4 };
 
-/* A queue of work, typed. OpenCL queues are in-order. A NULL CUDA or HIP handle needs one of the default
- * flags. */
+/* A queue of work, typed. OpenCL queues are in-order. A NULL handle of CUDA, HIP or OpenCL needs one of the
+ * default flags (OpenCL: the device's own queue). */
 typedef struct segue_stream {
     uint32_t api;   /* SEGUE_API_... */
     uint32_t flags; /* SEGUE_STREAM_... */
@@ -246,7 +246,8 @@ typedef struct segue_field_facts { /* one operand or parameter of a primitive */
     const char *name;
     const char *dims; /* tensors: axes as letters, slowest first: "b t d", "s+1" */
     const char *doc;
-    double initial, min, max; /* parameters; integers stay within 2^53 */
+    double initial, min,
+        max; /* parameters; integers stay within 2^53; initial outside min .. max: must be given */
     uint32_t role, kind;
     uint32_t offset; /* in the op struct */
     uint32_t since;  /* level at which the field was added */
@@ -388,6 +389,7 @@ SEGUE_API void segue_memory_free(segue_device *dev, segue_buffer buffer);
  * host memory. */
 SEGUE_API segue_status segue_memory_copy(segue_device *dev, segue_stream stream, uint32_t direction,
                                          segue_buffer to, segue_buffer from, uint64_t bytes, segue_diag *diag);
+/* Sets bytes to value. Enqueued. */
 SEGUE_API segue_status segue_memory_fill(segue_device *dev, segue_stream stream, segue_buffer to, uint8_t value,
                                          uint64_t bytes, segue_diag *diag);
 
@@ -399,6 +401,8 @@ SEGUE_API segue_status segue_stream_sync(segue_device *dev, segue_stream stream,
 SEGUE_API void segue_stream_destroy(segue_device *dev,
                                     segue_stream stream); /* wrapped streams are left alone */
 
+/* record: marks what is enqueued on the stream so far; again: the mark moves. wait: what is enqueued on the stream from now on waits
+ * for the mark, the host does not. sync: the host waits. */
 SEGUE_API segue_status segue_event_create(segue_device *dev, segue_event *out, segue_diag *diag);
 SEGUE_API segue_status segue_event_record(segue_device *dev, segue_event event, segue_stream stream,
                                           segue_diag *diag);
@@ -474,7 +478,7 @@ SEGUE_API segue_status segue_explain(segue_device *dev, const segue_op_header *o
 /* ---- plans ---------------------------------------------------------------------------------------------- */
 
 /* Freezes primitive, revision, parameters, dtypes, ranks, presence, alias choice and every axis that is not
- * dynamic; dynamic axes (b t s p) become upper bounds, for which the kernel is chosen: make a second plan for
+ * dynamic; dynamic axes (segue_primitive_facts.dynamic: "b t s p" of a scan) become upper bounds, for which the kernel is chosen: make a second plan for
  * decode. Tensors may have NULL data. May allocate, compile, load. */
 SEGUE_API segue_status segue_plan_create(segue_device *dev, const segue_op_header *op, segue_plan **out,
                                          segue_diag *diag);
@@ -487,9 +491,9 @@ enum { SEGUE_PLAN_DELEGATED = 1 }; /* the reference computes: never counts as th
 typedef struct segue_plan_facts {
     uint32_t size;
     uint32_t primitive, revision;
-    uint32_t flags;           /* SEGUE_PLAN_... */
-    uint64_t workspace_bytes; /* exact for the bounds */
-    uint64_t workspace_alignment;
+    uint32_t flags;               /* SEGUE_PLAN_... */
+    uint64_t workspace_bytes;     /* exact for the bounds */
+    uint64_t workspace_alignment; /* a power of two, at most 256 */
     uint32_t accuracy, capture, determinism, reserved;
     int64_t
         state_stride[SEGUE_MAX_RANK]; /* the state layout that the row likes best; every layout is accepted */
@@ -517,7 +521,7 @@ SEGUE_API segue_status segue_run(segue_device *dev, const segue_op_header *op, s
  * op whose other operands are filled in; p comes from the state operands or, without any, from the batch. */
 SEGUE_API segue_status segue_state_describe(const segue_op_header *op, uint32_t index, segue_tensor *out,
                                             segue_diag *diag);
-/* Copies between two layouts or dtypes of the same shape. Enqueued. */
+/* Copies between two layouts or dtypes of the same shape, floating and apart in memory. Enqueued. */
 SEGUE_API segue_status segue_state_convert(segue_device *dev, segue_stream stream, const segue_tensor *to,
                                            const segue_tensor *from, segue_diag *diag);
 /* Copies pool row from over pool row to. Enqueued. */

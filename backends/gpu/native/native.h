@@ -113,10 +113,11 @@ struct native_library {
     /* Where else to look, last: "/usr/local/cuda/lib64", or "$CUDA_HOME/lib64", which begins with a variable's
      * value and is skipped where that is none. NULL-ended; NULL = nowhere. */
     const char *const *folders;
+    int one_copy; /* a driver's: one that the process has loaded is taken, whatever its version */
 };
 
-/* Opens the first of the names that there is, in the folder that SEGUE_DRIVER_PATH names (absolute), then among what the process has
- * loaded, then, name by name, where the system's loader looks and in the library's folders, and never closes it. Fills table by the
+/* Opens the first of the names that there is, in the folder that SEGUE_DRIVER_PATH names (absolute), then, if one copy is
+ * wanted, among what the process has loaded, then, name by name, where the system's loader looks and in the library's folders, and never closes it. Fills table by the
  * entries. A library that exports segue_stand_in_driver is a test's: *stand_in = 1. Set-id processes are
  * refused: the drivers obey variables that name libraries (CUDA_INJECTION64_PATH, HSA_TOOLS_LIB). */
 segue_status native_load(const struct native_library *library, void *table, int *stand_in, uint32_t phase,

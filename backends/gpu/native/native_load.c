@@ -95,7 +95,7 @@ static segue_status open_anywhere(const struct native_library *library, void **o
     char reason[256] = ""; /* why not the first name, which says more than the older ones */
     segue_status s = open_for_tests(library, out, phase, why);
     if (s || *out) return s;
-    *out = open_loaded(library);
+    if (library->one_copy) *out = open_loaded(library);
     for (int i = 0; library->names[i] && !*out && !s; i++) {
         dlerror(); /* forget */
         s = open_named(library, library->names[i], out, phase, why);

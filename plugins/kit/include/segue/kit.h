@@ -105,7 +105,7 @@ typedef struct segue_kit_plan {                               /* filled by a row
     void *data;                                               /* the row's own */
     void (*release)(void *data, const segue_kit_device *dev); /* frees data; NULL = nothing to free */
     uint64_t workspace_bytes;                                 /* exact for the bounds in op */
-    uint64_t workspace_alignment;                             /* 0 = 64 */
+    uint64_t workspace_alignment;                             /* a power of two, at most 256; 0 = 64 */
     int64_t state_stride[SEGUE_MAX_RANK];                     /* the layout liked best; zeros = packed */
     uint32_t flags;                                           /* SEGUE_PLAN_... */
     uint32_t reserved;
@@ -125,16 +125,17 @@ typedef struct segue_row {
     const char *name; /* begins with its primitive's name */
     uint32_t primitive;
     uint32_t since; /* the level of the .def that the row was written for: later fields are refused when set */
-    int32_t priority;  /* the highest that accepts wins; shared 100, fast 200 and up, delegate lowest */
-    uint32_t accuracy; /* SEGUE_ACCURACY_... */
-    uint32_t capture;
-    uint32_t determinism;
+    int32_t priority;     /* the highest that accepts wins; shared 100, fast 200 and up, delegate lowest */
+    uint32_t accuracy;    /* SEGUE_ACCURACY_... */
+    uint32_t capture;     /* SEGUE_CAPTURE_... */
+    uint32_t determinism; /* SEGUE_RUN_TO_RUN ..., combined */
     /* NULL, or one short reason that begins with the field's name: "A: n is at most 256". Lock-free. NULL =
      * accepts all. */
     const char *(*accepts)(const segue_op_header *op, const segue_kit_device *dev);
     /* Everything that allocates, compiles or loads; may be NULL. After a failure release() is not called. */
     segue_status (*prepare)(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why);
+    /* From many threads at once on one plan. op: as planned, with the run's pointers, strides and smaller dynamic axes. */
     segue_status (*run)(const segue_op_header *op, const segue_kit_call *call);
 } segue_row;
 
