@@ -253,7 +253,8 @@ static void sample(step_row *r, int64_t t, int64_t n, real *cause)
     const int64_t mask = op->mask_id >= 0 && op->mask_id < r->v ? op->mask_id : r->v, said = answer_of(r, t);
     r->tok[t] = -1, r->conf[t] = -INFINITY;
     read_logits(r, n, cause);
-    filter(r, said, cause);
+    filter(r, absorbs(r) && said == op->mask_id ? UNANSWERED : said,
+           cause); /* the mask says nothing of what stays */
     const real most = largest(r->l, r->v);
     if (masks(most)) return;
     const real sum = mass(r->l, r->v, most);

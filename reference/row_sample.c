@@ -156,7 +156,7 @@ static void filter(row *r)
     if (!real_above(1, top_p) && k <= 0) return;
     const int32_t *const order = sorted(r);
     for (int64_t i = 0; i < r->v; i++)
-        if (order[i] == tok) answer = i;
+        if (order[i] == tok && !is_banned(op, tok)) answer = i; /* ABSORB's mask says nothing of what stays */
     if (real_above(1, top_p)) stay = nucleus(r, order, answer);
     if (k > 0) stay = first_k(r, order, stay, k, answer);
     for (int64_t i = stay; i < r->v; i++) r->l[order[i]] = -INFINITY;

@@ -8,6 +8,7 @@
  * sizes and GROUP only. An LTC's passes over a step are the features once, then the neurons `unfolds` times; a CfC's are its
  * backbone's layers, then all heads as one. Weights are what the kernel ode_cell_*_pack left in the workspace.
  * Launch: groups (1, sequences / ROWS). Key: LIQUID, ROWS, WIDTH, which is GROUP at least. */
+#define NOT_THERE 0x7fc05e60u /* in ode_cell_ltc_pack.k.h, too */
 #define ALL (ROWS * WIDTH)
 #define ROOM (LIQUID ? 2 * ALL : ALL) /* floats of all slices' sums: slices x outputs are GROUP, or the outputs alone */
 
@@ -52,8 +53,8 @@ FUNC void synapses(GLOBAL const float *sigma, int plane, LOCAL_ARG const float *
             int at = j * s.outputs + i;
             float slope = sigma[at], middle = sigma[plane + at], factor = sigma[2 * plane + at], E = sigma[3 * plane + at];
             UNROLL for (int r = 0; r < ROWS; r++) {
-                /* Where there is no synapse, a NaN in v is none of i's. */
-                float one = factor != 0.0f ? factor * sigmoid(slope * (v[r * WIDTH + j] - middle)) : 0.0f;
+                /* Where a list has no synapse, a NaN in v is none of i's; a factor of 0 passes it on, as everywhere. */
+                float one = f32_bits(slope) == NOT_THERE ? 0.0f : factor * sigmoid(slope * (v[r * WIDTH + j] - middle));
                 act[r] += one;
                 act_E[r] = FMA(one, E, act_E[r]);
             }

@@ -4,6 +4,7 @@
  * constrained w, times how often a list has the synapse) and E, each [n+d n], neurons first, then features; for each neuron g,
  * g vleak, cm, output_w, output_b; for each feature input_w, input_b. With lists nothing is read of a synapse that
  * they do not have. Launch: any number of groups along axis 0. No key. */
+#define NOT_THERE 0x7fc05e60u /* the slope of a synapse that a list does not have: a NaN that no arithmetic makes */
 
 FUNC float constrained(float p, int constraint, float least)
 {
@@ -32,7 +33,7 @@ FUNC void pack(GLOBAL float *to, i64 plane, int times, int j, int i, int constra
                GLOBAL const void *mu, VIEW2 mus, GLOBAL const void *w, VIEW2 ws, GLOBAL const void *E, VIEW2 Es,
                GLOBAL const void *A, VIEW2 As)
 {
-    float slope = 0.0f, middle = 0.0f, factor = 0.0f, reversal = 0.0f;
+    float slope = bits_f32(NOT_THERE), middle = 0.0f, factor = 0.0f, reversal = 0.0f;
     if (times) {
         slope = LOAD_ANY(sigma, AT2(sigmas, j, i), sigmas.dtype);
         middle = LOAD_ANY(mu, AT2(mus, j, i), mus.dtype);

@@ -29,11 +29,12 @@ static int whole_lanes(const segue_tensor *t, int64_t lanes)
     return t->stride[3] == 1 && t->shape[3] % lanes == 0;
 }
 
-/* Of the tree over so many parts: any interval of them is two nodes of each size at most. */
-static int64_t nodes_for(int64_t parts)
+/* Of the tree over so many parts: an interval of them is two nodes of each size at most. Chunks that go round leave two intervals, of
+ * which one begins at the first part: a third of each size. */
+static int64_t nodes_for(int64_t parts, int64_t each)
 {
     int64_t nodes = 3;
-    for (; parts > 1; parts = (parts + 1) / 2) nodes += 2;
+    for (; parts > 1; parts = (parts + 1) / 2) nodes += each;
     return nodes < ATTENTION_NODES ? nodes : ATTENTION_NODES;
 }
 
@@ -49,7 +50,8 @@ static void place_all(struct attention_job *job)
     job->v = place_scratch(&end, ATTENTION_BLOCK * job->value_pitch);
     job->bias = place_scratch(&end, ATTENTION_BLOCK);
     job->state_floats = most * (job->value_pitch + 2 * LINE_FLOATS);
-    job->nodes = nodes_for(blocks_of(key_slots(job->op), ATTENTION_PART));
+    job->nodes =
+        nodes_for(blocks_of(key_slots(job->op), ATTENTION_PART), job->op->chunk && job->op->wrap ? 3 : 2);
     job->states = place_scratch(&end, 2 * job->nodes * job->state_floats);
     job->worker_bytes = (uint64_t)rounded_up(sizeof(struct attention_worker), 64) + end * sizeof(float);
 }

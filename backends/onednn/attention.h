@@ -16,7 +16,7 @@ enum {
     ATTENTION_BLOCK = 128, /* key slots taken at once */
     ATTENTION_PART = 256,  /* key slots of a part */
     ATTENTION_NODES =
-        56 /* of the tree, that a worker may have at once: two for each doubling of the parts, and some */
+        80 /* of the tree, that a worker may have at once: three for each doubling of the parts, and some */
 };
 
 struct attention_row {  /* of a unit; nothing visible: low > high, and self_there = 0 */

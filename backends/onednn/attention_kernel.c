@@ -216,7 +216,7 @@ static void finish_scores(float *score, const struct attention_worker *w, const 
 {
     const segue_attention *op = w->job->op;
     const int64_t count = x->list->count;
-    const lanes cap = lanes_splat((float)op->softcap);
+    const lanes cap = lanes_splat((float)attention_cap(op));
     for (int64_t i = 0; i < count; i += LANES) {
         lanes s = lanes_load(score + i) * lanes_load(x->gain + i);
         if (op->softcap > 0) s = cap * lanes_tanh(s / cap);

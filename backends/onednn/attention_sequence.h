@@ -20,6 +20,12 @@ static inline int attention_present(const segue_tensor *t)
     return t->dtype.bits != 0;
 }
 
+/* softcap, so large that scores divided by it stay numbers. */
+static inline double attention_cap(const segue_attention *op)
+{
+    return op->softcap > 0 && op->softcap < 0x1p-100 ? 0x1p-100 : op->softcap;
+}
+
 static inline int32_t attention_index(const segue_tensor *t, int64_t i, int64_t j, int64_t k)
 {
     const int64_t at[3] = { i, j, k };

@@ -170,6 +170,28 @@ static void large_scores(void **context)
         }
 }
 
+/* Two intervals of parts, one from the first part on and one to the last: the most nodes of the tree that a unit has at once. */
+static void chunks_that_go_round(void **context)
+{
+    enum { KEYS = 65536, CHUNK = 256 };
+    static float x[KEYS], y[KEYS];
+    (void)context;
+    for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++) {
+        struct test_device device;
+        segue_attention op = segue_attention_init();
+        int32_t one = 1;
+        if (!test_open(&device, isa, 1)) continue;
+        for (int i = 0; i < KEYS; i++) x[i] = 2, y[i] = -1;
+        op.causal = 0, op.chunk = CHUNK, op.chunks_before = 191, op.chunks_after = 62, op.wrap = 1;
+        op.q = op.k = op.v = segue_tensor_of(x, SEGUE_F32, 4, (int64_t[]){ 1, KEYS, 1, 1 });
+        op.y = segue_tensor_of(y, SEGUE_F32, 4, op.q.shape);
+        op.k_len = segue_tensor_of(&one, SEGUE_I32, 1, (int64_t[]){ 1 }); /* else it would take long */
+        run_row(&attention_cpu, &device, &op.header, &op.header);
+        assert_true(y[0] == 2 && y[192 * CHUNK] == 0); /* chunk 192 sees 1 to 254 */
+        test_close(&device);
+    }
+}
+
 static void refuses_f64(void **context)
 {
     segue_attention op = segue_attention_init();
@@ -192,6 +214,7 @@ int main(void)
                                         cmocka_unit_test(steps),
                                         cmocka_unit_test(many_parts),
                                         cmocka_unit_test(large_scores),
+                                        cmocka_unit_test(chunks_that_go_round),
                                         cmocka_unit_test(refuses_f64) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,8 +178,8 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu,
     job->values = op->v.shape[3];
     job->chunk = op->chunk < query_slots(op) ? op->chunk : query_slots(op);
     job->keys_pitch = rounded_up(job->keys, job->kernel->lanes);
-    job->scale = (float)(op->softcap > 0 ? scale / op->softcap : scale);
-    job->cap = (float)op->softcap;
+    job->scale = (float)(op->softcap > 0 ? scale / attention_cap(op) : scale);
+    job->cap = (float)attention_cap(op);
     job->self_value = (float)op->self_value;
     job->stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->y));
     plan_queries(job);
@@ -218,6 +218,8 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (op->k.shape[3] > MOST_WIDTH) return "k: wider than 4096";
     if (op->v.shape[3] > MOST_WIDTH) return "v: wider than 4096";
     if (query_slots(op) > MOST_SLOTS || key_slots(op) > MOST_SLOTS) return "k: more than 2^30 slots";
+    if (op->k.shape[1] > INT32_MAX || op->q.shape[1] > INT32_MAX)
+        return "k: more than 2^31 - 1 rows of keys or queries";
     if (op->chunk && !chunks_fit(op)) return "chunk: a tile's queries see more than 2^30 slots";
     return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }

@@ -60,8 +60,9 @@ static __attribute__((noinline)) void pack_key_in_bf16(struct tile_work *w, int6
     w->next->keys.strangers += strange;
 }
 
-/* Weights of `count` keys into P; for values that are no numbers they stay in S, too. */
-INLINE void weigh_bf16(const struct tile_work *w, int64_t count, const lanes top[WIDEST], lanes sum[WIDEST])
+/* Weights of `count` keys into P; for values that are no numbers they stay in S, too. rounded: the sums of what P holds. */
+INLINE void weigh_bf16(const struct tile_work *w, int64_t count, const lanes top[WIDEST], lanes sum[WIDEST],
+                       lanes rounded[WIDEST])
 {
     float *S = w->S;
     uint16_t *P = w->P;
@@ -69,8 +70,10 @@ INLINE void weigh_bf16(const struct tile_work *w, int64_t count, const lanes top
         UNROLL
         for (int c = 0; c < WIDEST; c++) {
             const lanes x = weight_of(lanes_load(S + c * LANES) - top[c]);
+            const lanes_half half = to_half(x, BF16_FAST);
             sum[c] += x;
-            halves_store(P + c * LANES, x);
+            rounded[c] += from_half(half, SEGUE_BF16);
+            *(half_anywhere *)(P + c * LANES) = half;
             if (w->keys->strangers) lanes_store(S + c * LANES, x);
         }
     }
@@ -82,7 +85,7 @@ static __attribute__((noinline)) void panel_bf16(struct tile_work *w, const stru
     const struct tiles_job *job = w->job;
     const int64_t lane = p->vector * LANES, v_pitch = (job->values + LANES - 1) / LANES * LANES,
                   shape = 2 * ((to - from) / GRAIN - 1);
-    lanes top[WIDEST], sum[WIDEST], decay[WIDEST], before[WIDEST];
+    lanes top[WIDEST], sum[WIDEST], rounded[WIDEST], decay[WIDEST], before[WIDEST];
     int bad = dnnl_product(w->hand, (int)shape, (const uint16_t *)w->K + from * job->keys_pitch,
                            (const uint16_t *)w->Q + lane * job->keys_pitch, w->S);
     for (int c = 0; c < WIDEST; c++) top[c] = before[c] = lanes_load(top_at + c * LANES);
@@ -99,17 +102,20 @@ static __attribute__((noinline)) void panel_bf16(struct tile_work *w, const stru
         lanes_store(top_at + c * LANES, top[c]);
         top[c] = lanes_if_less(top[c], lanes_splat(-3.4e38f), (lanes){ 0 }, top[c]);
         decay[c] = weight_of(before[c] - top[c]);
-        sum[c] = (lanes){ 0 };
+        sum[c] = rounded[c] = (lanes){ 0 };
     }
-    weigh_bf16(w, to - from, top, sum);
-    for (int c = 0; c < WIDEST; c++)
+    weigh_bf16(w, to - from, top, sum, rounded);
+    for (int c = 0; c < WIDEST; c++) {
         lanes_store(sum_at + c * LANES, lanes_fma(lanes_load(sum_at + c * LANES), decay[c], sum[c]));
+        /* Weights that are about alike round to the same side: what the tile has of them in all is put right. */
+        rounded[c] = lanes_if_less((lanes){ 0 }, rounded[c], sum[c] / rounded[c], lanes_splat(1.0f));
+    }
     if (!bad) bad = dnnl_product(w->hand, (int)shape + 1, (const uint16_t *)w->V + from * v_pitch, w->P, w->T);
     float *O = w->O + lane * v_pitch;
     for (int64_t e = 0; e < job->values * PANEL; e += PANEL)
         for (int c = 0; c < WIDEST; c++) {
             float *at = O + e + c * LANES;
-            lanes_store(at, lanes_fma(lanes_load(at), decay[c], lanes_load(w->T + e + c * LANES)));
+            lanes_store(at, lanes_fma(lanes_load(at), decay[c], lanes_load(w->T + e + c * LANES) * rounded[c]));
         }
     if (w->keys->strangers) add_strangers(w, p, from, to, WIDEST);
     if (bad) w->failed = bad;

@@ -35,8 +35,10 @@ INLINE lanes ruled(const struct tiles_job *job, const struct tile_queries *q, co
     if (rules & RULE_UNIT) x *= lanes_splat(k->inverse[i]);
     if (rules & RULE_CAP) x = lanes_splat(job->cap) * lanes_tanh(x);
     if (rules & RULE_SLOPES) {
-        const lanes_int distance = lanes_int_load(q->at + lane) - lanes_int_splat(k->at[i]);
-        const lanes far = lanes_abs(__builtin_convertvector(distance, lanes));
+        const lanes_int a = lanes_int_load(q->at + lane), b = lanes_int_splat(k->at[i]), back = a < b;
+        const lanes_bits distance =
+            (((lanes_bits)a - (lanes_bits)b) ^ (lanes_bits)back) - (lanes_bits)back; /* up to 2^32 - 1 */
+        const lanes far = __builtin_convertvector(distance, lanes);
         x = lanes_fma(-lanes_load(q->slope + lane), far, x);
     }
     const lanes_int seen = seen_by(q, k, i, lane, rules, inside, &own);

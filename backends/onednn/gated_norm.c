@@ -15,7 +15,7 @@ static struct norm_job job_of(const segue_op_header *header, const struct segue_
                             .sigmoid = op->gate == SEGUE_GATED_NORM_SIGMOID,
                             .gate_last = op->norm_before_gate,
                             .divisor = (float)op->x.shape[3],
-                            .eps = norm_eps(op->eps) };
+                            .eps = kept_f32(op->eps) };
     segue_norm_plan(&job, cpu);
     return job;
 }

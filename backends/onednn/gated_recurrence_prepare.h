@@ -239,7 +239,7 @@ static void weigh_plain(const struct head *h)
 
 INLINE lanes inverse_of(const segue_gated_recurrence *op, lanes sum)
 {
-    const lanes eps = lanes_splat((float)op->eps), dot = sum * (float)op->scale;
+    const lanes eps = lanes_splat(kept_f32(op->eps)), dot = sum * (float)op->scale;
     lanes den = dot;
     if (op->norm == SEGUE_GATED_RECURRENCE_ADD_EPS) den = dot + eps;
     if (op->norm == SEGUE_GATED_RECURRENCE_CLAMP_EPS) den = lanes_if_less(dot, eps, eps, dot);

@@ -30,10 +30,4 @@ void segue_norm_plan(struct norm_job *job, const struct segue_cpu *cpu);
 segue_status segue_norm_prepare(const struct norm_job *job, const struct segue_cpu *cpu, segue_kit_plan *plan,
                                 segue_diag *why);
 
-/* As f32, and then not 0 unless it was 0: rows of zeros are zeros, and denormals are flushed here. */
-static inline float norm_eps(double eps)
-{
-    return eps > 0 && eps < 0x1p-126 ? 0x1p-126f : (float)eps;
-}
-
 #endif

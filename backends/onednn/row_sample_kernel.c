@@ -426,7 +426,8 @@ static int quick(const struct place *p)
     const struct segue_strip row = row_strip(&op->logits, p->b, p->row, 0, p->job->ids);
     const struct survey s = survey_elements(row.data, p->job->ids, row.dtype, p->raw || p->final);
     /* Divided, numbers may leave the range and be nothing, or all the same. */
-    if (s.most > LARGEST || (p->tempered && s.at >= 0 && !(fabsf(s.most / p->temperature) <= LARGEST)))
+    if (s.most > LARGEST ||
+        (p->tempered && s.at >= 0 && !(fabsf(s.most / p->temperature) <= LARGEST && p->temperature <= LARGEST)))
         return 0;
     if (s.at < 0) {
         put_nothing(op, p->b, p->t, -1);

@@ -45,7 +45,8 @@ static void plan_job(const segue_selective_scan *op, const struct segue_cpu *cpu
     job->tile.stream = streams(cpu, 3 * bytes_of(&op->y)); /* u, delta, y */
     job->direct = is_direct(op, lanes);
     job->row_pitch = blocks_of(n, kernel->lanes) * lanes;
-    pitch = !splits(op, lanes) ? job->row_pitch : job->direct ? job->row_pitch * lanes : n * lanes;
+    /* Room for lanes of different groups also where the call is direct: tokens and strides change from run to run. */
+    pitch = job->row_pitch * (splits(op, lanes) ? lanes : 1);
     job->tile.panel_blocks =
         from_one_to(PANEL_FLOATS / (2 * (n > 0 ? n : 1) * lanes), blocks_of(d, kernel->lanes));
     job->tile.tile_tokens = from_one_to(GROUP_FLOATS / (2 * (pitch > 0 ? pitch : 1)), t < TILE ? t : TILE);

@@ -178,6 +178,39 @@ static void against_the_definition(void **state)
     }
 }
 
+/* A plan's workspace is enough whatever strides a run's states have, and for fewer tokens. */
+static void workspace_is_for_any_run(void **state)
+{
+    static const struct {
+        int64_t n, t;
+        int turned; /* states with channels side by side */
+    } plans[] = { { 24, 1, 1 }, { 520, 2, 0 }, { 1030, 2, 0 }, { 2060, 2, 0 } };
+    enum { D = 64 };
+    (void)state;
+    for (int i = 0; i < 4 * SEGUE_ISA_COUNT; i++) {
+        const int64_t n = plans[i % 4].n;
+        segue_selective_scan op = segue_selective_scan_init(), run;
+        segue_kit_plan planned = { 0 }, used = { 0 };
+        struct test_device d;
+        if (!test_open(&d, i / 4, 1)) continue;
+        op.u = op.delta = op.y = segue_tensor_of(NULL, SEGUE_F32, 3, (int64_t[]){ 1, plans[i % 4].t, D });
+        op.A = segue_tensor_of(NULL, SEGUE_F32, 2, (int64_t[]){ D, n });
+        op.B = segue_tensor_of(NULL, SEGUE_F32, 4, (int64_t[]){ 1, plans[i % 4].t, D, n });
+        op.C = segue_tensor_of(NULL, SEGUE_F32, 4, (int64_t[]){ 1, plans[i % 4].t, 1, n });
+        op.h_in = op.h_out = segue_tensor_of(NULL, SEGUE_F32, 3, (int64_t[]){ 1, D, n });
+        run = op;
+        run.u.shape[1] = run.delta.shape[1] = run.y.shape[1] = run.B.shape[1] = run.C.shape[1] = 1;
+        if (plans[i % 4].turned)
+            op.h_in.stride[1] = op.h_out.stride[1] = 1, op.h_in.stride[2] = op.h_out.stride[2] = D;
+        assert_int_equal(selective_scan_cpu.prepare(&op.header, &d.kit, &planned, NULL), SEGUE_OK);
+        assert_int_equal(selective_scan_cpu.prepare(&run.header, &d.kit, &used, NULL), SEGUE_OK);
+        if (used.workspace_bytes > planned.workspace_bytes)
+            fail_msg("n %lld: a run takes %llu bytes of %llu", (long long)n,
+                     (unsigned long long)used.workspace_bytes, (unsigned long long)planned.workspace_bytes);
+        test_close(&d);
+    }
+}
+
 /* f32, with axis first contiguous and the next row pad elements behind its end. */
 static void lay(struct watched *w, int rank, const int64_t *shape, int first, int64_t pad)
 {
@@ -469,12 +502,11 @@ static void refuses_f64(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
-                                        cmocka_unit_test(steps_equal_prefill),
-                                        cmocka_unit_test(straight_from_tensors),
-                                        cmocka_unit_test(one_token_where_it_is),
-                                        cmocka_unit_test(nan_stays_in_its_future),
-                                        cmocka_unit_test(growth_overflows),
-                                        cmocka_unit_test(refuses_f64) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(against_the_definition), cmocka_unit_test(workspace_is_for_any_run),
+        cmocka_unit_test(steps_equal_prefill),    cmocka_unit_test(straight_from_tensors),
+        cmocka_unit_test(one_token_where_it_is),  cmocka_unit_test(nan_stays_in_its_future),
+        cmocka_unit_test(growth_overflows),       cmocka_unit_test(refuses_f64)
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

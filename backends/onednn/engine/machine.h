@@ -75,4 +75,10 @@ static inline void float_mode_leave(uint64_t before)
 #endif
 }
 
+/* A parameter as f32 that is not 0 unless it was: in this mode smaller ones would be. */
+static inline float kept_f32(double x)
+{
+    return x > 0 && x < 0x1p-126 ? 0x1p-126f : (float)x;
+}
+
 #endif
