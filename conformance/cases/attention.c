@@ -458,7 +458,7 @@ static const char *const mandatory[] = {
     "attention/fwd.bias.lse.causal=0/f32/B2.T17.C33.H4.J2.K16.V16",
     "attention/fwd.k_len.lse.causal=0/f32/B3.T5.C65.H4.J2.K16.V16",
     /* weights that are about alike, rounded to bf16 before they meet the values: a factor that a whole row has in common */
-    "attention/fwd.causal=0/bf16-y.f32/B1.T22.C89.H2.K179.V229/btd/flat",
+    "attention/fwd.causal=0/bf16-y.f32/B1.T22.C47.H2.K32.V250/btd/flat",
     /* prefill of c k and c k +- 1 tokens for tiles c of 16 and 64 */
     "attention/fwd.lse/f32/B1.T15.C15.H2.K16.V16",
     "attention/fwd.lse/f32/B1.T16.C16.H2.K16.V16",
