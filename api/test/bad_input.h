@@ -37,6 +37,15 @@ struct bad {
     const char *device;
 };
 
+/* An op that contradicts one rule of the description and nothing else. */
+struct broken_rule {
+    const char *rule; /* NULL ends a table */
+    struct sample_kind kind;
+    const char *field, *given, *wanted;
+};
+
+extern const struct broken_rule broken_recurrences[], broken_attention[], broken_sampling[], broken_cells[];
+
 /* sample: whose values fill the arena (usually &bad->base); op may lie anywhere in it. */
 void refused(struct bad *bad, const struct sample *sample, const union sample_op *op, int by,
              const char *defect, struct expect want);
@@ -53,6 +62,8 @@ int bad_find(const struct sample *s, int from, int (*test)(const segue_field_fac
              int argument);
 int has_letter(const segue_field_facts *f, int letter);
 int has_kind(const segue_field_facts *f, int kind);
+/* The operand whose place a written one may take: the incoming state, or x for x_out; -1 = none. */
+int bad_partner(const struct bad *bad, int out);
 
 void bad_operands(struct bad *bad); /* one operand or parameter at a time */
 void bad_memory(struct bad *bad);   /* extents, strides, overlap */

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_DEFECTS = 128, ARENA = 1 << 20, ROWS_WANTED = 400 };
+enum { MAX_DEFECTS = 512, ARENA = 1 << 20, ROWS_WANTED = 400 };
 
 static struct {
     const char *name;
@@ -56,6 +56,30 @@ int has_letter(const segue_field_facts *f, int letter)
 int has_kind(const segue_field_facts *f, int kind)
 {
     return (int)f->kind == kind;
+}
+
+/* x for x_out, by name and axes. */
+static int named_partner(const segue_primitive_facts *facts, int out)
+{
+    for (int i = 0; i < out; i++) {
+        const segue_field_facts *f = &facts->fields[i], *o = &facts->fields[out];
+        const size_t n = strlen(f->name);
+        if (sample_is_tensor(f) && !sample_is_written(f) && !strncmp(o->name, f->name, n) &&
+            !strcmp(o->name + n, "_out") && !strcmp(o->dims, f->dims))
+            return i;
+    }
+    return -1;
+}
+
+int bad_partner(const struct bad *bad, int out)
+{
+    int nth = 0;
+    if (!sample_is_tensor(bad_field(bad, out)) || !sample_is_written(bad_field(bad, out))) return -1;
+    if (bad_field(bad, out)->role != SEGUE_ROLE_STATE_OUT) return named_partner(bad->base.facts, out);
+    for (int i = 0; i < out; i++) nth += bad_field(bad, i)->role == SEGUE_ROLE_STATE_OUT;
+    for (int i = 0; i < (int)bad->base.facts->field_count; i++)
+        if (bad_field(bad, i)->role == SEGUE_ROLE_STATE_IN && nth-- == 0) return i;
+    return -1;
 }
 
 static void fail(const struct bad *bad, const char *what, const char *defect, const char *call, const char *why,
@@ -224,9 +248,11 @@ static void check_against_first(struct bad *bad, char **first)
     for (uint32_t i = 0; i < bad->base.facts->field_count; i++) {
         const float *got = (const float *)(bad->answer + bad->base.at[i]),
                     *want = (const float *)(*first + bad->base.at[i]);
+        const float near = bad_field(bad, (int)i)->kind == SEGUE_KIND_I32 ? -1 : 1e-5f;
         if (!(bad->base.present >> i & 1) || !sample_is_written(bad_field(bad, (int)i))) continue;
         for (size_t k = 0; k < (bad->base.room[i] - SAMPLE_SLACK) / sizeof *got; k++)
-            if (!(fabsf(got[k] - want[k]) <= 1e-5f * (1 + fabsf(want[k]))))
+            if (memcmp(&got[k], &want[k], sizeof *got) &&
+                !(fabsf(got[k] - want[k]) <= near * (1 + fabsf(want[k]))))
                 fail(bad, bad_field(bad, (int)i)->name, "none", "the good call",
                      "not the first device's answer", NULL);
     }
@@ -265,6 +291,27 @@ static void try_device(struct bad *bad, const char *device)
     counting = 0;
 }
 
+static int is_in_a_sample(const segue_primitive_facts *facts, uint32_t field)
+{
+    const struct sample_kind *none = &sample_not_offered;
+    for (const struct sample_kind *kind = sample_kinds; kind->name; kind++)
+        if (kind->primitive == facts->id && sample_make(kind).present >> field & 1) return 1;
+    return facts->id == none->primitive && sample_goes_without(none, facts->fields[field].name);
+}
+
+/* What is in no sample was not tried. */
+static void check_all_primitives(void)
+{
+    const segue_primitive_facts *facts;
+    for (uint32_t id = 1; (facts = segue_describe(id)); id++)
+        for (uint32_t i = 0; i < facts->field_count; i++) {
+            if (!sample_is_tensor(&facts->fields[i]) || is_in_a_sample(facts, i)) continue;
+            printf("FAIL %s: %s is in none of sample_kinds, wanted it in one\n", facts->name,
+                   facts->fields[i].name);
+            failures++;
+        }
+}
+
 int main(int argc, char **argv)
 {
     segue_diag why = { 0 };
@@ -272,6 +319,7 @@ int main(int argc, char **argv)
     bad->arena = aligned_alloc(256, ARENA), bad->before = aligned_alloc(256, ARENA),
     bad->answer = aligned_alloc(256, ARENA);
     if (segue_context_create(NULL, &bad->ctx, &why)) return printf("%s\n", why.text), 1;
+    check_all_primitives();
     for (int i = 1; i < argc; i++) try_device(bad, argv[i]);
     segue_context_destroy(bad->ctx);
     printf("%5s  defect\n", "rows");

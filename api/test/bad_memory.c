@@ -95,11 +95,6 @@ static void folded(struct bad *bad, int i)
     }
 }
 
-static int is_state_pair(const struct bad *bad, int out, int in)
-{
-    return bad_field(bad, out)->role == SEGUE_ROLE_STATE_OUT && bad_field(bad, in)->role == SEGUE_ROLE_STATE_IN;
-}
-
 /* Written operand i in the place of operand k, or shift bytes further. */
 static void put_over(struct bad *bad, int i, int k, int64_t shift, const char *defect)
 {
@@ -122,7 +117,7 @@ static void overlap(struct bad *bad, int i)
         const int64_t bytes = (int64_t)sample_tensor(bad->base.facts, &bad->good, k)->bytes;
         const int both = sample_is_written(bad_field(bad, k));
         if (both && k > i) continue; /* once a pair */
-        if (!is_state_pair(bad, i, k))
+        if (k != bad_partner(bad, i))
             put_over(bad, i, k, 0, both ? "two outputs in one place" : "output in the place of an input");
         put_over(bad, i, k, bytes - 4,
                  both ? "two outputs overlap by an element" : "output overlaps an input by an element");

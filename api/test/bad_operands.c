@@ -173,12 +173,18 @@ static void axes(struct bad *bad, int i)
     }
 }
 
+static int has_default(const segue_field_facts *f)
+{
+    return f->initial >= f->min && f->initial <= f->max;
+}
+
 static void integer(struct bad *bad, int i, int64_t value, const char *defect)
 {
     const segue_primitive_facts *facts = bad->base.facts;
     const segue_field_facts *f = bad_field(bad, i);
     struct expect e = expect(SEGUE_ERROR_OPERAND, i, "", "");
     union sample_op op = bad->good;
+    if (!has_default(f) && value == (int64_t)f->initial) return; /* unset() has tried it */
     memcpy(op.bytes + f->offset, &value, 8);
     snprintf(e.given, sizeof e.given, "%s: %" PRId64 ",", f->name, value);
     snprintf(e.wanted, sizeof e.wanted, "wanted %.0f to %.0f", f->min, f->max);
@@ -198,9 +204,23 @@ static void real(struct bad *bad, int i, double value, const char *defect)
     refused(bad, &bad->base, &op, BY_ALL, defect, expect(SEGUE_ERROR_OPERAND, i, f->name, "wanted"));
 }
 
+/* A parameter without a default, as segue_op_init left it. */
+static void unset(struct bad *bad, int i)
+{
+    const segue_field_facts *f = bad_field(bad, i);
+    const int64_t whole = (int64_t)f->initial;
+    union sample_op op = bad->good;
+    if (has_default(f)) return;
+    memcpy(op.bytes + f->offset, f->role == SEGUE_ROLE_INT ? (const void *)&whole : (const void *)&f->initial,
+           8);
+    refused(bad, &bad->base, &op, BY_ALL, "required parameter not set",
+            expect(SEGUE_ERROR_OPERAND, i, "required: wanted", f->doc));
+}
+
 static void parameter(struct bad *bad, int i)
 {
     const segue_field_facts *f = bad_field(bad, i);
+    unset(bad, i);
     if (f->role == SEGUE_ROLE_INT) {
         integer(bad, i, (int64_t)f->min - 1, "parameter below its range");
         integer(bad, i, (int64_t)f->max + 1, "parameter above its range");

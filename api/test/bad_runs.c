@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 enum { DYNAMIC, FROZEN };
+enum { WITHOUT = 800 };
 
 /* A consistent op whose axes differ from the plan's in some letters. */
 static const struct other_sizes {
@@ -51,6 +52,42 @@ static const struct other_sizes {
     { SEGUE_SSD, "packed", "b1 t7 h4 v3 g2 n5 s2 p5", 'p', DYNAMIC },
     { SEGUE_SSD, "batch", "b2 t5 h4 v3 g4 n5 s2 p2", 'g', FROZEN },
     { SEGUE_GATED_NORM, "batch", "b2 t5 h3 d3", 'h', FROZEN },
+    { SEGUE_ROTARY, "tables", "b2 t6 h2 d6 r2 rotary_dim=4", 't', DYNAMIC },
+    { SEGUE_ROTARY, "tables", "b2 t5 h2 d8 r2 rotary_dim=4", 'd', FROZEN },
+    { SEGUE_ATTENTION_MERGE, "all", "r4 b2 t5 h2 v3", 'r', DYNAMIC },
+    { SEGUE_ATTENTION_MERGE, "all", "r3 b2 t5 h3 v3", 'h', FROZEN },
+    { SEGUE_LSH_BUCKETS, "hashed", "b2 t7 h2 k3 r2 f2 g2 pad_bucket=1", 't', DYNAMIC },
+    { SEGUE_LSH_BUCKETS, "hashed", "b2 t6 h2 k3 r2 f3 g2 pad_bucket=1", 'f', FROZEN },
+    { SEGUE_LSH_BUCKETS, "hashed", "b2 t6 h2 k3 r2 f2 g1 pad_bucket=1", 'g', FROZEN },
+    { SEGUE_LSH_BUCKETS, "given", "b2 t6 h2 r3 bucket_stride=4", 'r', FROZEN },
+    { SEGUE_UNMASK_SELECT, "budget", "b3 t6 c4 w2 mask_id=3 rule=3", 'b', DYNAMIC },
+    { SEGUE_UNMASK_SELECT, "budget", "b2 t7 c4 w2 mask_id=3 rule=3", 't', DYNAMIC },
+    { SEGUE_UNMASK_SELECT, "budget", "b2 t6 c5 w2 mask_id=3 rule=3", 'c', FROZEN },
+    { SEGUE_ROW_SAMPLE, "all", "b2 t5 n5 v6 w2 z2 mask_id=3 noise=2 transition=1", 'n', DYNAMIC },
+    { SEGUE_ROW_SAMPLE, "all", "b2 t6 n4 v6 w2 z2 mask_id=3 noise=2 transition=1", 't', DYNAMIC },
+    { SEGUE_ROW_SAMPLE, "all", "b2 t5 n4 v7 w2 z2 mask_id=3 noise=2 transition=1", 'v', FROZEN },
+    { SEGUE_ROW_SAMPLE, "all", "b2 t5 n4 v6 w2 z1 mask_id=3 noise=2 transition=1", 'z', FROZEN },
+    { SEGUE_DIFFUSION_UNMASK, "budget", "b2 t6 n5 v6 c4 w2 z2 mask_id=3 noise=2 transition=1 rule=3", 'n',
+      DYNAMIC },
+    { SEGUE_DIFFUSION_UNMASK, "budget", "b2 t6 n4 v5 c4 w2 z2 mask_id=3 noise=2 transition=1 rule=3", 'v',
+      FROZEN },
+    { SEGUE_DIFFUSION_UNMASK, "budget", "b2 t6 n4 v6 c3 w2 z2 mask_id=3 noise=2 transition=1 rule=3", 'c',
+      FROZEN },
+    { SEGUE_ODE_CELL, "LTC", "b3 t5 d3 n4 m4 f3 c6 a5 s3 p3 constraint=1", 'b', DYNAMIC },
+    { SEGUE_ODE_CELL, "LTC", "b2 t5 d4 n4 m4 f3 c6 a5 s2 p2 constraint=1", 'd', FROZEN },
+    { SEGUE_ODE_CELL, "LTC", "b2 t5 d3 n4 m4 f2 c6 a5 s2 p2 constraint=1", 'f', FROZEN },
+    { SEGUE_ODE_CELL, "LTC", "b2 t5 d3 n4 m4 f3 c7 a5 s2 p2 constraint=1", 'c', FROZEN },
+    { SEGUE_ODE_CELL, "LTC", "b2 t5 d3 n4 m4 f3 c6 a4 s2 p2 constraint=1", 'a', FROZEN },
+    { SEGUE_ODE_CELL, "packed", "b1 t7 d3 n4 m4 f3 c6 a5 s2 p5 constraint=1", 'p', DYNAMIC },
+    { SEGUE_ODE_CELL, "CfC", "b2 t5 d3 n4 f3 e5 z7 i5 l3 u5 s2 p2 cell=1 time_sign=1 head_act=1", 'l', FROZEN },
+    { SEGUE_ATTENTION, "indexed", "b2 t7 n3 e6 m3 c6 h2 j2 k4 v5", 't', DYNAMIC },
+    { SEGUE_ATTENTION, "indexed", "b2 t6 n3 e7 m3 c6 h2 j2 k4 v5", 'e', DYNAMIC },
+    { SEGUE_ATTENTION, "indexed", "b2 t6 n3 e6 m4 c6 h2 j2 k4 v5", 'm', DYNAMIC },
+    { SEGUE_ATTENTION, "packed", "b1 t7 n7 e7 m10 c10 h4 j2 k4 v5 s2", 'c', DYNAMIC },
+    { SEGUE_ATTENTION, "packed", "b1 t7 n7 e7 m9 c9 h4 j2 k4 v5 s3", 's', DYNAMIC },
+    { SEGUE_ATTENTION, "packed", "b1 t7 n7 e7 m9 c9 h4 j1 k4 v5 s2", 'j', FROZEN },
+    { SEGUE_LSH_ATTENTION, "hashed", "b2 t9 h2 k3 v4 r2 f2 g2 chunk=3 pad_bucket=1 scale=1", 't', DYNAMIC },
+    { SEGUE_LSH_ATTENTION, "hashed", "b2 t6 h2 k3 v4 r1 f2 g2 chunk=3 pad_bucket=1 scale=1", 'r', FROZEN },
 };
 
 static const struct sample_kind *kind_of(const struct bad *bad)
@@ -113,11 +150,11 @@ static int is_valid(struct bad *bad, const union sample_op *op)
 }
 
 /* kind.without with one operand more, or one less. */
-static void leave_out(const struct sample_kind *kind, const char *name, int out, char text[200])
+static void leave_out(const struct sample_kind *kind, const char *name, int out, char text[WITHOUT])
 {
     char word[80];
     snprintf(word, sizeof word, " %s ", name);
-    snprintf(text, 200, "%s%s", kind->without, out ? word : "");
+    snprintf(text, WITHOUT, "%s%s", kind->without, out ? word : "");
     char *at = out ? NULL : strstr(text, word);
     if (at) memset(at, ' ', strlen(word));
 }
@@ -129,7 +166,7 @@ static void presence(struct bad *bad)
         const segue_field_facts *f = bad_field(bad, i);
         const int given = (int)(bad->base.present >> i & 1);
         struct sample_kind kind = *kind_of(bad);
-        char without[200];
+        char without[WITHOUT];
         union sample_op op;
         if (f->role == SEGUE_ROLE_IN || f->role == SEGUE_ROLE_OUT || !sample_is_tensor(f)) continue;
         if (!given && f->kind == SEGUE_KIND_STATE) continue; /* such a base has no sizes for it */
@@ -144,6 +181,19 @@ static void presence(struct bad *bad)
     }
 }
 
+/* Another value of integer parameter i with which the op stays valid; the planned one if there is none. */
+static int64_t other_value(struct bad *bad, int i, int64_t planned)
+{
+    const segue_field_facts *f = bad_field(bad, i);
+    const int64_t tries[] = { (int64_t)f->max, (int64_t)f->min, planned + 1, planned - 1 };
+    for (size_t k = 0; k < sizeof tries / sizeof *tries; k++) {
+        union sample_op op = bad->good;
+        memcpy(op.bytes + f->offset, &tries[k], 8);
+        if (tries[k] != planned && is_valid(bad, &op)) return tries[k];
+    }
+    return planned;
+}
+
 static void parameters(struct bad *bad)
 {
     for (int i = 0; i < (int)bad->base.facts->field_count; i++) {
@@ -151,24 +201,23 @@ static void parameters(struct bad *bad)
         struct expect e = expect(SEGUE_ERROR_OPERAND, i, "", "as in the plan");
         union sample_op op = bad->good;
         int64_t planned;
-        if (f->role != SEGUE_ROLE_INT) continue;
+        double real;
         memcpy(&planned, op.bytes + f->offset, 8);
-        const int64_t value = (int64_t)(planned == (int64_t)f->max ? f->min : f->max);
-        memcpy(op.bytes + f->offset, &value, 8);
-        if (!is_valid(bad, &op)) continue; /* other operands belong to that value */
-        snprintf(e.given, sizeof e.given, "%s: %" PRId64 ", wanted %" PRId64, f->name, value, planned);
+        memcpy(&real, op.bytes + f->offset, 8);
+        if (f->role == SEGUE_ROLE_INT) {
+            const int64_t value = other_value(bad, i, planned);
+            if (value == planned) continue; /* other operands belong to any other */
+            memcpy(op.bytes + f->offset, &value, 8);
+            snprintf(e.given, sizeof e.given, "%s: %" PRId64 ", wanted %" PRId64, f->name, value, planned);
+        } else if (f->role == SEGUE_ROLE_REAL) {
+            const double value = real < f->max ? f->max : f->min;
+            memcpy(op.bytes + f->offset, &value, 8);
+            snprintf(e.given, sizeof e.given, "%s: %.17g, wanted %.17g", f->name, value, real);
+        } else {
+            continue;
+        }
         refused(bad, &bad->base, &op, BY_RUN, "parameter changed since the plan", e);
     }
-}
-
-/* The incoming state that an outgoing one may take the place of; -1 = none. */
-static int partner_of(const struct bad *bad, int out)
-{
-    int nth = 0;
-    for (int i = 0; i < out; i++) nth += bad_field(bad, i)->role == SEGUE_ROLE_STATE_OUT;
-    for (int i = 0; i < (int)bad->base.facts->field_count; i++)
-        if (bad_field(bad, i)->role == SEGUE_ROLE_STATE_IN && nth-- == 0) return i;
-    return -1;
 }
 
 /* The outgoing state apart from, or in the place of, the one that came in: as planned, or not at all. */
@@ -196,7 +245,7 @@ static void alias(struct bad *bad, int in, int out)
 static void aliases(struct bad *bad)
 {
     for (int i = 0; i < (int)bad->base.facts->field_count; i++) {
-        const int in = bad_field(bad, i)->role == SEGUE_ROLE_STATE_OUT ? partner_of(bad, i) : -1;
+        const int in = bad_partner(bad, i);
         if (in >= 0 && bad->base.present >> in & bad->base.present >> i & 1) alias(bad, in, i);
     }
 }

@@ -7,6 +7,15 @@
 
 #include <segue/segue.h>
 
+/* What only some of ode_cell's cells have, for `without`. */
+#define LTC " gleak " LTC_BUT_LEAK
+#define LTC_BUT_LEAK                                                                                           \
+    " vleak cm sigma mu w E A synapse_ptr synapse_src sensory_sigma sensory_mu sensory_w sensory_E sensory_A " \
+    "sensory_ptr sensory_src input_w input_b "
+#define CFC " backbone_w backbone_b deep_w deep_b mask ff1_w ff1_b "
+#define GATE " ff2_w ff2_b time_a_w time_a_b time_b_w time_b_b "
+#define PURE " w_tau pure_A "
+
 enum { SAMPLE_FIELDS = 64, SAMPLE_SLACK = 1024, SAMPLE_CANARY = 0xA5 };
 
 struct sample_kind {
@@ -30,9 +39,14 @@ union sample_op {
     char bytes[SEGUE_MAX_OP_SIZE + 64];
 };
 
-/* The kinds that together have every operand of every primitive that is listed; ends with a NULL name. */
+/* The kinds that together have every operand of every primitive; ends with a NULL name. */
 extern const struct sample_kind sample_kinds[];
 
+/* Whose without no row of any device offers yet: in no sample. */
+extern const struct sample_kind sample_not_offered;
+
+/* An operand that a kind goes without. */
+int sample_goes_without(const struct sample_kind *kind, const char *name);
 struct sample sample_make(const struct sample_kind *kind);
 /* Inputs and incoming states get values, everything else the canary. */
 void sample_fill(const struct sample *s, char *arena);

@@ -204,7 +204,7 @@ typedef struct segue_linear_attention {
     int64_t key_shift; /* default 1: what is subtracted from the keys' exponents; queries: ROW */
     double shift; /* default 0: of key_shift CONSTANT */
     int64_t position; /* default 0: COSREW: of the first token, from 0 */
-    int64_t length; /* default 0: COSREW: M, at least all positions */
+    int64_t length; /* default 0: COSREW: M, at least all positions; 0 = position + t, of keys position + c */
     int64_t norm; /* default 1: denominator of y; q.n stands for q~ . n_t */
     double eps; /* default 9.9999999999999995e-07: of norm */
     double scale; /* default 1: multiplies phi(q) */
@@ -594,10 +594,10 @@ static inline segue_attention_merge segue_attention_merge_init(void)
 enum {
     SEGUE_ROTARY = 14,
     SEGUE_ROTARY_SIZE_1 = 720,
-    SEGUE_ROTARY_HALF = 0, /* pairing: i and i + r/2 */
+    SEGUE_ROTARY_HALF = 0, /* pairing: i and i + rotary_dim/2 */
     SEGUE_ROTARY_INTERLEAVED = 1, /* pairing: 2i and 2i + 1 */
-    SEGUE_ROTARY_STANDARD = 0, /* frequencies: -2i / r */
-    SEGUE_ROTARY_RETNET = 1 /* frequencies: -i / (r/2 - 1) */
+    SEGUE_ROTARY_STANDARD = 0, /* frequencies: -2i / rotary_dim */
+    SEGUE_ROTARY_RETNET = 1 /* frequencies: -i / (rotary_dim/2 - 1) */
 };
 
 /* Rotary position embedding; arXiv:2104.09864 eq. 34; arXiv:2212.10554 eq. 12; arXiv:2307.08621 */
