@@ -346,6 +346,9 @@ static segue_status check_presence(struct job *job, const struct rule *rule)
     }
     const int condition = __builtin_ctzll(named & job->form->present);
     list_names(job, blamed, names, sizeof names);
+    if (needs && !(blamed & (blamed - 1)))
+        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, condition + 1,
+                          "%s: given without %s, wanted %s with it", field(job, condition)->name, names, names);
     return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, condition + 1,
                       needs ? "%s: given without %s, wanted one of them"
                             : "%s: given together with %s, wanted only one of them",
