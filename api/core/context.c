@@ -35,13 +35,18 @@ static segue_status read_options(const segue_context_options *given, segue_conte
     return SEGUE_OK;
 }
 
-/* Once a process: handles made before checking began would count as stale. */
+/* Once a process, and done when any call returns: handles made before checking began would count as stale. */
 static void read_environment(void)
 {
-    static atomic_flag done = ATOMIC_FLAG_INIT;
-    if (atomic_flag_test_and_set(&done)) return;
-    const char *check = os_environment("SEGUE_CHECK");
-    if (check && !strcmp(check, "1")) segue_checking = 1;
+    enum { NOT_YET, READING, READ };
+    static atomic_int state;
+    int was = NOT_YET;
+    if (atomic_compare_exchange_strong(&state, &was, READING)) {
+        const char *check = os_environment("SEGUE_CHECK");
+        if (check && !strcmp(check, "1")) segue_checking = 1;
+        atomic_store(&state, READ);
+    }
+    while (atomic_load(&state) != READ) os_yield();
 }
 
 segue_status segue_context_create(const segue_context_options *options, segue_context **out, segue_diag *diag)
@@ -103,9 +108,10 @@ segue_status segue_plugin_report(segue_context *ctx, segue_plugin_facts *out, ui
     if (!status) status = segue_check_room(out, count, diag);
     if (status) return status;
     os_mutex_lock(ctx->lock);
-    const uint32_t room = *count;
-    for (uint32_t i = 0; i < room && i < ctx->candidates.count && !status; i++)
-        status = segue_answer(&out[i], &ctx->candidates.list[i].facts, sizeof *out, diag);
+    const uint32_t written = *count < ctx->candidates.count ? *count : ctx->candidates.count;
+    status = segue_check_entries(out, written, diag);
+    for (uint32_t i = 0; i < written && !status; i++)
+        status = segue_answer(segue_entry(out, i), &ctx->candidates.list[i].facts, sizeof *out, diag);
     if (!status) *count = ctx->candidates.count;
     os_mutex_unlock(ctx->lock);
     return status;

@@ -23,7 +23,8 @@ static segue_status vet_facts(const struct candidate *c, uint32_t index, segue_d
         return segue_fail(diag, SEGUE_ERROR_PLUGIN, SEGUE_PHASE_ENUMERATE, 0,
                           "plugin %s: device %u: a string does not end within its array", c->facts.id, index);
     char name[sizeof facts->name];
-    snprintf(name, sizeof name, "%.20s:%u", c->facts.id, index);
+    /* All of it: the loader vets ids and counts. */
+    snprintf(name, sizeof name, "%.27s:%u", c->facts.id, index & 0xff);
     if (index || strcmp(facts->name, c->facts.id))
         memcpy(facts->name, name, sizeof name); /* device 0 may go by its id */
     snprintf(facts->backend, sizeof facts->backend, "%s", c->facts.id);
@@ -86,7 +87,13 @@ segue_status segue_device_info(segue_context *ctx, uint32_t index, segue_device_
     return status ? status : segue_answer(out, &facts, sizeof facts, diag);
 }
 
-/* "onednn:1" -> its candidate and 1. An alias stands for its plugin's device 0. */
+static int is_called(const struct candidate *c, const char *name, size_t length, int by_alias)
+{
+    const char *own = by_alias ? c->facts.alias : c->facts.id;
+    return length && strlen(own) == length && !memcmp(own, name, length);
+}
+
+/* "onednn:1" -> its candidate and 1. An alias stands for its plugin's device 0, and for none where it is another's id. */
 static struct candidate *find_candidate(segue_context *ctx, const char *name, uint32_t *index)
 {
     const char *colon = strchr(name, ':');
@@ -101,14 +108,13 @@ static struct candidate *find_candidate(segue_context *ctx, const char *name, ui
         *index = (uint32_t)number;
     }
     struct candidate *rejected = NULL;
-    for (uint32_t i = 0; i < ctx->candidates.count; i++) {
-        struct candidate *c = &ctx->candidates.list[i];
-        const int by_id = strlen(c->facts.id) == length && !memcmp(c->facts.id, name, length);
-        const int by_alias = !colon && c->facts.alias[0] && !strcmp(c->facts.alias, name);
-        if (!by_id && !by_alias) continue;
-        if (c->facts.state != SEGUE_PLUGIN_REJECTED) return c;
-        if (!rejected) rejected = c;
-    }
+    for (int by_alias = 0; by_alias <= !colon; by_alias++)
+        for (uint32_t i = 0; i < ctx->candidates.count; i++) {
+            struct candidate *c = &ctx->candidates.list[i];
+            if (!is_called(c, name, length, by_alias)) continue;
+            if (c->facts.state != SEGUE_PLUGIN_REJECTED) return c;
+            if (!rejected) rejected = c;
+        }
     return rejected;
 }
 

@@ -563,7 +563,7 @@ void segue_lower_blame(const struct lowered_step *step, char *text, size_t size,
 {
     char said[sizeof(((segue_diag *)0)->text)];
     uint32_t ours = 0;
-    snprintf(said, sizeof said, "%s", text);
+    snprintf(said, sizeof said, "%.*s", (int)size, text); /* a plugin's, which may lack its end */
     snprintf(text, size, "step %u, %s: %s", step->number, step->facts->name, said);
     for (uint32_t i = 0; i < step->use_count; i++)
         if (step->uses[i].field + 1u == *field && !step->uses[i].temp)

@@ -137,6 +137,7 @@ void segue_lowered_explain(segue_device *dev, const struct request *r, const str
                 (size_t)snprintf(out->steps + used, sizeof out->steps - used, "%s%s by %.64s", i ? ", " : "",
                                  l.steps[i].facts->name, row ? row->name : "a row without a name");
     }
+    segue_clean_text(out->steps, sizeof out->steps); /* names of a plugin's rows */
     out->accuracy = rounded_accuracy(&l, out->accuracy);
     if (!status) return;
     *out = (segue_row_facts){ .size = sizeof *out, .name = LOWERED_ROW };

@@ -11,6 +11,9 @@
 
 #include "core_testing.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 /* The next of "a|b", copied; NULL behind the last. */
 static const char *next_name(const char *p, char name[64])
 {
@@ -364,10 +367,31 @@ static void unmergeable(void **state)
                    segue_lower(table, &t.shapes, &t.form, &op->header, &l, why));
 }
 
+/* A plugin's words that fill their room and lack their end: nothing behind them is read. */
+static void endless_words(void **state)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    volatile size_t room =
+        sizeof(((segue_diag *)0)->text); /* else the compiler warns that they are cut, as they are to be */
+    const size_t size = room;
+    const struct lowered_step step = { .number = 2, .facts = segue_describe(SEGUE_GATE_PREP) };
+    uint32_t field = 0;
+    (void)state;
+    char *pages = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(pages, MAP_FAILED);
+    assert_int_equal(mprotect(pages + page, page, PROT_NONE), 0);
+    char *text = memset(pages + page - size, 'x', size);
+    segue_lower_blame(&step, text, size, &field);
+    assert_int_equal(strlen(text), size - 1);
+    assert_memory_equal(text, "step 2, gate_prep: xxx", 22);
+    munmap(pages, 2 * page);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(names),           cmocka_unit_test(random_ops),
                                         cmocka_unit_test(nonsense_tables), cmocka_unit_test(views),
-                                        cmocka_unit_test(merged_axes),     cmocka_unit_test(unmergeable) };
+                                        cmocka_unit_test(merged_axes),     cmocka_unit_test(unmergeable),
+                                        cmocka_unit_test(endless_words) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

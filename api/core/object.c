@@ -84,14 +84,25 @@ int segue_object_close(void *object, enum object_kind kind)
     return 1;
 }
 
-segue_status segue_answer(void *out, const void *facts, uint32_t known, segue_diag *diag)
+static uint32_t size_of(const void *out)
 {
     uint32_t size;
+    memcpy(&size, out, sizeof size);
+    return size;
+}
+
+static int is_size(uint32_t size)
+{
+    return size >= 8 && size <= 65536 && size % 4 == 0;
+}
+
+segue_status segue_answer(void *out, const void *facts, uint32_t known, segue_diag *diag)
+{
     if (!out)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
                           "out is NULL, wanted a struct to fill");
-    memcpy(&size, out, sizeof size);
-    if (size < 8 || size > 65536 || size % 4)
+    const uint32_t size = size_of(out);
+    if (!is_size(size))
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
                           "out->size is %u, wanted the struct's own size (%u here)", size, known);
     if (size > known) memset((char *)out + known, 0, size - known);
@@ -105,6 +116,24 @@ segue_status segue_check_room(const void *out, const uint32_t *count, segue_diag
     if (count && (out || !*count)) return SEGUE_OK;
     return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0, "%s is NULL, wanted %s",
                       count ? "out" : "count", count ? "an array of *count entries" : "the capacity of out");
+}
+
+segue_status segue_check_entries(void *out, uint32_t count, segue_diag *diag)
+{
+    const uint32_t size = count ? size_of(out) : 0;
+    for (uint32_t i = 0; i < count; i++) {
+        const uint32_t other = size_of(segue_entry(out, i));
+        if (!is_size(other) || other != size)
+            return segue_fail(diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_CALL, 0,
+                              "out[%u].size is %u, wanted the struct's own size, the same in every entry", i,
+                              other);
+    }
+    return SEGUE_OK;
+}
+
+void *segue_entry(void *out, uint32_t i)
+{
+    return (char *)out + (size_t)i * size_of(out);
 }
 
 segue_status segue_take_options(const void *given, void *out, uint32_t known, const char *type, uint32_t phase,

@@ -96,10 +96,19 @@ segue_status segue_device_fail_lost(const segue_device *dev, segue_diag *diag);
 segue_status segue_answer(void *out, const void *facts, uint32_t known, segue_diag *diag);
 /* For calls that fill an array: *count is the capacity of out. */
 segue_status segue_check_room(const void *out, const uint32_t *count, segue_diag *diag);
+/* The entries of such an array lie as far apart as each says, since the caller's struct may be an older or a newer one.
+ * Those that will be written are checked before any is. */
+segue_status segue_check_entries(void *out, uint32_t count, segue_diag *diag);
+void *segue_entry(void *out, uint32_t i);
 
 /* A caller's options struct (NULL = all zero) into one of the known size; what the caller knows beyond it must be zero. */
 segue_status segue_take_options(const void *given, void *out, uint32_t known, const char *type, uint32_t phase,
                                 segue_diag *diag);
+
+/* What converting a state checks of a tensor and the stream, in the words of that name; written: no two elements may share
+ * a place. */
+segue_status segue_state_check(const segue_device *dev, segue_stream stream, const char *name,
+                               const segue_tensor *t, int written, segue_diag *diag);
 
 /* A plugin's facts of its plan, vetted. */
 segue_status segue_plan_ask(const segue_device *dev, const void *handle, segue_plan_facts *facts,

@@ -68,7 +68,7 @@ segue_status segue_support(segue_device *dev, const segue_op_header *op, segue_s
     segue_diag said = { 0 };
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (status) return status;
-    status = dev->plugin->device_status(dev->handle, &said);
+    status = segue_device_status(dev, &said);
     facts.reasons = SEGUE_REASON_DEVICE;
     if (!status) {
         facts.reasons = SEGUE_REASON_INVALID;
@@ -154,8 +154,10 @@ segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_r
     for (uint32_t i = 0; i < MAX_ROWS; i++) rows[i].size = sizeof *rows;
     status = explain_own(dev, &request, &storage, !lowering, rows, &found, diag);
     if (!status && lowering) explain_lowered(dev, &request, lowering, rows, &found);
-    for (uint32_t i = 0; !status && i < found && i < *count; i++)
-        status = segue_answer(&out[i], &rows[i], sizeof *rows, diag);
+    const uint32_t written = *count < found ? *count : found;
+    if (!status) status = segue_check_entries(out, written, diag);
+    for (uint32_t i = 0; !status && i < written; i++)
+        status = segue_answer(segue_entry(out, i), &rows[i], sizeof *rows, diag);
     if (!status) *count = found;
     os_free(rows);
     return status;

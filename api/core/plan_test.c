@@ -342,6 +342,79 @@ static void required_and_multiples(void **state)
     segue_memory_free(r->bench.dev, memory);
 }
 
+/* ---- arrays of structs that say their size ---- */
+
+enum { ENTRIES = 2, MOST = 4096 };
+typedef segue_status listing(struct rig *r, void *out, uint32_t *count, segue_diag *why);
+
+static segue_status list_rows(struct rig *r, void *out, uint32_t *count, segue_diag *why)
+{
+    const segue_lsh_attention op = lsh_of(LSH_T); /* a composite: the reference's own row and the lowered one */
+    return segue_explain(r->bench.dev, &op.header, out, count, why);
+}
+
+static segue_status list_plugins(struct rig *r, void *out, uint32_t *count, segue_diag *why)
+{
+    const char *const none[] = { "one", "other", NULL }; /* rejected, but listed */
+    const segue_context_options options = { .size = sizeof options,
+                                            .flags = SEGUE_CONTEXT_NO_DISCOVERY,
+                                            .plugins = none };
+    segue_context *ctx = NULL;
+    (void)r;
+    segue_status status = segue_context_create(&options, &ctx, why);
+    if (!status) status = segue_plugin_report(ctx, out, count, why);
+    segue_context_destroy(ctx);
+    return status;
+}
+
+static void set_sizes(unsigned char *entries, uint32_t size)
+{
+    memset(entries, 0x5a, ENTRIES * MOST);
+    for (size_t i = 0; i < ENTRIES; i++) memcpy(entries + i * size, &size, sizeof size);
+}
+
+static void check_listing(struct rig *r, listing *list, uint32_t known)
+{
+    static unsigned char whole[ENTRIES * MOST], given[ENTRIES * MOST], before[ENTRIES * MOST];
+    const uint32_t sizes[] = { 32, known + 24 }; /* of an engine with older headers, and with newer ones */
+    uint32_t count = ENTRIES;
+    set_sizes(whole, known);
+    assert_ok(list(r, whole, &count, why));
+    assert_true(count >= ENTRIES);
+    for (size_t k = 0; k < 2; k++) {
+        const uint32_t size = sizes[k], filled = size < known ? size : known;
+        set_sizes(given, size);
+        count = ENTRIES;
+        assert_ok(list(r, given, &count, why));
+        for (size_t i = 0; i < ENTRIES; i++) {
+            const unsigned char *entry = given + i * size;
+            assert_memory_equal(entry, &size, sizeof size);
+            assert_memory_equal(entry + 4, whole + i * known + 4, filled - 4);
+            for (uint32_t at = known; at < size; at++) assert_int_equal(entry[at], 0);
+        }
+        assert_int_equal(given[ENTRIES * size], 0x5a);
+    }
+    set_sizes(given, known);
+    given[known] ^= 4; /* the second entry says another size than the first */
+    memcpy(before, given, sizeof before);
+    count = ENTRIES;
+    assert_refused(SEGUE_ERROR_ARGUMENT, "out[1].size is ", "wanted the struct's own size, the same in every",
+                   list(r, given, &count, why));
+    assert_int_equal(count, ENTRIES);
+    assert_memory_equal(given, before, sizeof before);
+    count = 1; /* it is not asked for */
+    assert_ok(list(r, given, &count, why));
+    memset(given, 0, 4);
+    count = 1;
+    assert_refused(SEGUE_ERROR_ARGUMENT, "out[0].size is 0", "wanted", list(r, given, &count, why));
+}
+
+static void entries_of_any_size(void **state)
+{
+    check_listing(*state, list_rows, sizeof(segue_row_facts));
+    check_listing(*state, list_plugins, sizeof(segue_plugin_facts));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -357,6 +430,7 @@ int main(void)
         cmocka_unit_test(far_places),
         cmocka_unit_test(last_error_is_the_threads_own),
         cmocka_unit_test(required_and_multiples),
+        cmocka_unit_test(entries_of_any_size),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -10,7 +10,7 @@ static int plan_fits(const segue_plan *plan, const segue_op_header *op)
 {
     const segue_primitive_facts *facts = plan->check.shapes.facts;
     const segue_op_header *planned = (const segue_op_header *)plan->planned.bytes;
-    if (op->primitive != facts->id || op->revision != plan->revision || op->size < facts->op_size) return 0;
+    if (op->primitive != facts->id || op->revision != plan->revision) return 0;
     for (uint32_t i = 0; i < facts->field_count; i++) {
         const segue_field_facts *f = &facts->fields[i];
         const segue_tensor *a = tensor_at(op, f), *b = tensor_at(planned, f);
@@ -37,6 +37,7 @@ static void drop_plan(segue_device *dev, uint32_t i)
     dev->cache.plans[i] = NULL;
 }
 
+/* op: full, as plan_fits compares. */
 static segue_status find_plan(segue_device *dev, const segue_op_header *op, segue_plan **out, segue_diag *diag)
 {
     struct run_cache *cache = &dev->cache;
@@ -82,19 +83,31 @@ static segue_status check_capture(segue_device *dev, segue_stream stream, segue_
                       "make a plan and use segue_plan_run");
 }
 
+/* What was enqueued before a failure uses the workspace and the plan, which the next call may free or run again. */
+static segue_status run_and_wait(segue_device *dev, const segue_plan *plan, const segue_op_header *op,
+                                 segue_stream stream, segue_diag *diag)
+{
+    segue_diag said = { 0 };
+    const segue_status status = segue_plan_run(plan, op, stream, dev->cache.workspace, &said);
+    const segue_status waited = segue_stream_sync(dev, stream, status ? NULL : diag);
+    return status ? segue_pass_on(diag, status, said.phase, &said)
+                  : waited; /* the first is the last error, too */
+}
+
 segue_status segue_run(segue_device *dev, const segue_op_header *op, segue_stream stream, segue_diag *diag)
 {
     struct shapes shapes;
+    struct op_storage storage;
     segue_plan *plan = NULL;
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (!status) status = segue_validate_header(op, &shapes, diag);
     if (!status) status = check_capture(dev, stream, diag);
     if (status) return status;
+    op = segue_full_op(op, shapes.facts->op_size, &storage);
     os_mutex_lock(dev->cache.lock);
     status = find_plan(dev, op, &plan, diag);
     if (!status) status = grow_workspace(dev, plan->workspace_bytes, diag);
-    if (!status) status = segue_plan_run(plan, op, stream, dev->cache.workspace, diag);
-    if (!status) status = segue_stream_sync(dev, stream, diag);
+    if (!status) status = run_and_wait(dev, plan, op, stream, diag);
     os_mutex_unlock(dev->cache.lock);
     return status;
 }

@@ -116,6 +116,13 @@ static segue_status check_tensor(const segue_device *dev, const char *name, cons
     return SEGUE_OK;
 }
 
+static segue_status check_places(const char *name, const segue_tensor *t, segue_diag *diag)
+{
+    if (!segue_overlaps_itself(t)) return SEGUE_OK;
+    return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
+                      "%s: its strides put two elements in one place, wanted a place for each", name);
+}
+
 static segue_status check_pair(segue_device *dev, const segue_tensor *to, const segue_tensor *from,
                                int axis_0_too, segue_diag *diag)
 {
@@ -131,10 +138,7 @@ static segue_status check_pair(segue_device *dev, const segue_tensor *to, const 
             return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                               "to: dimension %d is %" PRId64 ", wanted %" PRId64 " as from has", d,
                               to->shape[d], from->shape[d]);
-    if (segue_overlaps_itself(to))
-        return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
-                          "to: its strides put two elements in one place, wanted a place for each");
-    return SEGUE_OK;
+    return check_places("to", to, diag);
 }
 
 static int is_empty(const segue_tensor *t)
@@ -165,6 +169,14 @@ static segue_status check_stream(const segue_device *dev, segue_stream stream, s
     if (stream.api == dev->facts.api) return SEGUE_OK;
     return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "stream is of API %u, wanted one of %s (API %u)",
                       stream.api, dev->facts.name, dev->facts.api);
+}
+
+segue_status segue_state_check(const segue_device *dev, segue_stream stream, const char *name,
+                               const segue_tensor *t, int written, segue_diag *diag)
+{
+    segue_status status = check_tensor(dev, name, t, diag);
+    if (!status && written) status = check_places(name, t, diag);
+    return status ? status : check_stream(dev, stream, diag);
 }
 
 segue_status segue_state_convert(segue_device *dev, segue_stream stream, const segue_tensor *to,

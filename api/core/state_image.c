@@ -18,7 +18,7 @@ struct record {
 
 struct states { /* of an op */
     const segue_primitive_facts *facts;
-    uint32_t count;
+    uint32_t count, revision; /* revision: the op's */
     struct {
         uint32_t field, nth;
         segue_tensor tensor;
@@ -61,6 +61,7 @@ static segue_status find_states(const segue_op_header *op, uint32_t role, struct
     segue_status status = segue_validate_header(op, &shapes, diag);
     if (status) return status;
     out->facts = shapes.facts;
+    out->revision = op->revision;
     out->count = 0;
     op = segue_full_op(op, out->facts->op_size, &storage);
     for (uint32_t i = 0; i < out->facts->field_count && !status; i++) {
@@ -78,6 +79,20 @@ static segue_status find_states(const segue_op_header *op, uint32_t role, struct
                           "the op of %s has no %s state, wanted one at least", out->facts->name,
                           role == SEGUE_ROLE_STATE_IN ? "incoming" : "outgoing");
     return status;
+}
+
+/* All of them, before the first is carried: a refused call has written nothing. */
+static segue_status check_states(const segue_device *dev, segue_stream stream, const struct states *s,
+                                 int written, segue_diag *diag)
+{
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (!s->of[i].bytes) continue; /* nothing will be touched */
+        const segue_status status = segue_state_check(dev, stream, s->facts->fields[s->of[i].field].name,
+                                                      &s->of[i].tensor, written, diag);
+        if (status && diag) diag->field = s->of[i].field + 1;
+        if (status) return status;
+    }
+    return SEGUE_OK;
 }
 
 static uint64_t image_size(const struct states *s)
@@ -121,16 +136,17 @@ static segue_status name_operand(const struct states *s, uint32_t i, segue_statu
     char text[sizeof said->text];
     if (!status) return SEGUE_OK;
     memcpy(text, said->text, sizeof text);
-    return segue_fail(diag, status, PHASE, s->of[i].field + 1, "%s: %s", s->facts->fields[s->of[i].field].name,
-                      text);
+    segue_fail(diag, status, PHASE, s->of[i].field + 1, "%s: %s", s->facts->fields[s->of[i].field].name, text);
+    if (diag) diag->native_code = said->native_code;
+    return status;
 }
 
 /* ---- save ----------------------------------------------------------------------------------------------- */
 
-static void write_head(const struct states *s, uint32_t revision, unsigned char *to, uint64_t bytes)
+static void write_head(const struct states *s, unsigned char *to, uint64_t bytes)
 {
-    const segue_sealed_head head = { SEGUE_SEALED_STATE, bytes,    SEGUE_SEALED_STATE_VERSION,
-                                     s->facts->id,       revision, s->count };
+    const segue_sealed_head head = { SEGUE_SEALED_STATE, bytes,       SEGUE_SEALED_STATE_VERSION,
+                                     s->facts->id,       s->revision, s->count };
     for (uint32_t i = 0; i < s->count; i++) {
         const segue_tensor *t = &s->of[i].tensor;
         struct record r = { .nth = s->of[i].nth, .dtype = segue_dtype_id(t->dtype), .rank = t->rank };
@@ -153,6 +169,7 @@ segue_status segue_state_save(segue_device *dev, segue_stream stream, const segu
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "bytes is %" PRIu64 ", wanted at least %" PRIu64 " for the states of %s", *bytes,
                           size, s.facts->name);
+    if (to && (status = check_states(dev, stream, &s, 0, diag))) return status;
     uint64_t at = sizeof(segue_sealed_head) + s.count * sizeof(struct record);
     for (uint32_t i = 0; to && i < s.count; i++) {
         segue_diag said = { 0 };
@@ -163,7 +180,7 @@ segue_status segue_state_save(segue_device *dev, segue_stream stream, const segu
         if (status) return name_operand(&s, i, status, &said, diag);
         at += segue_sealed_padded(s.of[i].bytes);
     }
-    if (to) write_head(&s, s.facts->revision, to, size);
+    if (to) write_head(&s, to, size);
     *bytes = size;
     return SEGUE_OK;
 }
@@ -223,10 +240,10 @@ static segue_status match(const struct states *s, const segue_sealed_head *head,
                           struct record *records, segue_diag *diag)
 {
     const segue_primitive_facts *saved = segue_describe(head->primitive);
-    if (head->primitive != s->facts->id || head->revision != s->facts->revision)
+    if (head->primitive != s->facts->id || head->revision != s->revision)
         return segue_fail(
             diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "the state is of %s, revision %u, wanted %s, revision %u",
-            saved ? saved->name : "an unknown primitive", head->revision, s->facts->name, s->facts->revision);
+            saved ? saved->name : "an unknown primitive", head->revision, s->facts->name, s->revision);
     if (head->count != s->count)
         return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0,
                           "%u state%s saved, wanted %u, as the op of %s takes", head->count,
@@ -258,6 +275,7 @@ segue_status segue_state_load(segue_device *dev, segue_stream stream, const segu
     if (!status) status = find_states(op, SEGUE_ROLE_STATE_IN, &s, diag);
     if (!status) status = check_image(from, bytes, &head, diag);
     if (!status) status = match(&s, &head, from, records, diag);
+    if (!status) status = check_states(dev, stream, &s, 1, diag);
     if (status) return status;
     uint64_t at = sizeof head + s.count * sizeof *records;
     for (uint32_t i = 0; i < s.count; i++) {

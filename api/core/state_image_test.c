@@ -196,12 +196,59 @@ static void several(void **state)
     assert_memory_equal(n, n2, sizeof n);
 }
 
+/* What is wrong with the last state is found before the first is carried. */
+static void all_or_nothing(void **state)
+{
+    const struct bench *b = *state;
+    enum { H = 1, K = 3, V = 5 };
+    static float S[H * K * V], n[H * K + 1], S2[H * K * V], before[H * K * V];
+    unsigned char image[ROOM], untouched[ROOM];
+    uint64_t bytes = ROOM;
+    const segue_tensor good = segue_tensor_of(n, F32(1, H, K));
+    segue_tensor bad[] = { good, good, good, good };
+    static const char *const words[] = { "data is NULL", "given 4 bytes", "not aligned to its 4 bytes",
+                                         "two elements in one place" };
+    segue_gated_recurrence op = segue_gated_recurrence_init();
+    bad[0].data = NULL, bad[1].bytes = 4, bad[2].offset += 2, bad[2].bytes += 2, bad[3].stride[2] = 0;
+    op.S_out = segue_tensor_of(S, F32(1, H, K, V));
+    op.S_in = segue_tensor_of(S2, F32(1, H, K, V));
+    op.n_out = op.n_in = good;
+    assert_ok(segue_state_save(b->dev, b->stream, &op.header, image, &bytes, why));
+    memset(S2, 0x55, sizeof S2), memcpy(before, S2, sizeof S2);
+    for (int i = 0; i < 4; i++) {
+        segue_diag why = { 0 };
+        op.n_in = bad[i];
+        assert_int_equal(segue_state_load(b->dev, b->stream, &op.header, image, bytes, &why),
+                         SEGUE_ERROR_ARGUMENT);
+        if (strncmp(why.text, "n_in: ", 6) || !strstr(why.text, words[i])) fail_msg("%s", why.text);
+        assert_int_not_equal(why.field, 0);
+        assert_string_equal(segue_describe(op.header.primitive)->fields[why.field - 1].name, "n_in");
+        assert_memory_equal(S2, before, sizeof S2);
+    }
+    memset(image, 0xee, sizeof image), memcpy(untouched, image, sizeof image);
+    for (int i = 0; i < 3; i++) { /* what is only read may overlap itself */
+        op.n_out = bad[i];
+        bytes = ROOM;
+        assert_refused(SEGUE_ERROR_ARGUMENT, "n_out: ", words[i],
+                       segue_state_save(b->dev, b->stream, &op.header, image, &bytes, why));
+        assert_memory_equal(image, untouched, sizeof image);
+        assert_int_equal(bytes, ROOM);
+        assert_ok(segue_state_save(b->dev, b->stream, &op.header, NULL, &bytes, why)); /* only asked how many */
+    }
+    op.n_out = good;
+    bytes = ROOM;
+    assert_refused(
+        SEGUE_ERROR_ARGUMENT, "stream is of API 2", "wanted",
+        segue_state_save(b->dev, (segue_stream){ .api = SEGUE_API_CUDA }, &op.header, image, &bytes, why));
+    assert_memory_equal(image, untouched, sizeof image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_and_back), cmocka_unit_test(every_byte_counts),
         cmocka_unit_test(other_states),   cmocka_unit_test(saving_is_refused),
-        cmocka_unit_test(several),
+        cmocka_unit_test(several),        cmocka_unit_test(all_or_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

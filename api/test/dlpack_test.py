@@ -159,6 +159,8 @@ REFUSED = [  # and what the text must say
     (raw((2, 2), bits=0), (b"0 bits", b"wanted at least 1")),
     (raw((2, -3)), (b"dimension 1 is -3", b"wanted at least 0")),
     (raw((2, 2), data=None), (b"data is NULL", b"wanted 16 bytes")),
+    (raw((4,), (-1,), data=None), (b"data is NULL", b"first element at 12")),
+    (raw((4,), (-1,), data=None, offset=12), (b"data is NULL", b"wanted 16 bytes")),
     (raw((BIG, BIG)), (b"2^63 bytes", b"wanted less")),
     (raw((2,), (-(1 << 58),)), (b"2^63 bytes", b"wanted less")),
     (raw((BIG,), (4,)), (b"2^63 bytes", b"wanted less")),

@@ -26,7 +26,7 @@ static void as_defined(void **state)
 
 /* Its rows hand over to the reference, as a delegate row does, but count as its own; what they are asked is noted. */
 static struct {
-    int plans, runs[4], busy, decline, capturing, handles, lost, thief;
+    int plans, runs[4], busy, decline, capturing, handles, lost, thief, red;
     uint32_t flags;
     uint64_t workspace_end[4];
 } seen;
@@ -151,15 +151,26 @@ SEGUE_KIT_PLUGIN(both, .vendor = "Segue", .version = "0", .uuid = "5b1a2f4e-0c3d
                  .rows = (const segue_row *const[]){ &gated_recurrence_step, &gated_norm_step, &retention_own,
                                                      &segue_row_delegate, NULL })
 
+/* A plugin that does without the kit may call its rows what it likes. */
+static segue_plugin honest, plain;
+
+static segue_status explain_in_red(void *device, const segue_op_header *op, segue_row_facts *out,
+                                   uint32_t *count, segue_diag *diag)
+{
+    const segue_status status = plain.explain(device, op, out, count, diag);
+    if (seen.red && out && *count) snprintf(out[0].name, sizeof out[0].name, "\x1b[31mred\xff");
+    return status;
+}
+
 /* Notes the reference, which closes the devices. */
 static segue_status steps_entry(const segue_host *host, segue_plugin *out, segue_diag *diag)
 {
     reference = host->reference;
-    return SEGUE_PLUGIN_ENTRY(steps)(host, out, diag);
+    const segue_status status = SEGUE_PLUGIN_ENTRY(steps)(host, out, diag);
+    plain = *out;
+    out->explain = explain_in_red;
+    return status;
 }
-
-/* A plugin that does without the kit may call its rows what it likes. */
-static segue_plugin honest;
 
 static segue_status explain_as_thief(void *device, const segue_op_header *op, segue_row_facts *out,
                                      uint32_t *count, segue_diag *diag)
@@ -284,6 +295,10 @@ static void explained(void **state)
                         "gate_prep by gate_prep_step, gated_recurrence by gated_recurrence_step");
     assert_string_equal(rows[0].reason, "");
     assert_int_equal(support(&b, kind).verdict, SEGUE_SUPPORT_YES);
+    seen.red = 1;
+    explain(&b, kind, rows);
+    assert_string_equal(rows[0].steps, "gate_prep by ?[31mred?, gated_recurrence by ?[31mred?");
+    seen.red = 0;
     seen.decline = 1;
     assert_int_equal(explain(&b, kind, rows), 1);
     assert_int_equal(rows[0].flags, 0);

@@ -1,11 +1,11 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* segue_run keeps 64 plans a device: watched through a plugin that counts its plans. */
+/* segue_run keeps 64 plans a device: watched through a plugin that counts its plans. And what is left of its failures. */
 #include "../core/core_testing.h"
 
 #include <segue/kit.h>
 
-static int made, gone, ran, losing;
+static int made, gone, ran, losing, failing, synced, sync_fails, copy_fails;
 static uint32_t captured;
 
 static segue_status count(const segue_host *host, uint32_t *out, segue_diag *diag)
@@ -70,9 +70,27 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
     if (losing)
         return segue_kit_fail(call->why, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_RUN, 0,
                               "fell off the \x1b[31mbus\xff, \xc3\xa9");
+    if (failing)
+        return segue_kit_fail(call->why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_RUN, 2, "half of it was enqueued");
     memset((char *)call->workspace.data + call->workspace.offset, 1, (size_t)s->u.shape[1] * 1000);
     ran++;
     return SEGUE_OK;
+}
+
+static segue_status sync_stream(void *device, segue_stream stream, segue_diag *diag)
+{
+    synced++;
+    if (sync_fails) return segue_kit_fail(diag, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_CALL, 0, "cannot wait");
+    return segue_kit_host_stream_sync(device, stream, diag);
+}
+
+static segue_status copy_memory(void *device, segue_stream stream, uint32_t direction, segue_buffer to,
+                                segue_buffer from, uint64_t bytes, segue_diag *diag)
+{
+    if (!copy_fails) return segue_kit_host_copy(device, stream, direction, to, from, bytes, diag);
+    segue_kit_fail(diag, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_CALL, 0, "the driver said 719");
+    diag->native_code = 719;
+    return SEGUE_ERROR_INTERNAL;
 }
 
 static const segue_row row = { .name = "selective_scan_count",
@@ -81,9 +99,10 @@ static const segue_row row = { .name = "selective_scan_count",
                                .priority = 1,
                                .prepare = prepare,
                                .run = run };
-static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count,
-                                           .info = info,          .open = open_device,
-                                           .close = close_device, .stream_capturing = capturing };
+static segue_kit_adapter adapter = {
+    SEGUE_KIT_HOST_MEMORY, .count = count,        .info = info,
+    .open = open_device,   .close = close_device, .stream_capturing = capturing
+};
 
 SEGUE_KIT_PLUGIN(counting, .vendor = "Segue", .version = "0", .uuid = "d5a5b4f6-98a5-4b5f-9a58-0c1d2e3f4a5b",
                  .device = &adapter, .rows = (const segue_row *const[]){ &row, NULL })
@@ -113,7 +132,7 @@ static int set_up(void **state)
     assert_ok(segue_context_create(&options, &b.ctx, why));
     assert_ok(segue_device_open(b.ctx, "counting", NULL, &b.dev, why));
     assert_ok(segue_stream_create(b.dev, &b.stream, why));
-    made = gone = ran = losing = 0;
+    made = gone = ran = losing = failing = synced = sync_fails = copy_fails = 0;
     captured = 0;
     *state = &b;
     return 0;
@@ -213,6 +232,7 @@ static void lost_is_lost(void **state)
     const struct bench *b = *state;
     const segue_selective_scan op = scan(3);
     segue_device *again = NULL;
+    segue_support_facts support = { .size = sizeof support };
     run_t(b, 3);
     losing = 1;
     assert_refused(SEGUE_ERROR_DEVICE_LOST, "fell off", "the ?[31mbus?, \xc3\xa9",
@@ -222,9 +242,50 @@ static void lost_is_lost(void **state)
     assert_refused(SEGUE_ERROR_DEVICE_LOST, "was lost", "open it again",
                    segue_run(b->dev, &op.header, b->stream, why));
     assert_int_equal(ran, 1);
+    assert_ok(segue_support(b->dev, &op.header, &support, why));
+    assert_int_equal(support.verdict, SEGUE_SUPPORT_NO);
+    assert_int_equal(support.reasons, SEGUE_REASON_DEVICE);
+    assert_non_null(strstr(support.text, "was lost"));
     assert_ok(segue_device_open(b->ctx, "counting", NULL, &again, why));
     assert_ok(segue_device_status(again, why));
     segue_device_close(again);
+}
+
+/* A run that failed half-way is waited for: plan and workspace are used again. The first failure is the one that is told. */
+static void a_failed_run_is_waited_for(void **state)
+{
+    const struct bench *b = *state;
+    const segue_selective_scan op = scan(3);
+    segue_diag why = { 0 };
+    run_t(b, 3);
+    assert_int_equal(synced, 1);
+    failing = sync_fails = 1;
+    assert_int_equal(segue_run(b->dev, &op.header, b->stream, &why), SEGUE_ERROR_INTERNAL);
+    assert_string_equal(why.text, "half of it was enqueued");
+    assert_string_equal(segue_last_error(), why.text);
+    assert_int_equal(why.field, 2);
+    assert_int_equal(why.phase, SEGUE_PHASE_RUN);
+    assert_int_equal(synced, 2);
+    failing = 0;
+    assert_refused(SEGUE_ERROR_INTERNAL, "cannot", "wait", segue_run(b->dev, &op.header, b->stream, why));
+    sync_fails = 0;
+    run_t(b, 3);
+}
+
+/* A state that cannot be carried: the operand's name in front, the driver's own number kept. */
+static void states_keep_the_drivers_number(void **state)
+{
+    const struct bench *b = *state;
+    static unsigned char image[1024];
+    uint64_t bytes = sizeof image;
+    segue_selective_scan op = segue_selective_scan_init();
+    segue_diag why = { 0 };
+    op.h_out = segue_tensor_of(memory, F32(1, 2, 3));
+    copy_fails = 1;
+    assert_int_equal(segue_state_save(b->dev, b->stream, &op.header, image, &bytes, &why),
+                     SEGUE_ERROR_INTERNAL);
+    assert_string_equal(why.text, "h_out: the driver said 719");
+    assert_int_equal(why.native_code, 719);
 }
 
 int main(void)
@@ -236,6 +297,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(not_under_capture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_uncapturable_row_under_capture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lost_is_lost, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failed_run_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(states_keep_the_drivers_number, set_up, tear_down),
     };
+    adapter.stream_sync = sync_stream;
+    adapter.copy = copy_memory;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

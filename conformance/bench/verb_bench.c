@@ -129,13 +129,14 @@ static void measure_rows(struct session *s, const struct bench_case *c)
     segue_row_facts *rows = NULL;
     segue_op_header *op = descriptor_parse(c->descriptor, &d, why) ? NULL : descriptor_op(&d, why);
     if (op && !segue_explain(s->device.handle, op, NULL, &count, NULL)) rows = calloc(count + 1, sizeof *rows);
+    const uint32_t room = count;
     for (uint32_t i = 0; rows && i < count; i++) rows[i].size = sizeof *rows;
     if (!rows || segue_explain(s->device.handle, op, rows, &count, NULL)) {
         fprintf(stderr, "segue bench: %s: its kernels cannot be listed: %s\n", c->name, why);
         s->broken++;
         count = 0;
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && i < room; i++) /* it may count more when asked again */
         if (rows[i].flags & (SEGUE_ROW_CHOSEN | SEGUE_ROW_ACCEPTS) && !(rows[i].flags & SEGUE_ROW_DELEGATED))
             measure(s, c, rows[i].name);
     free(rows), free(op);

@@ -59,7 +59,8 @@ static int is_text(const char *text, size_t room)
 {
     const char *end = memchr(text, 0, room);
     for (const char *c = text; end && c < end; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) return 0;
+        if ((unsigned char)*c < 0x20 || *c == 0x7f || ((unsigned char)*c == 0xc2 && (unsigned char)c[1] < 0xa0))
+            return 0; /* 0xc2: U+0080 to U+009F in UTF-8 */
     return end != NULL;
 }
 

@@ -199,6 +199,7 @@ static void lies_are_told(void **state)
     FORGED("revision 2, wanted revision 1", head->revision = 2);
     FORGED("a name does not end", memset(call->primitive, 'x', sizeof call->primitive));
     FORGED("or is none", call->row[0] = '\x1b');
+    FORGED("or is none", memcpy(call->row, "\xc2\x9b", 2)); /* a control character of eight bits */
     FORGED("no room", head->count = 64);
     FORGED("no room for 4294967295 operands", head->count = UINT32_MAX);
     FORGED("no such field", strcpy(tensor_at(copy, "u")->name, "v"));

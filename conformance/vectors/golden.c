@@ -210,7 +210,11 @@ int64_t golden_count(const golden_tensor *t)
 
 double golden_value(const golden_tensor *t, int64_t index)
 {
-    if (t->dtype == SEGUE_F32 || t->dtype == SEGUE_I32) {
+    const int narrow = t->dtype == SEGUE_F32 || t->dtype == SEGUE_I32;
+    if ((!narrow && t->dtype != SEGUE_F64 && t->dtype != SEGUE_I64) || index < 0 ||
+        (uint64_t)index >= t->bytes / (narrow ? 4 : 8))
+        return NAN;
+    if (narrow) {
         const uint32_t bits = (uint32_t)little_endian(t->data + index * 4, 4);
         float value;
         memcpy(&value, &bits, sizeof value);

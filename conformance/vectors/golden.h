@@ -39,7 +39,7 @@ void golden_free(golden_file *file);
 /* The first tensor of the file among names, which are separated by spaces; NULL = none. */
 golden_tensor *golden_find(const golden_file *file, const char *names);
 int64_t golden_count(const golden_tensor *t);
-/* Element number index in the file's order; dtypes F64, F32, I64, I32. */
+/* Element number index in the file's order; NAN where there is none, and of dtypes other than F64, F32, I64, I32. */
 double golden_value(const golden_tensor *t, int64_t index);
 
 #endif

@@ -3,6 +3,7 @@
 /* The reader: what it makes of a good file, and that it refuses each kind of broken one with words. */
 #include "golden.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,6 +56,12 @@ static void good(void **context)
     assert_string_equal(x->axes, "bt");
     assert_int_equal(golden_count(x), 6);
     assert_true(golden_value(x, 3) == -4 && golden_value(n, 0) == -7 && golden_value(n, 1) == 0x1p33);
+    assert_true(isnan(golden_value(x, -1)) && isnan(golden_value(x, 6)) && isnan(golden_value(n, 2)));
+    golden_tensor other = *x;
+    other.dtype = SEGUE_BF16; /* two bytes an element */
+    assert_true(isnan(golden_value(&other, 0)));
+    other = *x, other.bytes = 23;
+    assert_true(golden_value(&other, 4) == 5 && isnan(golden_value(&other, 5)));
     golden_free(&file);
 }
 

@@ -85,7 +85,9 @@ static void inspect(const struct search *s, struct candidate *one, const struct 
     one->inode = file->facts.inode;
     one->file_device = file->facts.device;
     if (segue_read_note(file, name, facts) || check_unique(s, one)) return;
-    if (words[0]) snprintf(facts->text, sizeof facts->text, "warning: not installed safely: %s", words);
+    if (!words[0]) return;
+    snprintf(facts->text, sizeof facts->text, "warning: not installed safely: %s", words);
+    segue_clean_text(facts->text, sizeof facts->text); /* they may name a path */
 }
 
 static void consider(struct search *s, const char *path, enum trust trust)

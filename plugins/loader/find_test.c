@@ -96,6 +96,20 @@ static void links_are_resolved(void **state)
     segue_free_plugins(&all);
 }
 
+/* A path is bytes: in words it is shown as far as it is text. */
+static void paths_in_words(void **state)
+{
+    char path[OS_PATH_BYTES];
+    (void)state;
+    strcpy(path, put_plugin(folder("caf\xe9\x1b"), "one"));
+    struct candidates all = find((const char *const[]){ path, path, NULL }, NULL, SEGUE_CONTEXT_NO_DISCOVERY);
+    expect(&all, 0, SEGUE_PLUGIN_FOUND, "one", "");
+    expect(&all, 1, SEGUE_PLUGIN_REJECTED, "one",
+           "caf?"
+           "?/segue_one.so, which came earlier");
+    segue_free_plugins(&all);
+}
+
 static void folders_of_the_environment(void **state)
 {
     char list[4 * OS_PATH_BYTES], stranger[OS_PATH_BYTES + 64];
@@ -235,6 +249,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(listed_files, setup, teardown),
         cmocka_unit_test_setup_teardown(links_are_resolved, setup, teardown),
+        cmocka_unit_test_setup_teardown(paths_in_words, setup, teardown),
         cmocka_unit_test_setup_teardown(folders_of_the_environment, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_takes_a_builtin_id, setup, teardown),
         cmocka_unit_test_setup_teardown(own_folder_is_trusted_only_when_safe, setup, teardown),

@@ -91,6 +91,7 @@ static segue_status enumerate(struct candidate *one)
         snprintf(facts->text, sizeof facts->text, "%.320s%s%s",
                  said.text[0] ? said.text : "no device, and the plugin does not say why",
                  warning[0] ? "; " : "", warning);
+        segue_clean_text(facts->text, sizeof facts->text);
     }
     return SEGUE_OK;
 }

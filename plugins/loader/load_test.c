@@ -23,7 +23,7 @@ static segue_status count_devices(void *self, uint32_t *count, segue_diag *diag)
     (void)self;
     *count = devices;
     if (devices == 3) return SEGUE_ERROR_INTERNAL;
-    if (!devices) strcpy(diag->text, "no card; plug one in");
+    if (!devices) strcpy(diag->text, "no card\xff\x1b; plug one in");
     return SEGUE_OK;
 }
 
@@ -51,7 +51,7 @@ static segue_status entry(const segue_host *host, segue_plugin *out, segue_diag 
 static segue_status failing_entry(const segue_host *host, segue_plugin *out, segue_diag *diag)
 {
     (void)host, (void)out;
-    strcpy(diag->text, "no licence");
+    strcpy(diag->text, "no \xc2\x9blicence\xff");
     return SEGUE_ERROR_UNSUPPORTED;
 }
 
@@ -118,10 +118,12 @@ static uint32_t primitive_count;
     }
 SPOIL(too_short, out->size = offsetof(segue_plugin, stream_capturing) - 1)
 SPOIL(too_long, out->size = sizeof *out + 8)
+SPOIL(half_a_function, out->size = offsetof(segue_plugin, stream_capturing) + 4)
 SPOIL(other_epoch, out->epoch++)
 SPOIL(other_minor, out->minor++)
 SPOIL(endless_id, memset(out->id, 'x', sizeof out->id))
 SPOIL(odd_id, strcpy(out->id, "No Id"))
+SPOIL(long_id, strcpy(out->id, "an_id_of_twenty_letters_and_"))
 SPOIL(endless_uuid, memset(out->uuid, 'x', sizeof out->uuid))
 SPOIL(many_primitives, out->primitive_count = 257)
 SPOIL(no_primitives, out->primitives = NULL)
@@ -135,10 +137,12 @@ static void answers_are_vetted(void **state)
     } cases[] = {
         { too_short, "table size is 319, wanted 320 to 336" },
         { too_long, "table size is 344, wanted 320 to 336" },
+        { half_a_function, "table size is 324, wanted 320 to 336 in steps of 8" },
         { other_epoch, "table is of epoch 1" },
         { other_minor, "minor 2, this host speaks epoch 0, minor 1" },
         { endless_id, "the table's id does not end" },
         { odd_id, "the table's id 'No Id' is not made of a-z" },
+        { long_id, "the table's id 'an_id_of_twenty_letters_and_' is longer than 27 characters" },
         { endless_uuid, "the table's uuid does not end" },
         { many_primitives, "primitive_count is 257, wanted at most 256" },
         { no_primitives, "primitives is NULL, but primitive_count is" },
@@ -148,7 +152,7 @@ static void answers_are_vetted(void **state)
         spoil = cases[i].spoil;
         expect(entry, SEGUE_PHASE_VET, cases[i].words);
     }
-    expect(failing_entry, SEGUE_PHASE_ENTRY, "its entry answered SEGUE_ERROR_UNSUPPORTED: no licence");
+    expect(failing_entry, SEGUE_PHASE_ENTRY, "its entry answered SEGUE_ERROR_UNSUPPORTED: no ??licence?");
 }
 
 static void primitives_are_vetted(void **state)
@@ -194,7 +198,7 @@ static void devices_are_vetted(void **state)
     struct candidates all = find(NULL, entry);
     assert_int_equal(segue_load_plugin(&all.list[0], NULL, NULL), SEGUE_OK);
     assert_int_equal(all.list[0].facts.device_count, 0);
-    assert_string_equal(all.list[0].facts.text, "no card; plug one in");
+    assert_string_equal(all.list[0].facts.text, "no card??; plug one in");
     segue_free_plugins(&all);
     devices = 256;
     all = find(NULL, entry);

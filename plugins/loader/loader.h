@@ -8,7 +8,8 @@
 #include "os.h"
 #include "plugins.h"
 
-enum { MAX_PRIMITIVES = 256, MAX_DEVICES = 256 };
+/* MAX_ID: an id with ":255" fits the name of a device. */
+enum { MAX_PRIMITIVES = 256, MAX_DEVICES = 256, MAX_ID = 27 };
 
 /* Entries that are part of the library, NULL-ended. */
 extern const segue_plugin_entry segue_builtin_entries[];

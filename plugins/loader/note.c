@@ -3,6 +3,7 @@
 /* The identity note of a plugin file, by a reader of 64-bit little-endian ELF that believes nothing: every
  * offset is checked against the file before it is read, and every walk is bounded. Numbers in comments are
  * offsets of the ELF specification. */
+#include "diag.h"
 #include "loader.h"
 
 #include <stdarg.h>
@@ -36,6 +37,7 @@ segue_status segue_reject(segue_plugin_facts *facts, uint32_t phase, const char 
     va_start(args, format);
     vsnprintf(facts->text, sizeof facts->text, format, args);
     va_end(args);
+    segue_clean_text(facts->text, sizeof facts->text);
     return SEGUE_ERROR_PLUGIN;
 }
 
@@ -119,13 +121,14 @@ static segue_status find_note(const struct os_file *file, segue_plugin_facts *fa
     return segue_reject(facts, SEGUE_PHASE_NOTE, "not a Segue plugin, or built without SEGUE_PLUGIN_NOTE");
 }
 
-/* Printable text that ends within its array: it will be shown on terminals. */
+/* Printable text that ends within its array: it will be shown on terminals and in JSON. */
 static int is_text(const char *text, size_t size)
 {
-    const char *end = memchr(text, 0, size);
-    for (; end && text < end; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) return 0;
-    return end != NULL;
+    char cleaned[sizeof(segue_plugin_note)];
+    if (!memchr(text, 0, size)) return 0;
+    memcpy(cleaned, text, size);
+    segue_clean_text(cleaned, size);
+    return !strcmp(cleaned, text);
 }
 
 int segue_is_id(const char *text, size_t size)
@@ -175,6 +178,12 @@ static segue_status check_strings(const segue_plugin_note *note, segue_plugin_fa
     if (note->alias[0] && !segue_is_id(note->alias, sizeof note->alias))
         return segue_reject(facts, SEGUE_PHASE_NOTE, "the note's alias '%s' is not made of a-z, 0-9 and _",
                             note->alias);
+    if (strlen(note->id) > MAX_ID || strlen(note->alias) > MAX_ID)
+        return segue_reject(facts, SEGUE_PHASE_NOTE,
+                            "the note's %s '%s' is longer than %d characters, wanted at most that: devices are "
+                            "called id:0 to id:255",
+                            strlen(note->id) > MAX_ID ? "id" : "alias",
+                            strlen(note->id) > MAX_ID ? note->id : note->alias, MAX_ID);
     if (!is_uuid(note->uuid))
         return segue_reject(facts, SEGUE_PHASE_NOTE,
                             "the note's uuid '%s' is not 8-4-4-4-12 hexadecimal digits, or is zero",

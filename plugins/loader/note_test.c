@@ -75,6 +75,19 @@ static void each_defect_has_its_words(void **state)
     expect_words(n, "the note's build does not end within its 64 bytes");
     n = note_of("acme"), strcpy(n.vendor, "\033[31mred");
     expect_words(n, "the note's vendor does not end within its 64 bytes, or is not printable");
+    n = note_of("acme"), strcpy(n.vendor, "caf\xc3\xa9");
+    expect_words(n, NULL);
+    n = note_of("acme"), strcpy(n.vendor, "caf\xe9"); /* no UTF-8 */
+    expect_words(n, "the note's vendor does not end within its 64 bytes, or is not printable");
+    n = note_of("acme"), strcpy(n.build, "\xc2\x9b"
+                                         "31mred"); /* a control character of eight bits */
+    expect_words(n, "the note's build does not end within its 64 bytes, or is not printable");
+    expect_words(note_of("an_id_of_twenty_letters_and_"),
+                 "the note's id 'an_id_of_twenty_letters_and_' is longer than 27 characters");
+    n = note_of("acme"), strcpy(n.alias, "an_id_of_twenty_letters_and_");
+    expect_words(n, "the note's alias 'an_id_of_twenty_letters_and_' is longer than 27 characters");
+    expect_words(note_of("an_id_of_twenty_letters_and"),
+                 "so the file must be called"); /* 27 are not too many */
     expect_words(note_of("Acme"), "the note's id 'Acme' is not made of a-z, 0-9 and _");
     expect_words(note_of(""), "the note's id '' is not made of");
     expect_words(note_of("../etc"), "is not made of a-z");

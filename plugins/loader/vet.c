@@ -27,9 +27,9 @@ segue_status segue_vet_table(const segue_plugin *answer, segue_plugin_facts *fac
 {
     static const char nothing[sizeof(void (*)(void))];
     const size_t least = offsetof(segue_plugin, stream_capturing);
-    if (answer->size < least || answer->size > sizeof *answer)
-        return segue_reject(facts, SEGUE_PHASE_VET, "table size is %u, wanted %zu to %zu", answer->size, least,
-                            sizeof *answer);
+    if (answer->size < least || answer->size > sizeof *answer || answer->size % sizeof(void *))
+        return segue_reject(facts, SEGUE_PHASE_VET, "table size is %u, wanted %zu to %zu in steps of %zu",
+                            answer->size, least, sizeof *answer, sizeof(void *));
     if (answer->epoch != SEGUE_PLUGIN_EPOCH || answer->minor != SEGUE_PLUGIN_MINOR)
         return segue_reject(facts, SEGUE_PHASE_VET,
                             "table is of epoch %u, minor %u, this host speaks epoch %d, minor %d",
@@ -54,6 +54,10 @@ segue_status segue_vet_identity(const segue_plugin *answer, segue_plugin_facts *
         if (!segue_is_id(answer->id, sizeof answer->id))
             return segue_reject(facts, SEGUE_PHASE_VET, "the table's id '%s' is not made of a-z, 0-9 and _",
                                 answer->id);
+        if (strlen(answer->id) > MAX_ID)
+            return segue_reject(facts, SEGUE_PHASE_VET,
+                                "the table's id '%s' is longer than %d characters, wanted at most that",
+                                answer->id, MAX_ID);
         memcpy(facts->id, answer->id, sizeof facts->id);
         memcpy(facts->uuid, answer->uuid, sizeof facts->uuid);
         facts->minor = answer->minor;

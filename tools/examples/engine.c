@@ -196,14 +196,23 @@ void open_device(struct engine *e, const char *name, int64_t floats, int64_t ten
     e->last = (segue_tensor){ .data = e->memory.data, .bytes = e->memory.offset };
 }
 
+static segue_tensor place_as(struct engine *e, uint32_t dtype, int rank, const int64_t *shape)
+{
+    const segue_tensor t = segue_tensor_after(e->last, dtype, rank, shape);
+    if (t.bytes > e->memory.bytes)
+        die(FAILED, "no room for a tensor that ends at byte %llu of %llu: open_device was told too little",
+            (unsigned long long)t.bytes, (unsigned long long)e->memory.bytes);
+    return e->last = t;
+}
+
 segue_tensor place(struct engine *e, int rank, const int64_t *shape)
 {
-    return e->last = segue_tensor_after(e->last, SEGUE_F32, rank, shape);
+    return place_as(e, SEGUE_F32, rank, shape);
 }
 
 segue_tensor place_integers(struct engine *e, int rank, const int64_t *shape)
 {
-    return e->last = segue_tensor_after(e->last, SEGUE_I32, rank, shape);
+    return place_as(e, SEGUE_I32, rank, shape);
 }
 
 void copy(struct engine *e, uint32_t direction, const segue_tensor *device, void *host, int64_t count)

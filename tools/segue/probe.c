@@ -142,6 +142,7 @@ static void read_report(char *text, struct probe *out, int *finished)
             *finished = 1;
             out->good = json_is_true(good);
             snprintf(out->words, sizeof out->words, "%s", words ? words : "");
+            json_decref(out->devices); /* of a report before this one */
             out->devices = json_incref(json_object_get(object, "devices"));
         }
         json_decref(object);

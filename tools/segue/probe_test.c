@@ -100,13 +100,25 @@ static void nonsense(void **state)
     assert_string_equal(p.words, "crashed: SIGPIPE");
 }
 
+/* What is behind somebody else's report on the same descriptor counts; the first one's devices are dropped. */
+static void reports_twice(void **state)
+{
+    struct probe p =
+        run("for n in a b; do echo '{\"good\": true, \"phase\": 6, \"devices\": [\"'$n'\"]}'; done >&3", 10);
+    (void)state;
+    assert_true(p.good);
+    assert_string_equal(json_string_value(json_array_get(p.devices, 0)), "b");
+    assert_int_equal(p.devices->refcount, 1);
+    json_decref(p.devices);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good),     cmocka_unit_test(rejected),
         cmocka_unit_test(crash),    cmocka_unit_test(crash_at_the_end),
         cmocka_unit_test(leaves),   cmocka_unit_test(hang),
-        cmocka_unit_test(nonsense),
+        cmocka_unit_test(nonsense), cmocka_unit_test(reports_twice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,18 +8,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* "acme:1" and "acme" mean the plugin acme, "cpu" the one with that alias. */
-static int means(const char *device, const segue_plugin_facts *plugin)
+/* "acme:1" and "acme" mean the plugin acme, */
+static int means_id(const char *device, const segue_plugin_facts *plugin)
 {
     const size_t length = strcspn(device, ":");
-    return (strlen(plugin->id) == length && !strncmp(plugin->id, device, length)) ||
-           (plugin->alias[0] && !strcmp(plugin->alias, device));
+    return length && strlen(plugin->id) == length && !strncmp(plugin->id, device, length);
+}
+
+/* "cpu" the one with that alias; */
+static int means_alias(const char *device, const segue_plugin_facts *plugin)
+{
+    return plugin->alias[0] && !strcmp(plugin->alias, device);
+}
+
+/* either may be the one that the library takes: an id before anybody's alias. */
+static int means(const char *device, const segue_plugin_facts *plugin)
+{
+    return means_id(device, plugin) || means_alias(device, plugin);
 }
 
 const segue_plugin_facts *survey_plugin(const struct survey *s, const char *device)
 {
     for (uint32_t i = 0; i < s->count; i++)
-        if (means(device, &s->plugins[i])) return &s->plugins[i];
+        if (means_id(device, &s->plugins[i])) return &s->plugins[i];
+    for (uint32_t i = 0; i < s->count; i++)
+        if (means_alias(device, &s->plugins[i])) return &s->plugins[i];
     return NULL;
 }
 

@@ -122,10 +122,12 @@ static int ask(segue_device *dev, const segue_op_header *op, struct row **rows, 
 {
     *count = 0;
     if (segue_explain(dev, op, NULL, count, why) != SEGUE_OK) return -1;
+    const uint32_t room = *count;
     segue_row_facts *facts = calloc(*count + 1, sizeof *facts);
     *rows = calloc(*count + 1, sizeof **rows);
     for (uint32_t i = 0; facts && i < *count; i++) facts[i].size = sizeof *facts;
     const int failed = !facts || !*rows || segue_explain(dev, op, facts, count, why) != SEGUE_OK;
+    if (*count > room) *count = room; /* it may count more when asked again */
     for (uint32_t i = 0; !failed && i < *count; i++) {
         (*rows)[i].facts = facts[i];
         (*rows)[i].workspace =

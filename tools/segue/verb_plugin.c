@@ -50,6 +50,7 @@ static void print_probe(const char *id, const struct probe *p, const struct mann
         const int ready = json_is_true(json_object_get(device, "ready"));
         const char *text = json_string_value(json_object_get(device, "text"));
         char status[600];
+        if (!text) text = "";
         snprintf(status, sizeof status, "%s%s%s", ready ? "ready" : "not ready", *text ? ": " : "", text);
         const char *const cells[TABLE_COLUMNS] = { json_string_value(json_object_get(device, "name")),
                                                    json_string_value(json_object_get(device, "description")),

@@ -159,7 +159,7 @@ static inline segue_status segue_tensor_from_dlpack(const DLTensor *from, segue_
         return segue_dlpack_refuse(diag, "DLTensor: negative strides reach ", moved,
                                    " bytes before an OpenCL buffer, wanted a byte_offset of ",
                                    (int64_t)t.offset, "");
-    if (!t.data && t.bytes > t.offset)
+    if (!from->data && t.bytes > t.offset) /* t's may have been moved */
         return segue_dlpack_refuse(diag, "DLTensor: data is NULL, wanted ", (int64_t)t.bytes,
                                    " bytes, first element at ", (int64_t)t.offset, "");
     *out = t;

@@ -28,8 +28,8 @@ typedef struct segue_plugin_note {
     uint32_t size;
     uint16_t epoch;
     uint16_t minor; /* built against */
-    char id[32];    /* "acme": devices are acme:0, acme:1 ... */
-    char alias[32]; /* a second name for device 0, or "" */
+    char id[32];    /* "acme": devices are acme:0, acme:1 ...; of a-z, 0-9 and _, at most 27 */
+    char alias[32]; /* a second name for device 0, or ""; at most 27, too */
     char vendor[64];
     char version[32];
     char uuid[40];  /* 8-4-4-4-12 hexadecimal digits; fixed for the life of the plugin */

@@ -318,8 +318,8 @@ typedef struct segue_plugin_facts { /* one candidate */
 } segue_plugin_facts;
 
 /* Every candidate, in search order: found, loaded, or rejected with phase and words. *count takes the capacity
- * of out[] and returns how many there are; out may be NULL with *count 0. Each out[i].size must be set. Loads
- * nothing. */
+ * of out[] and returns how many there are; out may be NULL with *count 0. Each out[i].size must be set to sizeof *out.
+ * Loads nothing. */
 SEGUE_API segue_status segue_plugin_report(segue_context *ctx, segue_plugin_facts *out, uint32_t *count,
                                            segue_diag *diag);
 
@@ -471,7 +471,8 @@ typedef struct segue_row_facts { /* one kernel */
 
 /* Every kernel of the device for this op, best first: chosen, or the one-line reason why not. A composite has one more
  * row behind the device's, "lowered": a few other primitives, called one after the other with f32 in between; it is
- * chosen where the device has no kernel of its own. *count: capacity in, number out. Each out[i].size must be set. */
+ * chosen where the device has no kernel of its own. *count: capacity in, number out. Each out[i].size must be set to
+ * sizeof *out. */
 SEGUE_API segue_status segue_explain(segue_device *dev, const segue_op_header *op, segue_row_facts *out,
                                      uint32_t *count, segue_diag *diag);
 
