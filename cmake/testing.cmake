@@ -64,6 +64,9 @@ function(segue_test_properties name label timeout)
   if(NOT timeout)
     set(timeout 60)
   endif()
+  if(SEGUE_SANITIZE) # watched code takes several times as long
+    math(EXPR timeout "3 * ${timeout}")
+  endif()
   # The build tree may lie below a folder that others can write to: discovered plugins would be refused there, listed ones only warn.
   set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
     ENVIRONMENT "SEGUE_PLUGIN_PATH=${PROJECT_BINARY_DIR}/${SEGUE_PLUGIN_DIR}")

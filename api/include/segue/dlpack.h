@@ -112,7 +112,7 @@ static inline int segue_dlpack_place(segue_tensor *t, uint64_t byte_offset, int6
     high = (high + 7) / 8;
     if (low + offset < 0) {
         *moved = -(low + offset);
-        t->data = (char *)t->data - *moved;
+        if (t->data) t->data = (char *)t->data - *moved;
         offset = -low;
     }
     if (__builtin_add_overflow(high, offset, &high)) return 0;
@@ -159,7 +159,7 @@ static inline segue_status segue_tensor_from_dlpack(const DLTensor *from, segue_
         return segue_dlpack_refuse(diag, "DLTensor: negative strides reach ", moved,
                                    " bytes before an OpenCL buffer, wanted a byte_offset of ",
                                    (int64_t)t.offset, "");
-    if (!from->data && t.bytes > t.offset) /* t's may have been moved */
+    if (!t.data && t.bytes > t.offset)
         return segue_dlpack_refuse(diag, "DLTensor: data is NULL, wanted ", (int64_t)t.bytes,
                                    " bytes, first element at ", (int64_t)t.offset, "");
     *out = t;
