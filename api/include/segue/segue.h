@@ -246,8 +246,7 @@ typedef struct segue_field_facts { /* one operand or parameter of a primitive */
     const char *name;
     const char *dims; /* tensors: axes as letters, slowest first: "b t d", "s+1" */
     const char *doc;
-    double initial, min,
-        max; /* parameters; integers stay within 2^53; initial outside min .. max: must be given */
+    double initial, min, max; /* parameters, whole ones within 2^53; initial outside: it must be given */
     uint32_t role, kind;
     uint32_t offset; /* in the op struct */
     uint32_t since;  /* level at which the field was added */
@@ -479,8 +478,8 @@ SEGUE_API segue_status segue_explain(segue_device *dev, const segue_op_header *o
 /* ---- plans ---------------------------------------------------------------------------------------------- */
 
 /* Freezes primitive, revision, parameters, dtypes, ranks, presence, alias choice and every axis that is not
- * dynamic; dynamic axes (segue_primitive_facts.dynamic: "b t s p" of a scan) become upper bounds, for which the kernel is chosen: make a second plan for
- * decode. Tensors may have NULL data. May allocate, compile, load. */
+ * dynamic; dynamic axes (segue_primitive_facts.dynamic: "b t s p" of a scan) become upper bounds, for which
+ * the kernel is chosen: make a second plan for decode. Tensors may have NULL data. May allocate, compile, load. */
 SEGUE_API segue_status segue_plan_create(segue_device *dev, const segue_op_header *op, segue_plan **out,
                                          segue_diag *diag);
 /* The same with a named row; NULL = the best. */
