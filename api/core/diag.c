@@ -68,8 +68,7 @@ static size_t character(const unsigned char *text)
     static const struct {
         unsigned char mask, lead;
         size_t bytes;
-        uint32_t
-            least; /* a smaller one has a shorter form, or is a control character of a terminal (to U+009F) */
+        uint32_t least; /* a smaller one has a shorter form, or controls terminals (to U+009F) */
     } forms[] = { { 0xe0, 0xc0, 2, 0xa0 }, { 0xf0, 0xe0, 3, 0x800 }, { 0xf8, 0xf0, 4, 0x10000 } };
     if (*text < 0x80) return *text >= 0x20 && *text != 0x7f;
     for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {

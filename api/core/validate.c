@@ -327,6 +327,12 @@ static uint64_t set_parameters(const struct job *job, uint64_t fields)
     return out;
 }
 
+static segue_status fail_alone(const struct job *job, int given, const char *missing)
+{
+    return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, given + 1,
+                      "%s: given without %s, wanted %s with it", field(job, given)->name, missing, missing);
+}
+
 static segue_status check_presence(struct job *job, const struct rule *rule)
 {
     const uint64_t given = rule->operands & (job->form->present | set_parameters(job, rule->operands));
@@ -341,14 +347,11 @@ static segue_status check_presence(struct job *job, const struct rule *rule)
         return fail_valued(job, rule, first, parameter);
     if (rule->condition.unless) { /* "no D unless k" */
         list_names(job, named, names, sizeof names);
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, first + 1,
-                          "%s: given without %s, wanted %s with it", field(job, first)->name, names, names);
+        return fail_alone(job, first, names);
     }
     const int condition = __builtin_ctzll(named & job->form->present);
     list_names(job, blamed, names, sizeof names);
-    if (needs && !(blamed & (blamed - 1)))
-        return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, condition + 1,
-                          "%s: given without %s, wanted %s with it", field(job, condition)->name, names, names);
+    if (needs && !(blamed & (blamed - 1))) return fail_alone(job, condition, names);
     return segue_fail(job->diag, SEGUE_ERROR_OPERAND, PHASE, condition + 1,
                       needs ? "%s: given without %s, wanted one of them"
                             : "%s: given together with %s, wanted only one of them",

@@ -153,7 +153,10 @@ class Nvrtc:
     missing = "no NVRTC: wanted a CUDA toolkit (CUDA_HOME), or nvidia-cuda-nvrtc in the folder of test tools (tools/setup)"
 
     def __init__(self, path):
-        self.path, self.lib = path, ctypes.CDLL(path)
+        try:
+            self.path, self.lib = path, ctypes.CDLL(path)
+        except OSError as error:
+            raise Wrong(f"NVRTC does not load ({error}): wanted a library that does, in SEGUE_NVRTC or the toolkit") from error
         major, minor = ctypes.c_int(), ctypes.c_int()
         self.lib.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
         self.name = f"NVRTC {major.value}.{minor.value}"
@@ -231,7 +234,8 @@ class Clang:
     def _of(self, target):
         """gfx1030:wave64 = the same kernel with waves twice as long as that GPU has by itself."""
         arch, _, wave = target.partition(":")
-        return [*self.flags, *(self.rdna if arch.startswith("gfx1") else []), f"--offload-arch={arch}", *(["-mwavefrontsize64"] if wave else [])]
+        own = (self.rdna if arch.startswith("gfx1") else []) + (["-mwavefrontsize64"] if wave else [])
+        return [*self.flags, *own, f"--offload-arch={arch}"]
 
     def targets(self, wanted):
         return [target for target in wanted if not self._run([*self._of(target), "-fsyntax-only", os.devnull]).returncode]

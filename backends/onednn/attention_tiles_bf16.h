@@ -8,9 +8,10 @@
 #include "attention_tiles_rules.h"
 
 #if SEGUE_LANES == 16
-INLINE void halves_store(uint16_t *to, lanes x)
+/* Returns what was stored. */
+INLINE lanes_half halves_store(uint16_t *to, lanes x)
 {
-    *(half_anywhere *)to = to_half(x, BF16_FAST);
+    return *(half_anywhere *)to = to_half(x, BF16_FAST);
 }
 
 static void pack_queries_bf16(const struct tile_work *w)
@@ -70,10 +71,8 @@ INLINE void weigh_bf16(const struct tile_work *w, int64_t count, const lanes top
         UNROLL
         for (int c = 0; c < WIDEST; c++) {
             const lanes x = weight_of(lanes_load(S + c * LANES) - top[c]);
-            const lanes_half half = to_half(x, BF16_FAST);
             sum[c] += x;
-            rounded[c] += from_half(half, SEGUE_BF16);
-            *(half_anywhere *)(P + c * LANES) = half;
+            rounded[c] += from_half(halves_store(P + c * LANES, x), SEGUE_BF16);
             if (w->keys->strangers) lanes_store(S + c * LANES, x);
         }
     }

@@ -155,8 +155,8 @@ static void find_intervals(const struct tiles_job *job, struct tile_view *v)
     const int64_t chunks = chunk ? (s->queries + chunk - 1) / chunk : 0;
     const int counted = !attention_present(&op->q_pos) && !attention_present(&op->q_index);
     for (int64_t i = 0; i < v->lanes; i++) {
-        const int64_t at =
-            counted && q->slot[i] >= 0 ? q->slot[i] + s->first : q->at[i]; /* q->at ends at int32's */
+        /* q->at ends where int32 does */
+        const int64_t at = counted && q->slot[i] >= 0 ? q->slot[i] + s->first : q->at[i];
         int64_t high = right >= 0 ? at + right : INT32_MAX, first = 0, last = s->keys;
         if (op->causal && at < high) high = at;
         q->low[i] = left >= 0 ? in_32(at - left) : INT32_MIN;

@@ -329,8 +329,8 @@ static const char *const mandatory[] = {
     "ode_cell/fwd.elapsed.h_in.h_out." BACKBONE "." GATED "." TORCH
     "/f32/B2.T17.D3.F5.N5.E8/btd/benign.elapsed-zeros",
     "ode_cell/fwd.elapsed.h_in.h_out." LTC ".A.sensory_A/f32/B2.T17.D3.F5.N5/btd/sharp.elapsed-extreme",
-    "ode_cell/fwd." LTC
-    ".sensory_A.unfolds=1/f32/B2.T3.D1.F9", /* a factor of 0 in front of the only source: NaN comes through */
+    /* a factor of 0 in front of the only source: NaN comes through */
+    "ode_cell/fwd." LTC ".sensory_A.unfolds=1/f32/B2.T3.D1.F9",
     "ode_cell/fwd.elapsed.h_in.h_out." GATED "." NO_GATE "/f32/B2.T17.D3.F5.N5/btd/sharp.elapsed-extreme",
     /* steps behind the end of a row, and rows of none; sequences in one row; slots of all kinds */
     "ode_cell/fwd.elapsed.lengths.h_in.h_out.h." LTC "/f32/B5.T5.D3.F5.N5",

@@ -30,7 +30,7 @@ enum {
     INVALID_HANDLE = 400,
 #ifdef HIP_MAJOR
     STALE_STREAM =
-        709, /* CLR, hip_stream.cpp, hip_event.cpp: hipErrorContextIsDestroyed for any stream that it does not know */
+        709, /* hipErrorContextIsDestroyed, for any stream that it does not know (CLR, hip_stream.cpp) */
 #else
     STALE_STREAM = 400,
 #endif
