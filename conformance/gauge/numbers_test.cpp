@@ -81,6 +81,29 @@ void sizes_of_class(void **)
     }
 }
 
+// Rounding, in 2^-8 of the sum of all sizes, of 1024 products of weights from `low` to `high` with 1, or with 1 and -1 in turn.
+double in_bf16(double low, double high, int in_turn, int swapped)
+{
+    const int count = 1024;
+    real sum(0);
+    enter(SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_BF16_PRODUCT);
+    for (int i = 0; i < count; i++) {
+        const real weight = about(low + (high - low) * i / count, 0x1p-40), value = in_turn && i % 2 ? -1 : 1;
+        sum = swapped ? mac(sum, value, weight) : mac(sum, weight, value);
+    }
+    return sum.sigma() * 0x1p8 / count;
+}
+
+// Weights that are alike are off together, with half of the variance; so they cancel where the values do.
+void factors_that_are_alike_err_alike(void **)
+{
+    for (int swapped = 0; swapped < 2; swapped++) {
+        assert_true(fabs(in_bf16(0.9985, 0.9995, 0, swapped) - sqrt(0.5)) < 0.1);
+        assert_true(in_bf16(0.9985, 0.9995, 1, swapped) < 2 / sqrt(1024));
+        assert_true(in_bf16(0.5, 1, 0, swapped) < 0.2);
+    }
+}
+
 void values_are_those_of_the_reference(void **)
 {
     enter(SEGUE_ACCURACY_F32);
@@ -349,6 +372,7 @@ int main()
 {
     const CMUnitTest tests[] = {
         cmocka_unit_test(sizes_of_class),
+        cmocka_unit_test(factors_that_are_alike_err_alike),
         cmocka_unit_test(values_are_those_of_the_reference),
         cmocka_unit_test(derivatives),
         cmocka_unit_test(chunks_and_transforms),

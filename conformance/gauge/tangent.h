@@ -9,77 +9,14 @@
 #include <string.h>
 
 #include "binary.h"
+#include "patterns.h"
 #include "place.h"
-
-/* Watched by sanitizers in each place that it is inlined into, it takes minutes to build. */
-#ifdef __SANITIZE_ADDRESS__
-#define INLINE inline
-#else
-#define INLINE inline __attribute__((always_inline))
-#endif
 
 namespace gauge
 {
 
-/* Vectors as wide as the processor's: wider ones would be taken apart through memory. */
-#if defined(__AVX512F__)
-enum { WIDTH = 16 };
-#elif defined(__AVX2__)
-enum { WIDTH = 8 };
-#else
-enum { WIDTH = 4 };
-#endif
-typedef float Chunk __attribute__((vector_size(4 * WIDTH)));
-
-/* n floats: halves down to vectors, since arrays would not be kept in registers. */
-template <int n> struct Lanes {
-    Lanes<n / 2> low, high;
-    INLINE Lanes() {}
-    INLINE explicit Lanes(float x) : low(x), high(x) {}
-    INLINE explicit Lanes(const float *from) : low(from), high(from + n / 2) {}
-    INLINE void write(float *to) const { low.write(to), high.write(to + n / 2); }
-};
-
-template <> struct Lanes<WIDTH> {
-    Chunk at;
-    INLINE Lanes() {}
-    INLINE explicit Lanes(float x) : at(Chunk{} + x) {}
-    INLINE explicit Lanes(const float *from) { memcpy(&at, from, sizeof at); }
-    INLINE void write(float *to) const { memcpy(to, &at, sizeof at); }
-};
-
-static INLINE Lanes<WIDTH> operator+(const Lanes<WIDTH> &a, const Lanes<WIDTH> &b)
-{
-    Lanes<WIDTH> r;
-    r.at = a.at + b.at;
-    return r;
-}
-
-static INLINE Lanes<WIDTH> operator*(float x, const Lanes<WIDTH> &a)
-{
-    Lanes<WIDTH> r;
-    r.at = x * a.at;
-    return r;
-}
-
-template <int n> INLINE Lanes<n> operator+(const Lanes<n> &a, const Lanes<n> &b)
-{
-    Lanes<n> r;
-    r.low = a.low + b.low, r.high = a.high + b.high;
-    return r;
-}
-
-template <int n> INLINE Lanes<n> operator*(float x, const Lanes<n> &a)
-{
-    Lanes<n> r;
-    r.low = x * a.low, r.high = x * a.high;
-    return r;
-}
-
-typedef Lanes<GAUGE_RANDOM> Random;
-
 typedef float Sides __attribute__((vector_size(16))); /* adds, products, functions; the last is unused */
-enum Kind { ADD, MUL, FUN, LOW };                     /* LOW: an operand in low precision, rounded to nearest */
+enum Kind { ADD, MUL, FUN, LOW }; /* LOW: of operands in low precision, rounded to nearest */
 
 /* What is in force in this thread. */
 static __thread struct {
@@ -100,30 +37,6 @@ static INLINE void step()
     now.held = 2;
 }
 
-/* Signs: any 16 neighbours serve as those of 16 patterns. The second half is the first with the other sign, so that no
- * pattern has a drift; that is what the one-sided ones are for. */
-enum { SIGNS = 1024 };
-struct sign_table {
-    float sign[SIGNS + GAUGE_RANDOM];
-    constexpr sign_table() : sign()
-    {
-        uint64_t state = 3;
-        for (int i = 0; i < SIGNS / 2; i++) {
-            state = state * 6364136223846793005u + 1442695040888963407u;
-            sign[i] = state >> 63 ? -1.0f : 1.0f;
-        }
-        for (int i = SIGNS / 2; i < SIGNS + GAUGE_RANDOM; i++) sign[i] = -sign[i - SIGNS / 2];
-    }
-};
-constexpr sign_table signs;
-
-/* A place in the table; a linear congruence with the constants of D. Knuth's MMIX. */
-static INLINE const float *draw(uint64_t *stream)
-{
-    *stream = *stream * 6364136223846793005u + 1442695040888963407u;
-    return signs.sign + (*stream >> 54);
-}
-
 struct real {
     double v;
     /* 0: exact, every pattern is 0. Mutable only because GCC keeps constants of a class without such a member in memory. */
@@ -134,6 +47,7 @@ struct real {
     INLINE real(double x = 0) : v(x), rough(0), side{}, fresh(0.0f), held(0.0f) {}
     void undecide();
     void round_off(double size, Kind kind);
+    void round_factor(double x, double size);
     double sigma() const; /* in units of the value */
 };
 
@@ -180,6 +94,15 @@ INLINE void real::round_off(double size, Kind kind)
     held = held + (float)m * Random(b);
     const float drift = (float)copysign(m, v);
     side += Sides{ kind == ADD ? drift : 0, kind == MUL ? drift : 0, kind == FUN ? drift : 0, 0 };
+}
+
+/* The rounding of the factor x of this product to bf16, of that size. Factors that are alike err alike, whatever they meet: a row of
+ * weights that are all about the same is off as a whole. */
+INLINE void real::round_factor(double x, double size)
+{
+    const double largest = 0x1p127, wide = size * fabs(v), m = wide < largest ? wide : largest;
+    if (v == 0 || !__builtin_isfinite(v)) return;
+    fresh = fresh + (float)copysign(m, v) * Random(signs_in_bf16(x));
 }
 
 /* v with the responses da a + db b. */
@@ -310,10 +233,30 @@ static inline real operator/(const real &a, const real &b)
     return is_sure(b) ? result(v, a, 1 / b.v, b, -v / b.v, now.of.add, MUL) : undecidable(v);
 }
 
+/* Nothing of it is rounded to bf16. */
+static INLINE int is_in_bf16(const real &a)
+{
+    const float in_f32 = (float)a.v;
+    uint32_t bits;
+    memcpy(&bits, &in_f32, sizeof bits);
+    return !a.rough && in_f32 == a.v && !(bits & 0xffff);
+}
+
+/* A product of numbers in low precision: half the variance for it alone, half for the factors that must be rounded. */
+static inline real low_product(const real &a, const real &b)
+{
+    const int a_fits = is_in_bf16(a), b_fits = is_in_bf16(b);
+    const double half = now.of.product * M_SQRT1_2, each = a_fits || b_fits ? half : now.of.product / 2;
+    real r = result(a.v * b.v, a, b.v, b, a.v, a_fits && b_fits ? now.of.product : half, LOW);
+    if (!a_fits) r.round_factor(a.v, each);
+    if (!b_fits) r.round_factor(b.v, each);
+    return r;
+}
+
 static INLINE real mac(const real &s, const real &a, const real &b)
 {
-    const double size = now.of.product;
-    return s + result(a.v * b.v, a, b.v, b, a.v, size, size > 1 ? LOW : MUL);
+    if (now.of.product > 1) return s + low_product(a, b);
+    return s + result(a.v * b.v, a, b.v, b, a.v, now.of.product, MUL);
 }
 
 /* A kernel that sums logs of decays over a chunk and takes differences rounds each as it rounds the sum. */
