@@ -121,12 +121,6 @@ struct token { /* x [k] is c x, u [m], y [f]; behind them is room up to whole la
     int64_t at;          /* in its sequence */
 };
 
-INLINE lanes relu(lanes x)
-{
-    const lanes zero = { 0 };
-    return lanes_if_less(x, zero, zero, x); /* NaN: as it is */
-}
-
 INLINE lanes at_least(lanes x, float least)
 {
     return lanes_if_less(x, lanes_splat(least), lanes_splat(least), x);
@@ -154,7 +148,7 @@ static void phi_elu1(const struct feature_job *job, const struct token *q)
 static void phi_relu(const struct feature_job *job, const struct token *q)
 {
     for (int64_t i = 0; i < job->width; i += LANES)
-        lanes_store(q->y + i, relu(lanes_load(q->x + i)) + job->eps);
+        lanes_store(q->y + i, lanes_relu(lanes_load(q->x + i)) + job->eps);
 }
 
 static void phi_favor_plus(const struct feature_job *job, const struct token *q)
@@ -250,7 +244,7 @@ static void phi_cosrew(const struct feature_job *job, const struct token *q)
     const lanes s = lanes_sin_near(r), c = lanes_cos_near(r);
     const lanes sine = turns % 2 ? c : s, cosine = turns % 2 ? -s : c;
     for (int64_t i = 0; i < k; i += LANES) {
-        const lanes x = relu(lanes_load(q->x + i)), signed_x = turns % 4 > 1 ? -x : x;
+        const lanes x = lanes_relu(lanes_load(q->x + i)), signed_x = turns % 4 > 1 ? -x : x;
         lanes_put(q->y + i, signed_x * sine, k - i);
         lanes_put(q->y + k + i, signed_x * cosine, k - i);
     }

@@ -96,7 +96,8 @@ static int64_t traffic(const segue_gated_recurrence *op, int64_t heads)
     return sum;
 }
 
-static void plan_job(const segue_gated_recurrence *op, const struct segue_cpu *cpu, struct recurrence_job *job)
+void segue_recurrence_plan(const segue_gated_recurrence *op, const struct segue_cpu *cpu,
+                           struct recurrence_job *job)
 {
     const struct recurrence_kernel *kernel = kernels[cpu->isa];
     const segue_tensor *S = state(op), *x = timed(op), *v = &op->v;
@@ -144,11 +145,8 @@ static const segue_kit_refusal operands[] = {
             { 0, NULL }
 };
 
-static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
-                            segue_diag *why)
+segue_status segue_recurrence_check(const segue_gated_recurrence *op, segue_diag *why)
 {
-    const segue_gated_recurrence *op = (const void *)header;
-    struct recurrence_job job;
     const segue_tensor *S = state(op);
     const int64_t keys = op->k.dtype.bits ? op->k.shape[3] : S->shape[2],
                   values = op->v.dtype.bits ? op->v.shape[3] : S->shape[3];
@@ -156,7 +154,16 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
         return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
                               "k and v are %lld and %lld, scratch memory is for %lld and %lld at most",
                               (long long)keys, (long long)values, (long long)MOST_KEYS, (long long)MOST_VALUES);
-    plan_job(op, dev->handle, &job);
+    return SEGUE_OK;
+}
+
+static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
+                            segue_diag *why)
+{
+    struct recurrence_job job;
+    const segue_status s = segue_recurrence_check((const void *)header, why);
+    if (s) return s;
+    segue_recurrence_plan((const void *)header, dev->handle, &job);
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
     return SEGUE_OK;
 }
@@ -177,7 +184,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
 static segue_status run(const segue_op_header *header, const segue_kit_call *call)
 {
     struct recurrence_job job;
-    plan_job((const void *)header, call->device->handle, &job);
+    segue_recurrence_plan((const void *)header, call->device->handle, &job);
     segue_tile_run(call->device->handle, &job.tile, call->workspace);
     return SEGUE_OK;
 }

@@ -8,6 +8,12 @@
 
 enum segue_step_layout { STEP_NEVER, STEP_VALUES, STEP_KEYS }; /* which axis of the states lies side by side */
 
+struct recurrence_map { /* features in place of q and k, as feature_map has them */
+    int64_t on;         /* 0: q and k themselves */
+    int64_t is;         /* IDENTITY, ELU1 or RELU */
+    float scale, eps;
+};
+
 struct recurrence_job {
     struct segue_tile_job tile; /* whose channels are parts of state heads */
     const segue_gated_recurrence *op;
@@ -21,6 +27,7 @@ struct recurrence_job {
     int64_t readers;   /* heads of y that read one state head */
     int64_t step;      /* segue_step_layout: how sequences of one token are computed where the state is */
     int64_t bf16_fast; /* the CPU has AVX512_BF16 */
+    struct recurrence_map map;
     /* Where a worker's scratch holds what, in floats. For each part of the panel: S [unit][k][column], frame
      * [k], D [column], n [k]. For the tile: decay, gain, inverse [token], scores and blocks [block of
      * tokens]; R and U [block of tokens], product [block of tokens][k]; q, k, gk [token][k], and v, z and y
@@ -34,6 +41,11 @@ struct recurrence_kernel {
     int64_t lanes, block, widest; /* columns in lanes, tokens of a block, vectors of a unit */
     int64_t block_floats;         /* of struct token_block */
 };
+
+/* For a row that computes by the recurrence: what fits, and a job whose op, a stack's, is there until it has run. */
+segue_status segue_recurrence_check(const segue_gated_recurrence *op, segue_diag *why);
+void segue_recurrence_plan(const segue_gated_recurrence *op, const struct segue_cpu *cpu,
+                           struct recurrence_job *job);
 
 extern const struct recurrence_kernel segue_recurrence_base, segue_recurrence_avx2, segue_recurrence_avx512;
 

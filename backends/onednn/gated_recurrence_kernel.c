@@ -3,6 +3,7 @@
 /* Built once per instruction set. A panel is some parts of state heads, each with its state in scratch; a tile
  * goes through them one after the other. What heads share (q and k of a group) is prepared once for all that
  * follow each other. A sequence of one token is computed where its state is, if lanes can follow it. */
+#include "engine/lanes_functions.h"
 #include "gated_recurrence_prepare.h"
 #include "gated_recurrence_step.h"
 
@@ -141,6 +142,43 @@ static struct heads heads_of(const struct segue_tile *t, int64_t state, int64_t 
     return h;
 }
 
+/* Features of the tile's q or k. dtype: of whole lanes; or 0: as the face says. */
+INLINE void map_keys(const struct segue_tile *t, const struct face *from, float *to, const int64_t is,
+                     const uint32_t dtype)
+{
+    const struct recurrence_job *job = job_of(t);
+    const int64_t keys = job->keys, pitch = job->pitch, tokens = t->tokens;
+    const float scale = job->map.scale, eps = job->map.eps;
+    const struct face f = *from; /* a copy that no store changes */
+    for (int64_t i = 0; i < tokens; i++)
+        for (int64_t z = 0; z < keys; z += LANES) {
+            const int64_t left = dtype ? LANES : keys - z;
+            lanes x = key_load(&f, i, z, left, dtype ? dtype : f.dtype) * scale;
+            if (is == SEGUE_FEATURE_MAP_ELU1) x = lanes_if_less(lanes_splat(0.0f), x, x + 1.0f, decay_of(x));
+            if (is == SEGUE_FEATURE_MAP_RELU) x = lanes_relu(x) + eps;
+            lanes_store(to + i * pitch + z, x);
+        }
+}
+
+/* Loops of their own for what is usual. */
+static void map_face(const struct segue_tile *t, const struct face *from, float *to)
+{
+    const int64_t is = job_of(t)->map.is;
+    const int usual = is == SEGUE_FEATURE_MAP_ELU1 && job_of(t)->keys % LANES == 0;
+    if (usual && from->dtype == SEGUE_F32) map_keys(t, from, to, SEGUE_FEATURE_MAP_ELU1, SEGUE_F32);
+    else if (usual && from->dtype == SEGUE_BF16) map_keys(t, from, to, SEGUE_FEATURE_MAP_ELU1, SEGUE_BF16);
+    else map_keys(t, from, to, is, 0);
+}
+
+/* The features of q or k, in scratch. read: they are not there yet. */
+static struct face features_of(const struct segue_tile *t, const struct face *from, uint64_t scratch, int read)
+{
+    float *to = t->scratch + scratch;
+    if (!from->p) return *from;
+    if (read) map_face(t, from, to);
+    return (struct face){ (char *)to, job_of(t)->pitch * (int64_t)sizeof *to, SEGUE_F32 };
+}
+
 /* fresh: q and k are not those of the head before. */
 static struct head head_of(const struct segue_tile *t, const struct heads *heads, int fresh)
 {
@@ -148,6 +186,10 @@ static struct head head_of(const struct segue_tile *t, const struct heads *heads
     struct head h = { .job = job, .tokens = t->tokens };
     h.q = head_face(t, &job->op->q, heads->q, job->q, fresh);
     h.k = head_face(t, &job->op->k, heads->k, job->k, fresh);
+    if (job->map.on) {
+        h.q = features_of(t, &h.q, job->q, fresh);
+        h.k = features_of(t, &h.k, job->k, fresh);
+    }
     h.gk = head_face(t, &job->op->gk, heads->state, job->gk, 1);
     h.gain = head_gates(t, &job->op->gain, heads->state, job->gain, 0);
     h.decay = head_gates(t, &job->op->g, heads->state, job->decay, 0);

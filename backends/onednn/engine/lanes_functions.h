@@ -46,6 +46,13 @@ INLINE lanes lanes_least(lanes a, lanes b)
 #endif
 }
 
+/* NaN stays NaN. */
+INLINE lanes lanes_relu(lanes x)
+{
+    const lanes zero = { 0 };
+    return lanes_if_less(x, zero, zero, x);
+}
+
 /* ---- sums over lanes, in an order that depends on LANES alone ------------------------------------------- */
 
 INLINE float lanes_total(lanes v)
