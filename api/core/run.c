@@ -59,13 +59,19 @@ static segue_status find_plan(segue_device *dev, const segue_op_header *op, segu
     return SEGUE_OK;
 }
 
+static void drop_workspace(segue_device *dev)
+{
+    if (dev->cache.workspace.data) segue_memory_free(dev, dev->cache.workspace);
+    dev->cache.workspace = (segue_buffer){ NULL, 0, 0 };
+}
+
 static segue_status grow_workspace(segue_device *dev, uint64_t bytes, segue_diag *diag)
 {
     segue_buffer grown;
     if (bytes <= dev->cache.workspace.bytes) return SEGUE_OK;
     const segue_status status = segue_memory_alloc(dev, bytes, &grown, diag);
     if (status) return status;
-    segue_memory_free(dev, dev->cache.workspace); /* idle: every segue_run synchronises */
+    drop_workspace(dev); /* idle: every segue_run synchronises */
     dev->cache.workspace = grown;
     return SEGUE_OK;
 }
@@ -108,6 +114,7 @@ segue_status segue_run(segue_device *dev, const segue_op_header *op, segue_strea
     status = find_plan(dev, op, &plan, diag);
     if (!status) status = grow_workspace(dev, plan->workspace_bytes, diag);
     if (!status) status = run_and_wait(dev, plan, op, stream, diag);
+    if (status == SEGUE_ERROR_MEMORY) drop_workspace(dev); /* the driver may have given what it does not have */
     os_mutex_unlock(dev->cache.lock);
     return status;
 }

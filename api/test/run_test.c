@@ -5,7 +5,8 @@
 
 #include <segue/kit.h>
 
-static int made, gone, ran, losing, failing, synced, sync_fails, copy_fails;
+static int made, gone, ran, losing, synced, sync_fails, copy_fails, allocated;
+static segue_status failing;
 static uint32_t captured;
 
 static segue_status count(const segue_host *host, uint32_t *out, segue_diag *diag)
@@ -70,8 +71,7 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
     if (losing)
         return segue_kit_fail(call->why, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_RUN, 0,
                               "fell off the \x1b[31mbus\xff, \xc3\xa9");
-    if (failing)
-        return segue_kit_fail(call->why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_RUN, 2, "half of it was enqueued");
+    if (failing) return segue_kit_fail(call->why, failing, SEGUE_PHASE_RUN, 2, "half of it was enqueued");
     memset((char *)call->workspace.data + call->workspace.offset, 1, (size_t)s->u.shape[1] * 1000);
     ran++;
     return SEGUE_OK;
@@ -82,6 +82,12 @@ static segue_status sync_stream(void *device, segue_stream stream, segue_diag *d
     synced++;
     if (sync_fails) return segue_kit_fail(diag, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_CALL, 0, "cannot wait");
     return segue_kit_host_stream_sync(device, stream, diag);
+}
+
+static segue_status alloc_memory(void *device, uint64_t bytes, segue_buffer *out, segue_diag *diag)
+{
+    allocated++;
+    return segue_kit_host_alloc(device, bytes, out, diag);
 }
 
 static segue_status copy_memory(void *device, segue_stream stream, uint32_t direction, segue_buffer to,
@@ -132,7 +138,8 @@ static int set_up(void **state)
     assert_ok(segue_context_create(&options, &b.ctx, why));
     assert_ok(segue_device_open(b.ctx, "counting", NULL, &b.dev, why));
     assert_ok(segue_stream_create(b.dev, &b.stream, why));
-    made = gone = ran = losing = failing = synced = sync_fails = copy_fails = 0;
+    made = gone = ran = losing = synced = sync_fails = copy_fails = allocated = 0;
+    failing = SEGUE_OK;
     captured = 0;
     *state = &b;
     return 0;
@@ -259,17 +266,33 @@ static void a_failed_run_is_waited_for(void **state)
     segue_diag why = { 0 };
     run_t(b, 3);
     assert_int_equal(synced, 1);
-    failing = sync_fails = 1;
+    failing = SEGUE_ERROR_INTERNAL, sync_fails = 1;
     assert_int_equal(segue_run(b->dev, &op.header, b->stream, &why), SEGUE_ERROR_INTERNAL);
     assert_string_equal(why.text, "half of it was enqueued");
     assert_string_equal(segue_last_error(), why.text);
     assert_int_equal(why.field, 2);
     assert_int_equal(why.phase, SEGUE_PHASE_RUN);
     assert_int_equal(synced, 2);
-    failing = 0;
+    failing = SEGUE_OK;
     assert_refused(SEGUE_ERROR_INTERNAL, "cannot", "wait", segue_run(b->dev, &op.header, b->stream, why));
     sync_fails = 0;
     run_t(b, 3);
+}
+
+/* A driver may give memory that it does not have, and say so at the first use: the next run asks for its own. */
+static void a_workspace_without_memory_goes(void **state)
+{
+    const struct bench *b = *state;
+    const segue_selective_scan op = scan(3);
+    segue_diag why = { 0 };
+    run_t(b, 3);
+    run_t(b, 3);
+    assert_int_equal(allocated, 1);
+    failing = SEGUE_ERROR_MEMORY;
+    assert_int_equal(segue_run(b->dev, &op.header, b->stream, &why), SEGUE_ERROR_MEMORY);
+    failing = SEGUE_OK;
+    run_t(b, 2);
+    assert_int_equal(allocated, 2);
 }
 
 /* A state that cannot be carried: the operand's name in front, the driver's own number kept. */
@@ -298,9 +321,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_uncapturable_row_under_capture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lost_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_run_is_waited_for, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_workspace_without_memory_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(states_keep_the_drivers_number, set_up, tear_down),
     };
     adapter.stream_sync = sync_stream;
+    adapter.alloc = alloc_memory;
     adapter.copy = copy_memory;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

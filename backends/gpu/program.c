@@ -389,6 +389,6 @@ segue_status gpu_warm_up(const struct gpu_kernel *kernel, const int32_t groups[3
     if (!s) s = kernel->gpu->driver->finish(kernel->gpu, why);
     tell_time(kernel->gpu, &start);
     if (!s) save(kernel->gpu, kernel->program);
-    else if (s == SEGUE_ERROR_INTERNAL) condemn(kernel->gpu, kernel->program);
+    else if (s == SEGUE_ERROR_INTERNAL || s == SEGUE_ERROR_DEVICE_LOST) condemn(kernel->gpu, kernel->program);
     return s;
 }

@@ -9,7 +9,7 @@
 static struct { /* what the driver was asked */
     atomic_int builds, loads, loaded, instances, launches, finishes, saves;
     int fail_build, fail_load, fail_prepare, fail_launch, fail_save; /* the next so many */
-    segue_status fails_with;                                         /* loads; 0 = INTERNAL */
+    segue_status fails_with;                                         /* loads and launches; 0 = INTERNAL */
     int late;                                                        /* gives no blob before launches */
     useconds_t build_time;
     int32_t groups[2][3]; /* of the last two launches */
@@ -89,7 +89,8 @@ static segue_status launch(struct gpu *gpu, segue_stream stream, void *loaded, v
 {
     (void)gpu, (void)stream, (void)args, (void)count;
     if (seen.fail_launch && seen.fail_launch--)
-        return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_RUN, 0, "that is no code");
+        return segue_kit_fail(why, seen.fails_with ? seen.fails_with : SEGUE_ERROR_INTERNAL, SEGUE_PHASE_RUN, 0,
+                              "that is no code");
     assert_ptr_equal(loaded, instance);
     assert_int_equal(group, 64);
     memcpy(seen.groups[0], seen.groups[1], sizeof *seen.groups);
@@ -336,16 +337,15 @@ static void saves_after_the_first_launches(void **state)
 }
 
 /* A blob that loads but cannot run is found out by the warm-up: nobody finds it again, here or on disk. */
-static void throws_away_what_cannot_run(void **state)
+static void thrown_away(segue_status because)
 {
     struct gpu_kernel before, kernel;
     segue_diag why;
-    (void)state;
     struct gpu gpu = open_gpu("Toy 1");
     before = prepared(&gpu, &toy_key);
     kernel = prepared(&gpu, &toy_key);
-    seen.fail_launch = 1;
-    assert_int_equal(gpu_warm_up(&kernel, one_group, NULL, 0, &why), SEGUE_ERROR_INTERNAL);
+    seen.fail_launch = 1, seen.fails_with = because;
+    assert_int_equal(gpu_warm_up(&kernel, one_group, NULL, 0, &why), because);
     assert_non_null(strstr(why.text, "that is no code"));
     gpu_kernel_release(&kernel);
     assert_int_equal(seen.loaded, 1); /* another plan still has it */
@@ -356,6 +356,15 @@ static void throws_away_what_cannot_run(void **state)
     assert_int_equal(seen.loaded, 1);
     gpu_kernel_release(&kernel), gpu_close(&gpu);
     assert_int_equal(seen.loaded, 0);
+}
+
+/* On a GPU what it does may cost the device itself. */
+static void throws_away_what_cannot_run(void **state)
+{
+    (void)state;
+    thrown_away(SEGUE_ERROR_INTERNAL);
+    setenv("SEGUE_CACHE_DIR", "", 1);
+    thrown_away(SEGUE_ERROR_DEVICE_LOST);
 }
 
 static void passes_on_why_it_failed(void **state)

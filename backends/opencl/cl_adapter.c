@@ -13,7 +13,7 @@
 /* What a driver call gave, as a status with words. */
 static segue_status told(struct opencl_device *dev, int32_t error, const char *call, segue_diag *diag)
 {
-    return error ? opencl_failed(dev, error, PHASE, call, diag) : SEGUE_OK;
+    return error ? opencl_failed_enqueuing(dev, error, PHASE, call, diag) : SEGUE_OK;
 }
 
 static segue_status told_waiting(struct opencl_device *dev, int32_t error, const char *call, segue_diag *diag)
@@ -199,7 +199,7 @@ static segue_status event_record(void *device, segue_event event, segue_stream s
     const segue_status s = check_event(event, diag);
     if (s) return s;
     int32_t error = dev->cl.EnqueueMarkerWithWaitList(queue, 0, NULL, &marker);
-    if (error) return opencl_failed(dev, error, PHASE, "clEnqueueMarkerWithWaitList", diag);
+    if (error) return told(dev, error, "clEnqueueMarkerWithWaitList", diag);
     error = dev->cl.Flush(queue); /* other queues may wait only for what has been flushed */
     cl_event before = exchange(event.handle, marker);
     if (before) dev->cl.ReleaseEvent(before);

@@ -220,6 +220,7 @@ static void find_features(struct opencl_device *dev)
 
 static void find_limits(struct opencl_device *dev)
 {
+    char platform[64];
     size_t items[16] = { 0 }; /* along each axis; three of them on every device but a custom one */
     uint64_t group = number(&dev->cl, dev->device, CL_DEVICE_MAX_WORK_GROUP_SIZE);
     const uint64_t local = number(&dev->cl, dev->device, CL_DEVICE_LOCAL_MEM_SIZE);
@@ -233,6 +234,8 @@ static void find_limits(struct opencl_device *dev)
     dev->gpu.most_groups[0] = INT32_MAX / dev->gpu.group;
     dev->gpu.most_groups[1] = dev->gpu.most_groups[2] = 65535;
     dev->most_bytes = number(&dev->cl, dev->device, CL_DEVICE_MAX_MEM_ALLOC_SIZE);
+    platform_words(&dev->cl, dev->device, CL_PLATFORM_NAME, platform, sizeof platform);
+    dev->flushes = !strcmp(platform, "rusticl");
 }
 
 /* Compiled code is good for exactly these. The platform's version tells which LLVM PoCL was built with; the vectors'
@@ -302,7 +305,7 @@ void opencl_close(void *device)
     struct opencl_device *dev = device;
     gpu_close(&dev->gpu);
     if (dev->queue) {
-        dev->cl.Finish(dev->queue);
+        if (!atomic_load(&dev->lost)) dev->cl.Finish(dev->queue); /* of a lost device it may never come back */
         dev->cl.ReleaseCommandQueue(dev->queue);
     }
     if (dev->context) dev->cl.ReleaseContext(dev->context);

@@ -134,8 +134,11 @@ static segue_status load(struct gpu *gpu, const void *blob, uint64_t bytes, cons
     int32_t status = CL_SUCCESS, error = CL_SUCCESS;
     cl_program program =
         dev->cl.CreateProgramWithBinary(dev->context, 1, &dev->device, &size, &binary, &status, &error);
+    if (error && program) dev->cl.ReleaseProgram(program); /* ROCm gives both */
     if (error) return opencl_failed(dev, error, SEGUE_PHASE_PLAN, "clCreateProgramWithBinary", why);
-    return finish_program(dev, program, "", key->kernel, loaded, why);
+    const segue_status s = finish_program(dev, program, "", key->kernel, loaded, why);
+    /* ROCm's word for code that its loader refuses; where memory has run out, building fails of that as well */
+    return s == SEGUE_ERROR_MEMORY ? SEGUE_ERROR_INTERNAL : s;
 }
 
 static void unload(struct gpu *gpu, void *loaded)
@@ -222,7 +225,11 @@ static segue_status launch(struct gpu *gpu, segue_stream stream, void *loaded, v
                                              NULL, NULL);
     }
     give_back(instance, clone);
-    return error ? opencl_failed(dev, error, SEGUE_PHASE_RUN, call, why) : SEGUE_OK;
+    if (!error && dev->flushes) {
+        call = "clFlush";
+        error = dev->cl.Flush(opencl_queue(dev, stream));
+    }
+    return error ? opencl_failed_enqueuing(dev, error, SEGUE_PHASE_RUN, call, why) : SEGUE_OK;
 }
 
 static segue_status finish(struct gpu *gpu, segue_diag *why)

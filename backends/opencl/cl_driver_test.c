@@ -173,10 +173,11 @@ static void names_every_failure(void **state)
 {
     static const struct {
         int32_t code;
-        segue_status enqueued, waited;
+        segue_status enqueued, waited; /* behind a failed command an enqueue counts as waiting */
     } failures[] = {
-        { -4, SEGUE_ERROR_MEMORY, SEGUE_ERROR_MEMORY },
+        { -4, SEGUE_ERROR_MEMORY, SEGUE_ERROR_DEVICE_LOST },
         { -5, SEGUE_ERROR_MEMORY, SEGUE_ERROR_DEVICE_LOST },
+        { -6, SEGUE_ERROR_MEMORY, SEGUE_ERROR_DEVICE_LOST },
         { -63, SEGUE_ERROR_UNSUPPORTED, SEGUE_ERROR_UNSUPPORTED },
         { -36, SEGUE_ERROR_ARGUMENT, SEGUE_ERROR_DEVICE_LOST },
         { -14, SEGUE_ERROR_DEVICE_LOST, SEGUE_ERROR_DEVICE_LOST },
@@ -193,11 +194,13 @@ static void names_every_failure(void **state)
     for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
         fails_with = failures[i].code;
         snprintf(code, sizeof code, " %d ", fails_with);
-        dev->cl.EnqueueNDRangeKernel = fail_enqueue, dev->cl.Finish = fail_finish;
-        for (int waiting = 0; waiting < 2; waiting++) {
-            const segue_status want = waiting ? failures[i].waited : failures[i].enqueued;
-            const segue_status s = waiting ? adapter->stream_sync(dev, none, &why)
-                                           : run_line(&kernel, none, &absent, &absent, 0, 0, 1, &why);
+        dev->cl.EnqueueNDRangeKernel = fail_enqueue;
+        for (int behind = 0; behind < 3;
+             behind++) { /* 1, 2: a failed command, when waiting, at the next enqueue */
+            const segue_status want = behind ? failures[i].waited : failures[i].enqueued;
+            dev->cl.Finish = behind ? fail_finish : real.Finish;
+            const segue_status s = behind == 1 ? adapter->stream_sync(dev, none, &why)
+                                               : run_line(&kernel, none, &absent, &absent, 0, 0, 1, &why);
             assert_int_equal(s, want);
             assert_int_equal(why.native_code, fails_with);
             assert_non_null(strstr(why.text, code));

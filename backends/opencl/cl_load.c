@@ -79,10 +79,10 @@ static const struct error {
     { -1, SEGUE_ERROR_NO_DEVICE, STAYS, "CL_DEVICE_NOT_FOUND", "the platform has no device" },
     { -2, SEGUE_ERROR_DEVICE_LOST, LOST, "CL_DEVICE_NOT_AVAILABLE", "the device has gone" },
     { -3, SEGUE_ERROR_NO_DEVICE, STAYS, "CL_COMPILER_NOT_AVAILABLE", "the driver cannot compile" },
-    { -4, SEGUE_ERROR_MEMORY, STAYS, "CL_MEM_OBJECT_ALLOCATION_FAILURE", "device memory ran out" },
+    { -4, SEGUE_ERROR_MEMORY, LOST_WAITING, "CL_MEM_OBJECT_ALLOCATION_FAILURE", "device memory ran out" },
     { -5, SEGUE_ERROR_MEMORY, LOST_WAITING, "CL_OUT_OF_RESOURCES",
       "device memory or another resource ran out" },
-    { -6, SEGUE_ERROR_MEMORY, STAYS, "CL_OUT_OF_HOST_MEMORY", "host memory ran out in the driver" },
+    { -6, SEGUE_ERROR_MEMORY, LOST_WAITING, "CL_OUT_OF_HOST_MEMORY", "host memory ran out in the driver" },
     { -8, SEGUE_ERROR_ARGUMENT, STAYS, "CL_MEM_COPY_OVERLAP", "the two ranges overlap" },
     { -11, SEGUE_ERROR_INTERNAL, STAYS, "CL_BUILD_PROGRAM_FAILURE",
       "the driver's compiler refused the kernel" },
@@ -153,6 +153,14 @@ segue_status opencl_failed(struct opencl_device *dev, int32_t error, uint32_t ph
                            segue_diag *why)
 {
     return tell(dev, error, find(error)->lost == LOST, phase, call, why);
+}
+
+segue_status opencl_failed_enqueuing(struct opencl_device *dev, int32_t error, uint32_t phase, const char *call,
+                                     segue_diag *why)
+{
+    const int kind = find(error)->lost;
+    return tell(dev, error, kind == LOST || (kind == LOST_WAITING && dev->cl.Finish(dev->queue)), phase, call,
+                why);
 }
 
 segue_status opencl_failed_waiting(struct opencl_device *dev, int32_t error, const char *call, segue_diag *why)

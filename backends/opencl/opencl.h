@@ -118,16 +118,20 @@ struct opencl_device {
     cl_queue queue;       /* of the default stream */
     const char *language; /* "-cl-std=CL1.2" */
     uint64_t most_bytes;  /* of one allocation */
+    int32_t flushes;      /* each launch: the driver begins nothing before */
     atomic_int lost;      /* the driver's code of the failure that it does not recover from; 0 = none */
 };
 
 /* Opens the ICD loader, which stays loaded: drivers leave threads behind. */
 segue_status opencl_load(struct opencl_api *out, segue_diag *why);
 
-/* Says which driver call failed with which code, and what that means. dev is NULL before there is one. While
- * waiting, a code may tell of an earlier command that went wrong: then the device is lost. */
+/* Says which driver call failed with which code, and what that means. dev is NULL before there is one. While waiting, a
+ * code may tell of an earlier command that went wrong: then the device is lost. At an enqueue, too (NVIDIA): the
+ * device's own queue is asked, which then fails as well. */
 segue_status opencl_failed(struct opencl_device *dev, int32_t error, uint32_t phase, const char *call,
                            segue_diag *why);
+segue_status opencl_failed_enqueuing(struct opencl_device *dev, int32_t error, uint32_t phase, const char *call,
+                                     segue_diag *why);
 segue_status opencl_failed_waiting(struct opencl_device *dev, int32_t error, const char *call, segue_diag *why);
 
 /* cl_adapter.c, but for devices (cl_device.c) */

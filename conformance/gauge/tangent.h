@@ -242,12 +242,13 @@ static INLINE int is_in_bf16(const real &a)
     return !a.rough && in_f32 == a.v && !(bits & 0xffff);
 }
 
-/* A product of numbers in low precision: half the variance for it alone, half for the factors that must be rounded. */
+/* A product of numbers in low precision. A sixteenth of the variance is what factors that must be rounded have in common: five such
+ * deviations, which an aggregate may have, are the largest rounding that there is. */
 static inline real low_product(const real &a, const real &b)
 {
-    const int a_fits = is_in_bf16(a), b_fits = is_in_bf16(b);
-    const double half = now.of.product * M_SQRT1_2, each = a_fits || b_fits ? half : now.of.product / 2;
-    real r = result(a.v * b.v, a, b.v, b, a.v, a_fits && b_fits ? now.of.product : half, LOW);
+    const int a_fits = is_in_bf16(a), b_fits = is_in_bf16(b), fit = a_fits && b_fits;
+    const double size = now.of.product, each = size / 4 * (a_fits || b_fits ? 1 : M_SQRT1_2);
+    real r = result(a.v * b.v, a, b.v, b, a.v, fit ? size : size * sqrt(15) / 4, LOW);
     if (!a_fits) r.round_factor(a.v, each);
     if (!b_fits) r.round_factor(b.v, each);
     return r;
@@ -483,9 +484,8 @@ static INLINE real load(const segue_tensor *t, int64_t i, int64_t j, int64_t k, 
     if (n->touched[at] & GAUGE_WRITTEN) {
         const gauge_pattern &p = n->pattern[at];
         const double size = narrowing(n->value[at], segue_dtype_id(t->dtype));
-        uint64_t stream = (uint64_t)at; /* each time with the same sign */
         real r = real_of(n->value[at], size != 0 || gauge_variance(&p) != 0, p);
-        r.fresh = r.fresh + (float)size * Random(draw(&stream));
+        r.fresh = r.fresh + (float)size * Random(signs_of((uint64_t)at));
         return r;
     }
     real r(n->value[at]);
