@@ -63,6 +63,15 @@ struct gpu_arg {
     uint32_t writes; /* 1 = the kernel may write this buffer */
 };
 
+/* Where memory that is addresses has what a view counts whole elements from (a workspace, numbers of 4 bytes): data and offset
+ * make an element's address together, either alone may be odd. NULL: absent. */
+static inline void *gpu_base(const struct gpu_arg *arg)
+{
+    const segue_tensor *t = arg->tensor;
+    if (arg->memory) return arg->memory->data ? (char *)arg->memory->data + arg->memory->offset % 4 : NULL;
+    return t && t->dtype.bits && t->data ? (char *)t->data + t->offset % (t->dtype.bits / 8u) : NULL;
+}
+
 /* ---- a device ------------------------------------------------------------------------------------------- */
 
 struct gpu_driver;

@@ -20,7 +20,8 @@ struct gpu_view gpu_view_of(const segue_tensor *t)
 {
     struct gpu_view view = { 0 };
     if (!t->dtype.bits) return view;
-    view.at = (int64_t)(t->offset / (t->dtype.bits / 8u)); /* core refuses an offset that is no whole element */
+    view.at =
+        (int64_t)(t->offset / (t->dtype.bits / 8u)); /* the rest: gpu_base; behind handles core refuses one */
     for (int axis = 0; axis < t->rank && axis < 4; axis++) view.stride[axis] = t->stride[axis];
     view.dtype = kernel_dtype(t->dtype);
     view.present = 1;

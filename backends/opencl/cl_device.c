@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 enum { MOST_PLATFORMS = 32, MOST_DEVICES = 256, MOST_IN_CONTEXT = 64, WANTED_GROUP = 128 };
+enum { DIVIDES_EXACTLY = 1 << 7 }; /* in CL_DEVICE_SINGLE_FP_CONFIG */
 
 /* ---- what a device says of itself ----------------------------------------------------------------------- */
 
@@ -209,13 +210,16 @@ static void find_features(struct opencl_device *dev)
 {
     const struct opencl_api *cl = &dev->cl;
     const int v = version(cl, dev->device);
-    dev->language = "-cl-std=CL1.2";
+    const char *standard = "CL1.2";
     if (has_extension(cl, dev->device, dev->gpu.host, "cl_khr_fp16")) dev->gpu.features |= GPU_HAS_F16;
-    if (v >= 300 && number(cl, dev->device, CL_DEVICE_MAX_NUM_SUB_GROUPS)) dev->language = "-cl-std=CL3.0";
+    if (v >= 300 && number(cl, dev->device, CL_DEVICE_MAX_NUM_SUB_GROUPS)) standard = "CL3.0";
     else if (v >= 200 && v < 300 && has_extension(cl, dev->device, dev->gpu.host, "cl_khr_subgroups"))
-        dev->language = "-cl-std=CL2.0";
-    else return;
-    dev->gpu.features |= GPU_HAS_SUBGROUPS;
+        standard = "CL2.0";
+    if (strcmp(standard, "CL1.2")) dev->gpu.features |= GPU_HAS_SUBGROUPS;
+    /* Without the option a GPU's division may be off by 2.5 ulp, and by another amount in each place. */
+    const int exact = (number(cl, dev->device, CL_DEVICE_SINGLE_FP_CONFIG) & DIVIDES_EXACTLY) != 0;
+    snprintf(dev->language, sizeof dev->language, "-cl-std=%s%s", standard,
+             exact ? " -cl-fp32-correctly-rounded-divide-sqrt" : "");
 }
 
 static void find_limits(struct opencl_device *dev)
@@ -254,11 +258,11 @@ void opencl_identify(struct opencl_device *dev)
     for (int i = 0; i < ALL; i++)
         if (i < DEVICE) words(&dev->cl, dev->device, of_device[i], texts[i], sizeof texts[i]);
         else platform_words(&dev->cl, dev->device, of_platform[i - DEVICE], texts[i], sizeof texts[i]);
-    snprintf(texts[ALL], sizeof texts[ALL], "%" PRIu64,
-             number(&dev->cl, dev->device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT));
+    snprintf(texts[ALL], sizeof texts[ALL], "%" PRIu64 "%s",
+             number(&dev->cl, dev->device, CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT), dev->language);
     crypto_generichash(digest, sizeof digest, (const unsigned char *)texts, sizeof texts, NULL, 0);
     sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
-    snprintf(dev->gpu.identity, sizeof dev->gpu.identity, "%.63s, %.40s, %.40s, %.60s, %s %.16s", texts[0],
+    snprintf(dev->gpu.identity, sizeof dev->gpu.identity, "%.63s, %.40s, %.40s, %.60s, %.5s %.16s", texts[0],
              texts[DEVICE], texts[1], texts[2], dev->language + strlen("-cl-std="), hex);
 }
 

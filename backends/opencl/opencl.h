@@ -27,6 +27,7 @@ enum {
     CL_DEVICE_MAX_WORK_GROUP_SIZE = 0x1004,
     CL_DEVICE_MAX_WORK_ITEM_SIZES = 0x1005,
     CL_DEVICE_MAX_MEM_ALLOC_SIZE = 0x1010,
+    CL_DEVICE_SINGLE_FP_CONFIG = 0x101B,
     CL_DEVICE_GLOBAL_MEM_SIZE = 0x101F,
     CL_DEVICE_LOCAL_MEM_SIZE = 0x1023,
     CL_DEVICE_ENDIAN_LITTLE = 0x1026,
@@ -115,11 +116,11 @@ struct opencl_device {
     struct opencl_api cl;
     cl_context context;
     cl_device device;
-    cl_queue queue;       /* of the default stream */
-    const char *language; /* "-cl-std=CL1.2" */
-    uint64_t most_bytes;  /* of one allocation */
-    int32_t flushes;      /* each launch: the driver begins nothing before */
-    atomic_int lost;      /* the driver's code of the failure that it does not recover from; 0 = none */
+    cl_queue queue;      /* of the default stream */
+    char language[64];   /* "-cl-std=CL1.2" and what else each build is told */
+    uint64_t most_bytes; /* of one allocation */
+    int32_t flushes;     /* each launch: the driver begins nothing before */
+    atomic_int lost;     /* the driver's code of the failure that it does not recover from; 0 = none */
 };
 
 /* Opens the ICD loader, which stays loaded: drivers leave threads behind. */

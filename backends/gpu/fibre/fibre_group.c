@@ -328,8 +328,7 @@ segue_status fibre_run(struct fibre_machine *m, const struct fibre_module *modul
                             (uint64_t)(module->local_end - module->local), why);
     if (s) return s;
     for (uint32_t i = 0; i < count; i++) {
-        const segue_tensor *t = args[i].tensor && args[i].tensor->dtype.bits ? args[i].tensor : NULL;
-        pointers[i] = t ? t->data : args[i].memory ? args[i].memory->data : NULL;
+        pointers[i] = gpu_base(&args[i]);
         places[i] = args[i].value ? (void *)args[i].value : (void *)(pointers + i);
     }
     m->module = module;

@@ -87,9 +87,7 @@ static void point_at(const struct gpu_arg *args, uint32_t count, void *pointers[
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct gpu_arg *arg = &args[i];
-        pointers[i] = arg->memory                              ? arg->memory->data
-                      : arg->tensor && arg->tensor->dtype.bits ? arg->tensor->data
-                                                               : NULL;
+        pointers[i] = gpu_base(arg);
         list[i] = arg->value ? (void *)(uintptr_t)arg->value : &pointers[i]; /* the driver only reads it */
     }
 }
