@@ -233,13 +233,34 @@ static void shaky_device(void **context)
     }
 }
 
+/* A device that goes away and does not come back: what was judged until then is told, and what failed counts. */
+static void gone_device(void **context)
+{
+    static char json[1 << 20];
+    char path[4096];
+    (void)context;
+    setenv("SEGUE_PLUGIN_PATH", plugins, 1);
+    setenv("SEGUE_MOODY", "gone", 1);
+    setenv("SEGUE_MOODY_FOLDER", scratch, 1);
+    snprintf(path, sizeof path, "%s/out.jsonl", scratch);
+    assert_int_equal(command("golden '%s/selective_scan' --device moody --json %s", golden, path), 1);
+    unsetenv("SEGUE_MOODY");
+    says("segue conform: moody: the device is gone");
+    says(" failed, 0 skipped\n");
+    json[read_file(path, json, sizeof json - 1)] = 0;
+    assert_non_null(strstr(json, "\n{\"summary\":{"));
+    unlink(path);
+    snprintf(path, sizeof path, "%s/gone", scratch);
+    unlink(path);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_edit),           cmocka_unit_test(truncated),
         cmocka_unit_test(fewer_than_recorded), cmocka_unit_test(usage_and_devices),
         cmocka_unit_test(empty_folder),        cmocka_unit_test(whole_folder),
-        cmocka_unit_test(shaky_device),
+        cmocka_unit_test(shaky_device),        cmocka_unit_test(gone_device),
     };
     char path[4096];
     if (argc != 4 || !mkdtemp(scratch)) return 2;

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -27,8 +28,8 @@ def expect(what, good, done):
         print(f"FAIL  {what}: exit {done.returncode}\n{done.stdout[-1500:]}{done.stderr[-1500:]}")
 
 
-def bench(*words, code=0, plugins=None):
-    environment = {**os.environ, **({"SEGUE_PLUGIN_PATH": plugins} if plugins else {})}
+def bench(*words, code=0, plugins=None, **settings):
+    environment = {**os.environ, **({"SEGUE_PLUGIN_PATH": plugins} if plugins else {}), **settings}
     done = subprocess.run([segue, "bench", *words], env=environment, capture_output=True, text=True, timeout=120, check=False)
     expect(f"{' '.join(words)}: wanted exit {code}", done.returncode == code, done)
     return done
@@ -40,6 +41,37 @@ def sensible(line, name):
             and f["dtype"] == ("bf16" if name.endswith("/bf16") else "f32") and (f["row"].startswith(f["primitive"]) or f["row"] == "lowered") and f["threads"] == 1
             and 0 < f["ms_min"] <= f["ms_median"] <= f["ms_max"] and f["limited_by"] in ("exp+fma", "tiles", "bytes")
             and f["limit_ms"] > 0 and abs(f["share"] * f["ms_median"] / f["limit_ms"] - 1) < 1e-3)
+
+
+def stopped(form, number, so_far):
+    """Sends a signal as soon as a line of stdout (csv) or stderr (md) says that the second case has begun."""
+    words = [segue, "bench", form, "--quick", "--threads", "1", *(["-q"] if form == "--csv" else []), "causal_conv1d/*"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as p:
+        from_it, seen = p.stdout if form == "--csv" else p.stderr, ""
+        while not so_far(seen) and (line := from_it.readline()):
+            seen += line
+        p.send_signal(number)
+        out, err = p.communicate(timeout=120)
+    return subprocess.CompletedProcess(words, p.returncode, seen + out if form == "--csv" else out, err)
+
+
+def interrupted():
+    """What there is by then is not lost."""
+    done = stopped("--csv", signal.SIGKILL, lambda seen: seen.count("\n") == 2)
+    rows = list(csv.reader(io.StringIO(done.stdout)))
+    expect("csv: rows come as they are measured", done.returncode == -signal.SIGKILL and rows[0] == FIELDS and rows[1][0] == SMALL and len(rows) < 5, done)
+    done = stopped("--md", signal.SIGTERM, lambda seen: f": {SMALL}/bf16\n" in seen)
+    rows = done.stdout.splitlines()
+    expect("md: a table of what there is", done.returncode == 1 and 3 <= len(rows) < 6 and SMALL in rows[2] and "interrupted by SIGTERM" in done.stderr, done)
+
+
+def drivers(plugins):
+    """What a driver prints is no figure."""
+    scan = "selective_scan/mamba-130m/decode"
+    done = bench("--device", "moody", "--quick", "--json", scan, plugins=plugins, SEGUE_MOODY="chatter")
+    lines = done.stdout.splitlines()
+    expect("a driver's words go to stderr", len(lines) == 1 and json.loads(lines[0])["case"] == scan and "a word of mine (open)" in done.stderr
+           and "good-bye" in done.stderr, done)
 
 
 def elsewhere(device):
@@ -82,6 +114,8 @@ def main():
 
     done = bench("--device", "wrong", "--quick", "--json", "*130m/decode", SMALL, code=1, plugins=wrong)
     expect("a wrong answer has no figure", not done.stdout and done.stderr.count(" is wrong") == 2, done)
+    interrupted()
+    drivers(os.path.join(os.path.dirname(wrong), "driver"))
     if "all" not in sys.argv[3:]:
         return 1 if failed else 0
     # Of the wrong kernels one leaves everything behind token 128 as it was, one is off in its last element only.

@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,13 +9,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "crew.h"
 #include "stage.h"
 
-enum { TRIAL_SECONDS = 60 };
+enum { TRIAL_SECONDS = 60, UNKILLABLE_SECONDS = 10, LOOK_MS = 50 };
 
 struct trial { /* what is done in a child: an exit code, words or an answer in why[] */
     int (*run)(const struct trial *t, char *why);
@@ -93,43 +95,64 @@ static _Noreturn void child(int to, const struct trial *t)
     _exit(write(to, why, length) == (ssize_t)length ? code : BENCH_ENVIRONMENT);
 }
 
-/* Waits for the child's words and its end, no longer than the limit. */
-static void hear(pid_t who, int from, char *why)
+static int has_ended(pid_t who)
 {
-    const double end = seconds_now() + TRIAL_SECONDS;
+    siginfo_t info = { 0 };
+    return !waitid(P_PID, (id_t)who, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == who;
+}
+
+/* Waits for the child's words, no longer than until `end`; of one that has ended all lies in the pipe, though a process that it
+ * left behind may keep that open. 1 = late. */
+static int hear(pid_t who, int from, double end, char *why)
+{
     struct pollfd p = { from, POLLIN, 0 };
     size_t length = 0;
-    ssize_t n = 1;
-    while (n > 0 && length + 1 < DESCRIPTOR_WHY) {
-        const double left = end - seconds_now();
-        const int ready = poll(&p, 1, left > 0 ? (int)(1000 * left) : 0);
-        if (ready < 0 && errno == EINTR) continue;
-        if (ready <= 0) {
-            kill(who, SIGKILL);
-            length = (size_t)snprintf(why, DESCRIPTOR_WHY, "did not answer within %d s", TRIAL_SECONDS);
-            break;
-        }
-        if ((n = read(from, why + length, DESCRIPTOR_WHY - 1 - length)) > 0) length += (size_t)n;
+    int late = 0;
+    for (ssize_t n = 1; n > 0 && !late && length + 1 < DESCRIPTOR_WHY;) {
+        const int ended = has_ended(who), ready = poll(&p, 1, ended ? 0 : LOOK_MS);
+        if (ready > 0) n = read(from, why + length, DESCRIPTOR_WHY - 1 - length);
+        else if (ended) n = 0;
+        else late = seconds_now() >= end;
+        if (ready > 0 && n > 0) length += (size_t)n;
     }
     why[length] = 0;
+    return late;
+}
+
+/* Ends the child when its time is up. 1 = late; one that a driver holds in the kernel is not waited for. */
+static int reap(pid_t who, double end, int *status)
+{
+    const struct timespec pause = { 0, 2000000 };
+    int late = 0;
+    while (!waitpid(who, status, WNOHANG)) {
+        if (seconds_now() >= end) {
+            if (late) break;
+            late = 1;
+            end = seconds_now() + UNKILLABLE_SECONDS;
+            kill(who, SIGKILL);
+        }
+        nanosleep(&pause, NULL);
+    }
+    return late;
 }
 
 static int in_child(const struct trial *t, char *why)
 {
     int ends[2], status = 0;
     char words[DESCRIPTOR_WHY] = "";
-    const pid_t who = pipe(ends) ? -1 : fork();
+    const double end = seconds_now() + TRIAL_SECONDS;
+    const pid_t who = pipe2(ends, O_CLOEXEC) ? -1 : fork(); /* what a driver starts would keep it open */
     if (!who) close(ends[0]), child(ends[1], t);
     if (who < 0) {
         snprintf(why, DESCRIPTOR_WHY, "cannot start a child to try %s: %s", t->name, strerror(errno));
         return BENCH_ENVIRONMENT;
     }
     close(ends[1]);
-    hear(who, ends[0], words);
+    int late = hear(who, ends[0], end, words);
     close(ends[0]);
-    while (waitpid(who, &status, 0) < 0 && errno == EINTR) {
-    }
-    if (WIFEXITED(status) && (!WEXITSTATUS(status) || words[0])) {
+    late |= reap(who, end, &status);
+    if (late) snprintf(words, sizeof words, "did not answer within %d s", TRIAL_SECONDS);
+    if (!late && WIFEXITED(status) && (!WEXITSTATUS(status) || words[0])) {
         snprintf(why, DESCRIPTOR_WHY, "%s", words);
         return WEXITSTATUS(status);
     }

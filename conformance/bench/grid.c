@@ -50,15 +50,17 @@ void grid_print_md(const struct grid *g, FILE *to)
     }
 }
 
-/* No cell holds a comma or a quote: names, numbers, words of ours. */
-void grid_print_csv(const struct grid *g, FILE *to)
+void grid_print_csv_heads(const struct grid *g, FILE *to)
 {
     for (int k = 0; k < g->columns; k++) fprintf(to, "%s%s", k ? "," : "", head(g, k));
     fputc('\n', to);
-    for (int i = 0; i < g->rows; i++) {
-        for (int k = 0; k < g->columns; k++) fprintf(to, "%s%s", k ? "," : "", g->cells[i][k]);
-        fputc('\n', to);
-    }
+}
+
+/* No cell holds a comma or a quote: names, numbers, words of ours. */
+void grid_print_csv_row(const struct grid *g, int row, FILE *to)
+{
+    for (int k = 0; k < g->columns; k++) fprintf(to, "%s%s", k ? "," : "", g->cells[row][k]);
+    fputc('\n', to);
 }
 
 void grid_free(struct grid *g)

@@ -17,7 +17,8 @@ struct grid {
 /* A new row, empty; NULL = no memory. */
 char (*grid_add(struct grid *g))[GRID_CELL];
 void grid_print_md(const struct grid *g, FILE *to); /* aligned */
-void grid_print_csv(const struct grid *g, FILE *to);
+void grid_print_csv_heads(const struct grid *g, FILE *to);
+void grid_print_csv_row(const struct grid *g, int row, FILE *to);
 void grid_free(struct grid *g);
 
 #endif

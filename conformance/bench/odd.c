@@ -195,8 +195,8 @@ static int add(struct grid *g, const struct odd_point *p, const struct odd_outco
     return 0;
 }
 
-int odd_survey(const struct bench_device *device, const struct pace *pace, int list_only, char *const *globs,
-               int glob_count)
+int odd_survey(const struct bench_device *device, const struct pace *pace, char *const *globs, int glob_count,
+               FILE *to)
 {
     static const char *const heads[] = { "point",      "odd : round", "row",    ">G/s",
                                          ">round G/s", ">ratio",      ">bound", "ok" };
@@ -205,12 +205,12 @@ int odd_survey(const struct bench_device *device, const struct pace *pace, int l
     char why[DESCRIPTOR_WHY];
     int under = 0, broken = 0, declined = 0, matched = 0;
     odd_points(points);
-    for (int i = 0; i < ODD_POINTS; i++) {
+    for (int i = 0; i < ODD_POINTS && !bench_interrupted(); i++) {
         struct odd_outcome o = { .row = "" };
         if (!bench_matches(points[i].odd, globs, glob_count)) continue;
         matched++;
-        if (list_only) {
-            puts(points[i].odd);
+        if (!device) {
+            fprintf(to, "%s\n", points[i].odd);
             continue;
         }
         const int code = odd_measure(device, &points[i], pace, &o, why);
@@ -222,15 +222,15 @@ int odd_survey(const struct bench_device *device, const struct pace *pace, int l
             broken += add(&g, &points[i], &o) != 0;
         }
     }
-    if (!list_only) {
-        grid_print_md(&g, stdout);
-        fflush(stdout);
+    if (device) {
+        grid_print_md(&g, to);
+        fflush(to);
         fprintf(stderr, "segue bench: %d points, %d under their bound, %d failed, %d declined\n", matched,
                 under, broken, declined);
     }
-    const int nothing = !list_only && !g.rows;
+    const int nothing = device && !g.rows;
     grid_free(&g);
     if (!matched) fputs("segue bench: no point matches; segue bench --odd --list names them all\n", stderr);
     if (!matched) return BENCH_USAGE;
-    return under || broken || nothing ? BENCH_FAILED : BENCH_OK;
+    return under || broken || nothing || bench_interrupted() ? BENCH_FAILED : BENCH_OK;
 }

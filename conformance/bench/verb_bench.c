@@ -1,11 +1,15 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "../grammar/output.h"
 #include "bench.h"
 #include "grid.h"
 
@@ -34,13 +38,13 @@ static int usage(FILE *to)
         "  --threads N  of a CPU device; default: as many as it takes itself\n"
         "  --rows       every kernel that accepts a case, not only the one that is chosen\n"
         "  --list       only the names of the cases\n"
-        "  --md, --csv, --json   a table (default), comma-separated lines, one object a line\n"
+        "  --md, --csv, --json   a table (default) at the end, comma-separated lines or one object a line as they come\n"
         "  --odd        instead: 64 odd shapes, each beside a round one, with the least ratio that is wanted\n"
         "  --quick      short and few samples: to see that it works, not how fast\n"
         "  -q, --quiet  no progress\n"
         "Fields: ms_min, ms_median, ms_max of so many samples (runs); limit_ms is the least time by limited_by (exp+fma:\n"
         "arithmetic, tiles: products of matrices, bytes: memory), measured in between; share = limit_ms / ms_median.\n"
-        "Exit: 0 ok, 1 a wrong answer, a failure, or no case that the device takes, 2 usage, 3 no device, 4 system.\n",
+        "Exit: 0 ok, 1 a wrong answer, a failure, interrupted, or no case that the device takes, 2 usage, 3 no device, 4 system.\n",
         to);
     return to == stdout ? BENCH_OK : BENCH_USAGE;
 }
@@ -57,7 +61,7 @@ static double share_of(const struct figure *f)
 }
 
 /* 0; -1 = a number that is none, or a name that is no UTF-8. */
-static int print_json(const struct figure *f)
+static int print_json(const struct figure *f, FILE *to)
 {
     json_t *o =
         json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:i, s:f, s:s, s:f, s:i}", "case", f->name,
@@ -65,9 +69,9 @@ static int print_json(const struct figure *f)
                   f->ms_min, "ms_median", f->ms_median, "ms_max", f->ms_max, "runs", f->runs, "limit_ms",
                   f->limit.ms, "limited_by", f->limit.by, "share", share_of(f), "threads", (int)f->threads);
     if (!o) return -1;
-    json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    fflush(stdout);
+    json_dumpf(o, to, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    fputc('\n', to);
+    fflush(to);
     json_decref(o);
     return 0;
 }
@@ -88,10 +92,39 @@ static int add_row(struct grid *g, const struct figure *f)
     return 0;
 }
 
+/* ---- interruption -------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t came; /* one a process */
+
+static void interrupted(int number)
+{
+    static const char words[] = "segue bench: ends behind this case; once more: at once, without a table\n";
+    const int before = errno;
+    came = number;
+    if (write(STDERR_FILENO, words, sizeof words - 1) < 0) errno = before;
+}
+
+/* A second one ends the process. */
+static void watch_signals(void)
+{
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+    const struct sigaction action = { .sa_handler = interrupted, .sa_flags = SA_RESTART | SA_RESETHAND };
+    struct sigaction before;
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (!sigaction(signals[i], NULL, &before) && before.sa_handler != SIG_IGN) /* nohup means it */
+            sigaction(signals[i], &action, NULL);
+}
+
+int bench_interrupted(void)
+{
+    return came;
+}
+
 /* ---- running ------------------------------------------------------------------------------------- */
 
 struct session {
     const struct wishes *w;
+    FILE *out; /* figures only */
     struct bench_device device;
     struct rates rates;
     int is_cpu;
@@ -114,9 +147,12 @@ static void measure(struct session *s, const struct bench_case *c, const char *r
     if (!s->w->quiet && s->is_cpu)
         fprintf(stderr, "segue bench: %s: limits: exp+fma %.4f ms, bytes %.4f ms\n", c->name,
                 f.limit.arithmetic_ms, f.limit.bytes_ms);
-    if (s->w->form == FORM_JSON ? print_json(&f) : add_row(&s->grid, &f)) {
+    if (s->w->form == FORM_JSON ? print_json(&f, s->out) : add_row(&s->grid, &f)) {
         fprintf(stderr, "segue bench: %s: the figure cannot be printed\n", c->name);
         s->broken++;
+    } else if (s->w->form == FORM_CSV) {
+        grid_print_csv_row(&s->grid, s->grid.rows - 1, s->out);
+        fflush(s->out);
     }
 }
 
@@ -136,45 +172,56 @@ static void measure_rows(struct session *s, const struct bench_case *c)
         s->broken++;
         count = 0;
     }
-    for (uint32_t i = 0; i < count && i < room; i++) /* it may count more when asked again */
+    for (uint32_t i = 0; i < count && i < room && !came; i++) /* it may count more when asked again */
         if (rows[i].flags & (SEGUE_ROW_CHOSEN | SEGUE_ROW_ACCEPTS) && !(rows[i].flags & SEGUE_ROW_DELEGATED))
             measure(s, c, rows[i].name);
     free(rows), free(op);
+}
+
+/* All cases on the open device: an exit code. */
+static int run_cases(struct session *s)
+{
+    const struct wishes *w = s->w;
+    const int blind = s->is_cpu && rates_measure((int)s->device.facts.threads, &s->rates);
+    if (blind) fputs("segue bench: no memory or threads to measure what the machine allows\n", stderr);
+    else if (s->is_cpu && !w->quiet)
+        fprintf(stderr,
+                "segue bench: %d threads, %s: %.1f G exp/s, %.1f G fma/s, in tiles %.1f and %.1f in bf16\n",
+                s->rates.threads, s->rates.isa, 1e-9 * s->rates.exps, 1e-9 * s->rates.slots,
+                1e-9 * s->rates.tiles[0], 1e-9 * s->rates.tiles[1]);
+    if (w->form == FORM_CSV) grid_print_csv_heads(&s->grid, s->out);
+    for (const struct bench_case *c = bench_cases; !blind && !came && c->name; c++) {
+        if (!bench_matches(c->name, w->globs, w->glob_count)) continue;
+        if (w->rows) measure_rows(s, c);
+        else measure(s, c, NULL);
+    }
+    if (w->form == FORM_MD && s->grid.rows) grid_print_md(&s->grid, s->out);
+    if (came) fprintf(stderr, "segue bench: interrupted by SIG%s\n", sigabbrev_np(came));
+    grid_free(&s->grid);
+    return blind ? BENCH_ENVIRONMENT : s->broken || !s->measured || came ? BENCH_FAILED : BENCH_OK;
 }
 
 static int run(const struct wishes *w)
 {
     struct session s = { .w = w, .grid = { .heads = heads, .columns = sizeof heads / sizeof *heads } };
     char why[DESCRIPTOR_WHY] = "";
-    const int code = bench_device_open(&s.device, w->device, w->threads, why);
+    s.out = output_keep();
+    int code = bench_device_open(&s.device, w->device, w->threads, why);
     if (code) {
         fprintf(stderr, "segue bench: %s\n", why);
         return code;
     }
     s.is_cpu = s.device.facts.api == SEGUE_API_CPU && s.device.facts.flags & SEGUE_DEVICE_HOST_MEMORY;
-    if (w->odd) {
-        const int answer =
-            odd_survey(&s.device, w->quick ? &odd_quick : &odd_usual, 0, w->globs, w->glob_count);
-        bench_device_close(&s.device);
-        return answer;
+    if (w->form == FORM_MD) watch_signals(); /* other forms have printed what there is */
+    if (w->odd)
+        code = odd_survey(&s.device, w->quick ? &odd_quick : &odd_usual, w->globs, w->glob_count, s.out);
+    else code = run_cases(&s);
+    if (output_failed(s.out)) {
+        fprintf(stderr, "segue bench: cannot write the output: %s\n", strerror(errno));
+        code = BENCH_ENVIRONMENT;
     }
-    const int blind = s.is_cpu && rates_measure((int)s.device.facts.threads, &s.rates);
-    if (blind) fputs("segue bench: no memory or threads to measure what the machine allows\n", stderr);
-    else if (s.is_cpu && !w->quiet)
-        fprintf(stderr,
-                "segue bench: %d threads, %s: %.1f G exp/s, %.1f G fma/s, in tiles %.1f and %.1f in bf16\n",
-                s.rates.threads, s.rates.isa, 1e-9 * s.rates.exps, 1e-9 * s.rates.slots,
-                1e-9 * s.rates.tiles[0], 1e-9 * s.rates.tiles[1]);
-    for (const struct bench_case *c = bench_cases; !blind && c->name; c++) {
-        if (!bench_matches(c->name, w->globs, w->glob_count)) continue;
-        if (w->rows) measure_rows(&s, c);
-        else measure(&s, c, NULL);
-    }
-    if (w->form == FORM_MD && s.grid.rows) grid_print_md(&s.grid, stdout);
-    if (w->form == FORM_CSV) grid_print_csv(&s.grid, stdout);
-    grid_free(&s.grid);
     bench_device_close(&s.device);
-    return blind ? BENCH_ENVIRONMENT : s.broken || !s.measured ? BENCH_FAILED : BENCH_OK;
+    return code;
 }
 
 /* The cases that match, printed where `print`. */
@@ -244,7 +291,7 @@ int verb_bench(int argc, char **argv)
         fputs("segue bench: --odd has its own points and its own table: no --rows, --json or --csv\n", stderr);
         return BENCH_USAGE;
     }
-    if (w.odd && w.list) return odd_survey(NULL, &odd_usual, 1, w.globs, w.glob_count);
+    if (w.odd && w.list) return odd_survey(NULL, &odd_usual, w.globs, w.glob_count, stdout);
     if (!list(&w, w.list)) {
         fputs("segue bench: no case matches; segue bench --list names them all\n", stderr);
         return BENCH_USAGE;

@@ -20,8 +20,8 @@ def expect(what, good, done):
         print(f"FAIL  {what}: exit {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-1500:]}")
 
 
-def relay(*words, code=0, plugins=None, seconds=170):
-    environment = {**os.environ, **({"SEGUE_PLUGIN_PATH": plugins} if plugins else {})}
+def relay(*words, code=0, plugins=None, seconds=170, **settings):
+    environment = {**os.environ, **({"SEGUE_PLUGIN_PATH": plugins} if plugins else {}), **settings}
     done = subprocess.run([segue, "relay", *words], env=environment, capture_output=True, text=True, timeout=seconds, check=False)
     expect(f"{' '.join(words)}: wanted exit {code}", done.returncode == code, done)
     return done
@@ -79,6 +79,12 @@ def main():
     # Wrong kernels: whichever it chooses, it is seen.
     done = relay("--device", "reference,wrong", "selective_scan", "causal_conv1d", code=1, plugins=sys.argv[2])
     expect("a wrong hand-over is red, and says what", "WRONG: " in done.stdout and " is wrong" in done.stdout, done)
+    # What drivers do beside their work.
+    drivers = os.path.join(os.path.dirname(sys.argv[2]), "driver")
+    done = relay("--json", "--device", "reference,moody", "selective_scan", plugins=drivers, SEGUE_MOODY="chatter")
+    expect("a driver's words go to stderr", objects(done)[2]["wrong"] == 0 and "a word of mine (open)" in done.stderr and "good-bye" in done.stderr, done)
+    done = relay("--json", "causal_conv1d", plugins=drivers, SEGUE_MOODY="daemon")
+    expect("what is said of no answer is no device", objects(done)[2]["right"] > 0, done)
     return 1 if failed else 0
 
 

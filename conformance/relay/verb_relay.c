@@ -1,5 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <jansson.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../grammar/output.h"
 #include "relay.h"
 
 struct wishes {
@@ -19,6 +21,7 @@ struct wishes {
 
 struct session {
     const struct wishes *w;
+    FILE *out; /* the transcript only */
     struct bench_device devices[BENCH_DEVICES];
     int device_count;
     int recurrences, right, wrong, declined, stand_ins;
@@ -59,14 +62,14 @@ static const char *share_text(double share, char to[16])
     return to;
 }
 
-static void print_line(const struct relay_line *l)
+static void print_line(FILE *to, const struct relay_line *l)
 {
     char way[80], bytes[32], y[16], state[16];
     if (l->from != l->to) snprintf(way, sizeof way, "%s -> %s", l->from->name, l->to->name);
     else snprintf(way, sizeof way, "%s", l->to->name);
-    printf("  %-8s  %-22s  %8s  tokens %2" PRId64 " to %3" PRId64 "  y %s  state %s  %s%s%s\n", l->step, way,
-           bytes_text(l->bytes, bytes), l->low + 1, l->high, share_text(l->y, y), share_text(l->state, state),
-           l->ok ? "ok" : "WRONG", l->ok ? "" : ": ", l->why);
+    fprintf(to, "  %-8s  %-22s  %8s  tokens %2" PRId64 " to %3" PRId64 "  y %s  state %s  %s%s%s\n", l->step,
+            way, bytes_text(l->bytes, bytes), l->low + 1, l->high, share_text(l->y, y),
+            share_text(l->state, state), l->ok ? "ok" : "WRONG", l->ok ? "" : ": ", l->why);
 }
 
 static json_t *number(double x)
@@ -74,14 +77,14 @@ static json_t *number(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
-static void print_json(const char *call, const struct relay_line *l)
+static void print_json(FILE *to, const char *call, const struct relay_line *l)
 {
     json_t *o = json_pack("{s:s, s:s, s:s, s:s, s:I, s:[I,I], s:o, s:o, s:b, s:s}", "call", call, "step",
                           l->step, "from", l->from->name, "to", l->to->name, "bytes", (json_int_t)l->bytes,
                           "tokens", (json_int_t)l->low + 1, (json_int_t)l->high, "y", number(l->y), "state",
                           number(l->state), "ok", l->ok, "why", l->why);
-    if (o) json_dumpf(o, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
-    putchar('\n');
+    if (o) json_dumpf(o, to, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    fputc('\n', to);
     json_decref(o);
 }
 
@@ -96,10 +99,10 @@ static void report(struct session *s, const char *call, const struct bench_devic
         s->right += l->ok && hand_over && !stand_in;
         s->stand_ins += l->ok && hand_over && stand_in;
         s->wrong += !l->ok;
-        if (s->w->json) print_json(call, l);
-        else if (!l->ok || (hand_over && !s->w->quiet)) print_line(l);
+        if (s->w->json) print_json(s->out, call, l);
+        else if (!l->ok || (hand_over && !s->w->quiet)) print_line(s->out, l);
     }
-    fflush(stdout);
+    fflush(s->out);
 }
 
 /* ---- relays -------------------------------------------------------------------------------------------- */
@@ -115,12 +118,12 @@ static void decline(struct session *s, const char *call, const struct bench_devi
     s->declined++;
     if (s->w->quiet) return;
     if (!s->w->json) {
-        printf("  left out: %s\n", why);
+        fprintf(s->out, "  left out: %s\n", why);
         return;
     }
     json_t *o = json_pack("{s:s, s:s, s:s}", "call", call, "declined", d->name, "why", why);
-    if (o) json_dumpf(o, stdout, JSON_COMPACT);
-    putchar('\n');
+    if (o) json_dumpf(o, s->out, JSON_COMPACT);
+    fputc('\n', s->out);
     json_decref(o);
 }
 
@@ -139,7 +142,7 @@ static int ring_of(struct session *s, struct relay_whole *w, const struct bench_
                  s->devices[i].name, facts.row);
         ring[count++] = &s->devices[i];
     }
-    if (count && !s->w->json && !s->w->quiet) printf("  %s\n", rows);
+    if (count && !s->w->json && !s->w->quiet) fprintf(s->out, "  %s\n", rows);
     return count;
 }
 
@@ -153,7 +156,7 @@ static void relay(struct session *s, const char *call)
         relay_whole_free(&w);
         return;
     }
-    if (!s->w->json && !s->w->quiet) printf("\n%s\n  %s\n", w.c.primitive->title, w.c.name);
+    if (!s->w->json && !s->w->quiet) fprintf(s->out, "\n%s\n  %s\n", w.c.primitive->title, w.c.name);
     const int count = ring_of(s, &w, ring);
     for (int i = 0; i < count; i++) {
         const struct bench_device *const three[] = { ring[i], ring[(i + 1) % count], ring[(i + 2) % count] };
@@ -180,7 +183,7 @@ static void relay_all(struct session *s)
         if (!relay_is_recurrence(p) || !is_wanted(s->w, p)) continue;
         s->recurrences++;
         for (int nth = 0; (found = relay_call(p, nth, call, why)) > 0; nth++) {
-            if (s->w->list) puts(call);
+            if (s->w->list) fprintf(s->out, "%s\n", call);
             else relay(s, call);
         }
         if (found < 0) broken(s, p->name, why);
@@ -194,15 +197,15 @@ static int summarise(const struct session *s)
         json_t *o =
             json_pack("{s:{s:i, s:i, s:i, s:i, s:i}}", "summary", "recurrences", s->recurrences, "right",
                       s->right, "wrong", s->wrong, "declined", s->declined, "stand_ins", s->stand_ins);
-        if (o) json_dumpf(o, stdout, JSON_COMPACT);
-        putchar('\n');
+        if (o) json_dumpf(o, s->out, JSON_COMPACT);
+        fputc('\n', s->out);
         json_decref(o);
         return code;
     }
-    printf("%s%d recurrences, %d hand-overs right, %d wrong, %d declined", s->w->quiet ? "" : "\n",
-           s->recurrences, s->right, s->wrong, s->declined);
-    if (s->stand_ins) printf("; %d right on tests' stand-ins, which do not count", s->stand_ins);
-    puts("");
+    fprintf(s->out, "%s%d recurrences, %d hand-overs right, %d wrong, %d declined", s->w->quiet ? "" : "\n",
+            s->recurrences, s->right, s->wrong, s->declined);
+    if (s->stand_ins) fprintf(s->out, "; %d right on tests' stand-ins, which do not count", s->stand_ins);
+    fputs("\n", s->out);
     return code;
 }
 
@@ -234,9 +237,10 @@ static int open_devices(struct session *s)
 
 static void introduce(const struct session *s)
 {
-    printf("States that go from device to device, by way of a file: ");
-    for (int i = 0; i < s->device_count; i++) printf("%s%s", i ? ", " : "", s->devices[i].name);
-    printf(
+    fprintf(s->out, "States that go from device to device, by way of a file: ");
+    for (int i = 0; i < s->device_count; i++) fprintf(s->out, "%s%s", i ? ", " : "", s->devices[i].name);
+    fprintf(
+        s->out,
         ".\nOne reads a prompt of %d tokens; the next goes on with %d more (continue) and with %d others (fork), then again\n"
         "from the file (rewind); a third goes on with %d, one at a time (resume). y and state: the worst error, before the\n"
         "last rounding, as a share of its bound against the uninterrupted run; up to 1 is right.\n",
@@ -251,12 +255,17 @@ static int run(const struct wishes *w)
         return RELAY_ENVIRONMENT;
     }
     s->w = w;
+    s->out = w->list ? stdout : output_keep();
     int code = w->list ? RELAY_OK : open_devices(s);
     if (!code) {
         if (!w->list && !w->json && !w->quiet) introduce(s);
         relay_all(s);
         if (!w->list) code = summarise(s);
         else code = s->wrong ? RELAY_WRONG : RELAY_OK;
+    }
+    if (output_failed(s->out)) {
+        fprintf(stderr, "segue relay: cannot write the output: %s\n", strerror(errno));
+        code = RELAY_ENVIRONMENT;
     }
     for (int i = 0; i < s->device_count; i++) bench_device_close(&s->devices[i]);
     free(s);

@@ -125,6 +125,13 @@ def refused(program, model, wrong):
         for row, words in (("scaled", "times its bound"), ("input_modified", "nobody may write")):
             done = replay(*scans, "--on", "wrong", "--row", f"selective_scan_{row}", code=1, SEGUE_PLUGIN_PATH=wrong)
             expect(f"a wrong kernel is red: {row}", done.stdout.count("FAIL  ") == len(scans) and words in done.stdout, done)
+        report = f"{folder}/report"
+        done = replay(*scans, "--on", "wrong,toaster:7,reference", "--row", "selective_scan_scaled", "--json", report, code=1, SEGUE_PLUGIN_PATH=wrong)
+        last, lines = LAST.fullmatch((done.stdout.splitlines() or [""])[-1]), [json.loads(line) for line in open(report, encoding="utf-8")]
+        expect("what failed counts for more than a device that cannot be opened", last and last[2] == str(len(scans)) and "toaster:7" in done.stderr, done)
+        expect("the devices behind that are judged", {r.get("device") for r in lines[:-1]} == {"wrong:0", "reference"} and last and last[3] == last[2], done)
+        expect("a summary all the same", lines and lines[-1].get("summary", {}).get("failed") == len(scans), done)
+        os.unlink(report)
         with open(broken, "w", encoding="utf-8"):
             pass
         for nowhere in (broken, f"{broken}/below"):

@@ -141,6 +141,7 @@ static void print_json(FILE *to, const json_t *line)
     if (!to) return;
     json_dumpf(line, to, JSON_COMPACT);
     fputc('\n', to);
+    fflush(to); /* whole lines, however this ends */
 }
 
 /* ---- the parent ----------------------------------------------------------------------------------------- */
@@ -181,11 +182,12 @@ static void heard(void *user, int child, const struct step *s, const json_t *res
     else json_array_append_new(f->lines, json_deep_copy(result));
 }
 
-/* Prints in the order of the files: what is known from the first one on. */
-static void tell(struct replay *r)
+/* Prints in the order of the files: what is known from the first one on; at the end behind gaps, too. */
+static void tell(struct replay *r, int at_end)
 {
-    for (; r->told < r->count && r->files[r->told].done; r->told++) {
+    for (; r->told < r->count && (at_end || r->files[r->told].done); r->told++) {
         const struct file *f = &r->files[r->told];
+        if (!f->done) continue;
         print_file(r, f);
         for (size_t i = 0; i < json_array_size(f->lines); i++) {
             json_object_del(json_array_get(f->lines, i), "descriptor");
@@ -213,7 +215,7 @@ static void ended(void *user, int child, const struct step *s, const struct deat
         json_array_append_new(f->lines, line);
     }
     f->done = 1;
-    tell(r);
+    tell(r, 0);
 }
 
 /* All files on one device; an exit code. */
@@ -230,22 +232,28 @@ static int run_device(struct replay *r, const char *device)
         r->files[i].in_reference = r->files[i].done = 0;
     }
     const int code = children_run(&work, &duty, &r->limits, &trouble);
+    tell(r, 1);
     if (code) fprintf(stderr, "segue replay: %s\n", trouble.opening);
     else if (trouble.closing[0])
         fprintf(stderr, "segue replay: %s\n", trouble.closing), r->counts[COUNTS_FAILED]++;
     return code;
 }
 
-static int summarise(struct replay *r)
+/* code: of the devices. What failed on one counts for more than that another one cannot be opened. */
+static int summarise(struct replay *r, int code)
 {
+    const char *interrupted = children_interrupted();
     json_t *summary =
         json_pack("{s:{s:i, s:i, s:i, s:i}}", "summary", "passed", r->counts[COUNTS_PASSED], "failed",
                   r->counts[COUNTS_FAILED], "skipped", r->counts[COUNTS_SKIPPED], "refused", r->refused);
+    if (interrupted)
+        json_object_set_new(json_object_get(summary, "summary"), "interrupted", json_string(interrupted));
     print_json(r->json, summary);
     json_decref(summary);
     printf("%d passed, %d failed, %d skipped\n", r->counts[COUNTS_PASSED], r->counts[COUNTS_FAILED],
            r->counts[COUNTS_SKIPPED]);
     if (r->counts[COUNTS_FAILED]) return EXIT_FAILED;
+    if (code) return code;
     if (r->refused) return EXIT_ENVIRONMENT;
     return r->counts[COUNTS_PASSED] ? EXIT_OK : EXIT_FAILED;
 }
@@ -281,7 +289,7 @@ static void share_memory(struct replay *r)
         r->limits.jobs = (int)fmax(1, fmin(r->limits.jobs, floor(r->limits.gib * 0x1p30 / most)));
 }
 
-/* names: separated by commas; NULL: all that are ready. */
+/* names: separated by commas; NULL: all that are ready. What the first one came to that could not be opened. */
 static int run_devices(struct replay *r, char *names)
 {
     char found[DEVICES][32], why[DESCRIPTOR_WHY] = "";
@@ -292,7 +300,11 @@ static int run_devices(struct replay *r, char *names)
             return fprintf(stderr, "segue replay: --on: wanted at most %d\n", DEVICES), EXIT_USAGE;
         snprintf(found[count++], sizeof found[0], "%s", name);
     }
-    for (int i = 0; !code && i < count; i++) code = run_device(r, found[i]);
+    children_watch_signals();
+    for (int i = 0; i < count && !children_interrupted(); i++) {
+        const int one = run_device(r, found[i]);
+        if (!code) code = one;
+    }
     return code;
 }
 
@@ -308,7 +320,7 @@ static int replay(struct replay *r, char **paths, int count, char *devices, cons
     fflush(stdout);
     share_memory(r);
     int code = r->count ? run_devices(r, devices) : EXIT_OK;
-    if (!code) code = summarise(r);
+    if (code != EXIT_USAGE) code = summarise(r, code);
     if (r->json && (ferror(r->json) | fclose(r->json)) && !code) {
         fprintf(stderr, "segue replay: --json %s: not written: %s\n", json, strerror(errno));
         code = EXIT_ENVIRONMENT;
@@ -330,7 +342,8 @@ static int usage(FILE *to)
         "  --json FILE    one object a line for each row, a summary last\n"
         "  --seconds N    for one file on one device, %d without; where the reference takes longer, it is skipped\n"
         "  -q, --quiet    only what fails, and the last line\n"
-        "Exit: 0 all passed or skipped, 1 failed or nothing to judge, 2 usage, 3 no device, 4 a file is refused, or system.\n",
+        "Exit: 0 all passed or skipped, 1 failed, interrupted or nothing to judge, 2 usage, 3 a device cannot be opened, 4 a\n"
+        "file is refused, or system. All other devices and files are judged all the same.\n",
         SECONDS);
     return to == stdout ? EXIT_OK : EXIT_USAGE;
 }

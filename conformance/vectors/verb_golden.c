@@ -234,15 +234,17 @@ static void print_json(FILE *to, json_t *line)
     if (to) {
         json_dumpf(line, to, JSON_COMPACT);
         fputc('\n', to);
+        fflush(to); /* whole lines, however this ends */
     }
     json_decref(line);
 }
 
-/* Prints in the order of the files: what is known from the first one on. */
-static void tell(struct golden *g)
+/* Prints in the order of the files: what is known from the first one on; at the end behind gaps, too. */
+static void tell(struct golden *g, int at_end)
 {
-    for (; g->told < g->all.count && g->lines[g->told]; g->told++) {
+    for (; g->told < g->all.count && (at_end || g->lines[g->told]); g->told++) {
         json_t *line = g->lines[g->told];
+        if (!line) continue;
         const char *status = json_string_value(json_object_get(line, "status"));
         const char *said = json_string_value(json_object_get(line, "said"));
         enum trial_status s = TRIAL_FAILED;
@@ -276,7 +278,7 @@ static void ended(void *user, int child, const struct step *s, const struct deat
         json_decref(g->lines[s->item]);
         g->lines[s->item] = line_of(g, g->all.list[s->item], name ? name : "", &(golden_file){ 0 }, &t);
     }
-    tell(g);
+    tell(g, 0);
 }
 
 /* COUNTS, where the folder has one, says how many files each primitive has: "selective_scan 10". One that is
@@ -308,15 +310,22 @@ static int check_counts(struct golden *g)
     return bad ? EXIT_ENVIRONMENT : EXIT_OK;
 }
 
-static int summarize_files(struct golden *g)
+/* code: of the device. What has failed counts for more than that it could not be opened again. */
+static int summarize_files(struct golden *g, int code)
 {
     const int result = check_counts(g);
     if (!g->all.count) fprintf(stderr, "segue conform: no .safetensors below %s\n", g->folder);
-    print_json(g->json, json_pack("{s:{s:i, s:i, s:i}}", "summary", "passed", g->count[TRIAL_PASSED], "failed",
-                                  g->count[TRIAL_FAILED], "skipped", g->count[TRIAL_SKIPPED]));
+    json_t *summary = json_pack("{s:{s:i, s:i, s:i}}", "summary", "passed", g->count[TRIAL_PASSED], "failed",
+                                g->count[TRIAL_FAILED], "skipped", g->count[TRIAL_SKIPPED]);
+    if (children_interrupted())
+        json_object_set_new(json_object_get(summary, "summary"), "interrupted",
+                            json_string(children_interrupted()));
+    print_json(g->json, summary);
     printf("%d passed, %d failed, %d skipped\n", g->count[TRIAL_PASSED], g->count[TRIAL_FAILED],
            g->count[TRIAL_SKIPPED]);
-    return result ? result : g->count[TRIAL_FAILED] || !g->all.count ? EXIT_FAILED : EXIT_OK;
+    if (result) return result;
+    if (g->count[TRIAL_FAILED] || !g->all.count) return EXIT_FAILED;
+    return code;
 }
 
 /* With no file at all the device is not asked. */
@@ -328,10 +337,11 @@ static int judge_files(struct golden *g)
     };
     struct trouble trouble;
     if (g->all.count && !(g->lines = calloc(g->all.count, sizeof *g->lines))) return EXIT_ENVIRONMENT;
+    children_watch_signals();
     const int code = children_run(&work, &duty, &g->limits, &trouble);
+    tell(g, 1);
     if (code) fprintf(stderr, "segue conform: %s\n", trouble.opening);
-    if (code) return code;
-    const int summary = summarize_files(g);
+    const int summary = summarize_files(g, code);
     if (!trouble.closing[0]) return summary;
     fprintf(stderr, "segue conform: %s\n", trouble.closing);
     return summary ? summary : EXIT_FAILED;
@@ -364,13 +374,14 @@ static int golden(struct golden *g, char *folder, const char *json_path)
 
 static int usage(FILE *to)
 {
-    fprintf(to,
-            "usage: segue conform golden DIR [--device D] [--json FILE]\n"
-            "Judges every .safetensors below DIR: what the original authors' code answered against what the "
-            "device answers\n"
-            "(default: the first that is ready; --device reference judges the reference). --json: one object a "
-            "line, then\n"
-            "a summary. Exit: 0 all passed or skipped, 1 failed, 2 usage, 3 no device, 4 files or system.\n");
+    fprintf(
+        to,
+        "usage: segue conform golden DIR [--device D] [--json FILE]\n"
+        "Judges every .safetensors below DIR: what the original authors' code answered against what the "
+        "device answers\n"
+        "(default: the first that is ready; --device reference judges the reference). --json: one object a "
+        "line, then\n"
+        "a summary. Exit: 0 all passed or skipped, 1 failed or interrupted, 2 usage, 3 no device, 4 files or system.\n");
     return to == stdout ? EXIT_OK : EXIT_USAGE;
 }
 

@@ -86,6 +86,12 @@ expect 2 'B: .*d % g == 0' "$segue" explain selective_scan/fwd/f32/B1.T8.D4.N2.G
 expect 3 'nosuch' "$segue" explain $scan --device nosuch
 after 'errors go to stderr' silent_stdout
 
+# Drivers greet on stdout.
+expect 0 '^moody 0: a word of mine \(info\)' env SEGUE_MOODY=chatter SEGUE_PLUGIN_PATH="$hostile/../driver" "$segue" devices --json
+after 'a word of a driver is none of ours' json "any(x['name'].startswith('moody') for x in d['devices'])"
+expect 0 '^moody 0: good-bye' env SEGUE_MOODY=chatter SEGUE_PLUGIN_PATH="$hostile/../driver" "$segue" explain --json $scan --device moody
+after 'nor amid its rows' json "d['rows'][0]['row'] == 'selective_scan_moody'"
+
 expect 0 '^# selective_scan' "$segue" describe selective_scan
 expect 2 'no such primitive' "$segue" describe frobnicate
 

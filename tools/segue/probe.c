@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REPORT = 3, REPORT_BYTES = 1 << 20 };
+enum { REPORT = 3, REPORT_BYTES = 1 << 20, UNKILLABLE_SECONDS = 10 };
 
 static const char *const phase_names[] = { "call",      "path", "note",     "load", "entry", "vet",
                                            "enumerate", "open", "validate", "plan", "run" };
@@ -149,14 +149,17 @@ static void read_report(char *text, struct probe *out, int *finished)
     }
 }
 
-/* Waits for a child that has closed its pipe, but not beyond the deadline. 1 where it had to be ended. */
+/* Waits for a child that has closed its pipe, but not beyond the deadline. 1 where it had to be ended; one that a driver holds
+ * in the kernel is not waited for. */
 static int reap(pid_t child, int64_t deadline, int *status)
 {
     const struct timespec pause = { 0, 2000000 };
     int late = 0;
     while (waitpid(child, status, WNOHANG) == 0) {
-        if (milliseconds() >= deadline && !late) {
+        if (milliseconds() >= deadline) {
+            if (late) break;
             late = 1;
+            deadline = milliseconds() + 1000 * UNKILLABLE_SECONDS;
             kill(-child, SIGKILL);
         }
         nanosleep(&pause, NULL);

@@ -4,9 +4,15 @@
 #include "probe.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -90,6 +96,42 @@ static void hang(void **state)
     }
 }
 
+/* Hangs, traced by a process of its own that never looks: as if a driver held it in the kernel, nobody can wait for it. */
+static int stuck(void)
+{
+    int ends[2];
+    char word = 0;
+    if (pipe(ends)) return 9;
+    const pid_t parent = getpid(), tracer = fork();
+    if (!tracer) {
+        setsid();
+        close(1), close(2), close(3), close(ends[1]); /* nobody waits for it */
+        if (read(ends[0], &word, 1) != 1) _exit(9);
+        if (ptrace(PTRACE_SEIZE, parent, NULL, NULL)) kill(parent, SIGUSR1);
+        sleep(30);
+        _exit(0);
+    }
+    prctl(PR_SET_PTRACER, tracer);
+    if (write(ends[1], "x", 1) != 1) return 9;
+    sleep(60);
+    return 9;
+}
+
+static void cannot_be_waited_for(void **state)
+{
+    struct timespec begun;
+    struct probe p;
+    char self[] = "/proc/self/exe", word[] = "stuck";
+    char *const argv[] = { self, word, NULL };
+    (void)state;
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    probe_command(argv, 1, &p);
+    if (!strcmp(p.words, "crashed: SIGUSR1")) skip(); /* no process may trace here */
+    assert_false(p.good);
+    assert_string_equal(p.words, "hung: no answer within 1 s");
+    assert_in_range(elapsed(begun), 10, 25);
+}
+
 static void nonsense(void **state)
 {
     struct probe p = run("echo '{\"good\": ' >&3; echo good >&3; echo '[1, 2]' >&3", 10);
@@ -112,13 +154,19 @@ static void reports_twice(void **state)
     json_decref(p.devices);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(good),     cmocka_unit_test(rejected),
-        cmocka_unit_test(crash),    cmocka_unit_test(crash_at_the_end),
-        cmocka_unit_test(leaves),   cmocka_unit_test(hang),
-        cmocka_unit_test(nonsense), cmocka_unit_test(reports_twice),
+        cmocka_unit_test(good),
+        cmocka_unit_test(rejected),
+        cmocka_unit_test(crash),
+        cmocka_unit_test(crash_at_the_end),
+        cmocka_unit_test(leaves),
+        cmocka_unit_test(hang),
+        cmocka_unit_test(nonsense),
+        cmocka_unit_test(reports_twice),
+        cmocka_unit_test(cannot_be_waited_for),
     };
+    if (argc == 2 && !strcmp(argv[1], "stuck")) return stuck();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,11 +61,11 @@ int main(int argc, char **argv)
     }
     if (!strcmp(verb, "--version")) {
         printf("segue %s, plugin ABI %d.%d\n", SEGUE_VERSION_STRING, SEGUE_PLUGIN_EPOCH, SEGUE_PLUGIN_MINOR);
-        return finish(EXIT_DONE);
+        return finish(stdout, EXIT_DONE);
     }
     if (!strcmp(verb, "--help") || !strcmp(verb, "-h")) {
         list_verbs(stdout, folder);
-        return finish(EXIT_DONE);
+        return finish(stdout, EXIT_DONE);
     }
     if (*verb && *verb != '-' && strlen(verb) < 64 && !strchr(verb, '/')) {
         snprintf(path, sizeof path, "%s/segue-%s", folder, verb);

@@ -2,6 +2,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tool.h"
 
+#include "../../conformance/grammar/output.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +16,7 @@ struct manners manners(void)
 {
     const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
     const int wanted = !(no && *no) && term && strcmp(term, "dumb") != 0;
-    return (struct manners){ .colour = wanted && isatty(STDOUT_FILENO) };
+    return (struct manners){ .colour = wanted && isatty(STDOUT_FILENO), .out = stdout };
 }
 
 int shared_option(struct manners *m, int c)
@@ -26,9 +28,14 @@ int shared_option(struct manners *m, int c)
     return 1;
 }
 
-int finish(int code)
+void keep_output(struct manners *m)
 {
-    if (!fflush(stdout) && !ferror(stdout)) return code;
+    m->out = output_keep();
+}
+
+int finish(FILE *out, int code)
+{
+    if (!output_failed(out)) return code;
     fprintf(stderr, "segue: cannot write the output: %s\n", strerror(errno));
     return EXIT_ENVIRONMENT;
 }
@@ -58,12 +65,12 @@ void table_print(const struct table *t, const struct manners *m)
         char *const *row = t->rows[r];
         for (int c = 0; c < TABLE_COLUMNS && row[c]; c++) {
             const int last = c + 1 == TABLE_COLUMNS || !row[c + 1], coloured = last && m->colour && !m->plain;
-            if (coloured) fputs(colours[t->tones[r]], stdout);
-            fputs(row[c], stdout);
-            if (coloured && t->tones[r] != TONE_PLAIN) fputs("\033[0m", stdout);
-            if (last) putchar('\n');
-            else if (m->plain) putchar('\t');
-            else printf("%*s", (int)(width[c] - strlen(row[c]) + 2), "");
+            if (coloured) fputs(colours[t->tones[r]], m->out);
+            fputs(row[c], m->out);
+            if (coloured && t->tones[r] != TONE_PLAIN) fputs("\033[0m", m->out);
+            if (last) fputc('\n', m->out);
+            else if (m->plain) fputc('\t', m->out);
+            else fprintf(m->out, "%*s", (int)(width[c] - strlen(row[c]) + 2), "");
         }
     }
 }

@@ -7,11 +7,13 @@
 #include <getopt.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_DEVICE = 3, EXIT_ENVIRONMENT = 4 };
 
 struct manners {
     int json, plain, quiet, colour;
+    FILE *out; /* of what the verb prints */
 };
 
 /* Rows of a getopt_long table; shared_option() takes what they return. */
@@ -21,12 +23,14 @@ struct manners {
     { "quiet", no_argument, NULL, 'q' }, { "help", no_argument, NULL, 'h' }
 /* clang-format on */
 
-/* The default manners: colour where stdout is a terminal that wants it. */
+/* The default manners: stdout, with colour where it is a terminal that wants it. */
 struct manners manners(void);
 /* 1 where c was one of the shared options other than help. */
 int shared_option(struct manners *m, int c);
-/* Flushes stdout; an output that could not be written turns into EXIT_ENVIRONMENT. */
-int finish(int code);
+/* Before plugins are loaded: what a driver prints goes to stderr from now on. */
+void keep_output(struct manners *m);
+/* Flushes; an output that could not be written turns into EXIT_ENVIRONMENT. */
+int finish(FILE *out, int code);
 
 enum tone { TONE_PLAIN, TONE_GOOD, TONE_WARNING, TONE_BAD };
 enum { TABLE_COLUMNS = 6 };
@@ -39,7 +43,7 @@ struct table { /* zeroed = empty; the last cell of a row carries its tone */
 
 /* cells: TABLE_COLUMNS strings, copied; NULL ends the row early. 0, or -1 when memory runs out. */
 int table_add(struct table *t, enum tone tone, const char *const *cells);
-/* Aligned columns; --plain: tabs between cells, no colour. */
+/* To m->out. Aligned columns; --plain: tabs between cells, no colour. */
 void table_print(const struct table *t, const struct manners *m);
 void table_free(struct table *t);
 

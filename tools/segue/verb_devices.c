@@ -112,21 +112,21 @@ static void print_table(const struct survey *s, const struct found *f, const str
     table_free(&t);
 }
 
-static void print_json(const struct survey *s, const struct found *f)
+static void print_json(const struct survey *s, const struct found *f, FILE *to)
 {
     json_t *devices = json_array(), *plugins = json_array();
     for (uint32_t i = 0; i < f->count; i++) json_array_append_new(devices, device_json(&f->devices[i]));
     for (uint32_t i = 0; i < s->count; i++) json_array_append_new(plugins, plugin_json(&s->plugins[i]));
     json_t *all = json_pack("{s:o, s:o}", "devices", devices, "plugins", plugins);
-    json_dumpf(all, stdout, JSON_INDENT(1));
-    putchar('\n');
+    json_dumpf(all, to, JSON_INDENT(1));
+    fputc('\n', to);
     json_decref(all);
 }
 
-static void print_names(const struct found *f)
+static void print_names(const struct found *f, FILE *to)
 {
     for (uint32_t i = 0; i < f->count; i++)
-        if (f->devices[i].flags & SEGUE_DEVICE_READY) puts(name_of(&f->devices[i]));
+        if (f->devices[i].flags & SEGUE_DEVICE_READY) fprintf(to, "%s\n", name_of(&f->devices[i]));
 }
 
 static void print_warnings(const struct survey *s)
@@ -145,24 +145,25 @@ int main(int argc, char **argv)
     segue_diag why = { 0 };
     argv[0] = (char[]){ "segue devices" }; /* what getopt_long calls us */
     for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
-        if (c == 'h') return finish(usage(stdout));
+        if (c == 'h') return finish(stdout, usage(stdout));
         if (!shared_option(&m, c)) return usage(stderr);
     }
     if (optind < argc) {
         fprintf(stderr, "segue devices: takes no argument, given %s\n", argv[optind]);
         return usage(stderr);
     }
+    keep_output(&m);
     if (survey_open(NULL, &s, &why) || read_devices(&s, &f, &why)) {
         fprintf(stderr, "segue devices: %s\n", why.text[0] ? why.text : "out of memory");
         return EXIT_ENVIRONMENT;
     }
-    if (m.json) print_json(&s, &f);
-    else if (m.quiet) print_names(&f);
+    if (m.json) print_json(&s, &f, m.out);
+    else if (m.quiet) print_names(&f, m.out);
     else print_table(&s, &f, &m);
     if (!m.quiet) print_warnings(&s);
     if (!m.quiet && !f.ready) fprintf(stderr, "segue devices: no device but the reference is ready\n");
     const int code = f.ready ? EXIT_DONE : EXIT_NO_DEVICE;
     free(f.devices);
     survey_close(&s);
-    return finish(code);
+    return finish(m.out, code);
 }

@@ -149,7 +149,7 @@ static int print(const char *descriptor, const char *device, const struct row *r
         else add_row(&t, &rows[i]);
     }
     json_t *object = json_pack("{s:s, s:s, s:o}", "descriptor", descriptor, "device", device, "rows", all);
-    if (m->json) json_dumpf(object, stdout, JSON_INDENT(1)), putchar('\n');
+    if (m->json) json_dumpf(object, m->out, JSON_INDENT(1)), fputc('\n', m->out);
     else table_print(&t, m);
     json_decref(object);
     table_free(&t);
@@ -206,7 +206,7 @@ int main(int argc, char **argv)
     const char *device = "cpu";
     argv[0] = (char[]){ "segue explain" }; /* what getopt_long calls us */
     for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
-        if (c == 'h') return finish(usage(stdout));
+        if (c == 'h') return finish(stdout, usage(stdout));
         if (c == 'd') device = optarg;
         else if (!shared_option(&m, c)) return usage(stderr);
     }
@@ -214,5 +214,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "segue explain: wanted one descriptor, given %d\n", argc - optind);
         return usage(stderr);
     }
-    return finish(explain(argv[optind], device, &m));
+    keep_output(&m);
+    const int code = explain(argv[optind], device, &m);
+    return finish(m.out, code);
 }

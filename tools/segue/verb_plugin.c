@@ -103,14 +103,14 @@ int main(int argc, char **argv)
     int child = 0;
     argv[0] = (char[]){ "segue plugin" }; /* what getopt_long calls us */
     for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
-        if (c == 'h') return finish(usage(stdout));
+        if (c == 'h') return finish(stdout, usage(stdout));
         if (c == 'c') child = 1; /* from probe_plugin() only */
         else if (!shared_option(&m, c)) return usage(stderr);
     }
     if (optind + 2 != argc) return usage(stderr);
-    if (!strcmp(argv[optind], "new")) return finish(plugin_new(argv[optind + 1]));
+    if (!strcmp(argv[optind], "new")) return finish(stdout, plugin_new(argv[optind + 1]));
     if (!strcmp(argv[optind], "probe"))
-        return child ? probe_child(argv[optind + 1]) : finish(probe(argv[optind + 1], &m));
+        return child ? probe_child(argv[optind + 1]) : finish(stdout, probe(argv[optind + 1], &m));
     fprintf(stderr, "segue plugin: no such action: %s\n", argv[optind]);
     return usage(stderr);
 }

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FATEFUL = 13, OMEN = 11, TIRED_AFTER = 60 };
+enum { FATEFUL = 13, OMEN = 11, TIRED_AFTER = 60, GONE_AFTER = 3 };
 
 static int *volatile nowhere;
 static int omen_seen, runs, lost; /* of this process */
@@ -43,11 +43,40 @@ static void crash(void)
     *nowhere = 1;
 }
 
+/* As drivers greet: on stdout. */
+static void chatter(const char *where)
+{
+    if (mood_is("chatter")) printf("moody 0: a word of mine (%s)\n", where), fflush(stdout);
+}
+
+/* As drivers start a server once a process; it lets go of what daemons let go of. */
+static void serve(void)
+{
+    static int served;
+    if (!mood_is("daemon") || served++ || fork()) return;
+    const int nothing = open("/dev/null", O_RDWR);
+    for (int i = 0; i < 3; i++) dup2(nothing, i);
+    setsid();
+    execl("/bin/sleep", "sleep", "90", NULL);
+    _exit(127);
+}
+
+/* What a device that went away has left in the folder. */
+static int is_gone(void)
+{
+    const char *folder = getenv("SEGUE_MOODY_FOLDER");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/gone", folder ? folder : ".");
+    return mood_is("gone") && !access(path, F_OK);
+}
+
 /* ---- the device ----------------------------------------------------------------------------------------- */
 
 static segue_status info(const segue_host *host, uint32_t index, segue_device_facts *out, segue_diag *diag)
 {
     (void)host, (void)index, (void)diag;
+    chatter("info");
+    serve();
     out->flags |= SEGUE_DEVICE_READY;
     snprintf(out->description, sizeof out->description, "<moody> & \"mean\"");
     return SEGUE_OK;
@@ -56,7 +85,10 @@ static segue_status info(const segue_host *host, uint32_t index, segue_device_fa
 static segue_status open_device(const segue_host *host, uint32_t index, const segue_device_options *options,
                                 void **device, segue_diag *diag)
 {
-    (void)index, (void)options, (void)diag;
+    (void)index, (void)options;
+    chatter("open");
+    if (is_gone())
+        return segue_kit_fail(diag, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_OPEN, 0, "the device is gone");
     if (mood_is("open")) crash();
     if (mood_is("once") && visits("open") > 1) crash();
     *device = (void *)host;
@@ -66,6 +98,7 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
 static void close_device(void *device)
 {
     (void)device;
+    if (mood_is("chatter")) printf("moody 0: good-bye\n"); /* and nobody flushes it */
     if (mood_is("close")) crash();
 }
 
@@ -134,7 +167,9 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
     const int fateful = scan->u.shape[2] == FATEFUL;
     segue_status s = fateful ? fail_before(call) : SEGUE_OK;
     omen_seen |= scan->u.shape[2] == OMEN;
+    chatter("run");
     if (mood_is("tired") && ++runs > TIRED_AFTER) lost = 1;
+    if (mood_is("gone") && ++runs > GONE_AFTER && visits("gone")) lost = 1;
     if (!s && lost) s = status(NULL, call->why);
     if (!s) s = segue_row_delegate.run(op, call);
     if (!s && fateful && spoils() && scan->y.dtype.bits == 32 && scan->y.shape[0] && scan->y.shape[1])
@@ -145,6 +180,7 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
+    chatter("plan");
     if (mood_is("plan") && ((const segue_selective_scan *)(const void *)op)->u.shape[2] == FATEFUL) crash();
     return segue_row_delegate.prepare(op, dev, plan, why);
 }
