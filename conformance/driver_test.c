@@ -93,6 +93,9 @@ static const struct mood {
     { "crash", "", "CRASH", SANITIZED ? "in run" : "died in run (SIGSEGV in segue_moody.so)", NULL, 0, "" },
     { "litter", "", "CRASH", "in run", NULL, 0, "" },
     { "plan", "", "CRASH", SANITIZED ? "in plan" : "died in plan (SIGSEGV in segue_moody.so)", NULL, 0, "" },
+    { "release", "", "CRASH",
+      SANITIZED ? "when a plan was destroyed" : "died when a plan was destroyed (SIGSEGV in segue_moody.so)",
+      NULL, 0, "" },
     { "exit", "", "CRASH", "ended the process in run, with exit code 3", NULL, 0, "" },
     { "hang", "--seconds 5 --retries 1", "TIMEOUT", "hung in run: no answer within 5 s", NULL, 0,
       " --seconds 5" },
@@ -222,6 +225,18 @@ static void again_lines(void **state)
     }
 }
 
+/* However many children there may be, no other runs beside a failure that is run again. */
+static void again_alone(void **state)
+{
+    struct found f;
+    (void)state;
+    exits(1, run_all("shy", "--jobs 4"));
+    read_lines(&f);
+    assert_string_equal(f.status[FATEFUL_AT], "FAIL");
+    assert_int_not_equal(access(file("crowd"), F_OK), 0);
+    unlink(file("lock"));
+}
+
 /* A device that grows tired: lost behind so many calls, whatever they are; everything is judged nevertheless. */
 static void tired(void **state)
 {
@@ -269,13 +284,37 @@ static void at_open_and_close(void **state)
     assert_int_equal(in_file("out.xml", " failures=\"1\""), 1);
     assert_int_equal(in_file("out.xml", "<failure type=\"CRASH\""), 1);
     unlink(file("out.xml"));
-    exits(1, run_all("once", "--jobs 1")); /* it cannot be opened behind the crash */
+    exits(1, run_all("once", "--jobs 1 --seconds 3")); /* it cannot be opened behind the crash */
     read_lines(&f);
     assert_string_equal(f.status[FATEFUL_AT], "CRASH");
     for (int i = 0; i < NAMES; i++)
         if (i != FATEFUL_AT) assert_string_equal(f.status[i], i < FATEFUL_AT ? "PASS" : "DEVICE_LOST");
     says("cannot be opened any more: a plugin ");
     nobody_is_left();
+}
+
+/* Behind a loss the name, or the first place among those that are ready, may be another device's: it is not judged in the
+ * place of the first. */
+static void another_device(void **state)
+{
+    static const struct {
+        const char *mood, *device, *words;
+    } losses[] = {
+        { "changed", "--device moody", ": another device than the run began on: moody:0 (" },
+        { "changed", "", ": another device than the run began on: moody:0 (" },
+        { "vanished", "", ": moody:0: " },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof losses / sizeof *losses; i++) {
+        unlink(file("open"));
+        setenv("SEGUE_MOODY", losses[i].mood, 1);
+        exits(1, command("run %s --jobs 1 --seconds 1 --retries 0 '%s' '%s' '%s'", losses[i].device, names[0],
+                         FATEFUL, names[3]));
+        says("device moody:0 (");
+        says("CRASH  " FATEFUL);
+        says("\nDEVICE_LOST " CASE(1, 6) "  ");
+        says(losses[i].words);
+    }
 }
 
 /* ---- choosing and reporting ------------------------------------------------------------------------------ */
@@ -391,6 +430,39 @@ static int stopped(int number)
     return WEXITSTATUS(status);
 }
 
+/* Whoever read the output is gone: the reports are written nevertheless, and the exit code says that something was not. */
+static void nobody_reads(void **state)
+{
+    enum { OPTIONS = 8, CASES = 12 }; /* more words than a buffer holds */
+    char json[256], cases[CASES][64];
+    const char *arguments[OPTIONS + CASES + 1] = { program,     "run", "--device", "moody",
+                                                   "--retries", "0",   "--json",   json };
+    int ends[2], status = 0;
+    (void)state;
+    for (int i = 0; i < CASES; i++) {
+        snprintf(cases[i], sizeof cases[i], "selective_scan/fwd/f32/B%d.T9.D13.N4/btd/benign", i + 1);
+        arguments[OPTIONS + i] = cases[i];
+    }
+    snprintf(json, sizeof json, "%s", file("out.jsonl"));
+    unlink(json);
+    setenv("SEGUE_MOODY", "wrong", 1);
+    assert_int_equal(pipe(ends), 0);
+    const pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        signal(SIGPIPE, SIG_DFL);
+        dup2(ends[1], STDOUT_FILENO);
+        execv(program, (char *const *)(uintptr_t)arguments);
+        _exit(9);
+    }
+    close(ends[0]), close(ends[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(in_file("out.jsonl", "\"summary\":{\"passed\":0,\"failed\":12,"), 1);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 4);
+    nobody_is_left();
+}
+
 /* Whoever is stopped says what there was; whoever says nothing leaves an earlier report alone. */
 static void interrupted(void **state)
 {
@@ -471,7 +543,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(each_mood),         cmocka_unit_test(again_lines), cmocka_unit_test(tired),
         cmocka_unit_test(at_open_and_close), cmocka_unit_test(failures),    cmocka_unit_test(reports),
         cmocka_unit_test(choices),           cmocka_unit_test(order_again), cmocka_unit_test(interrupted),
-        cmocka_unit_test(options_again),
+        cmocka_unit_test(options_again),     cmocka_unit_test(again_alone), cmocka_unit_test(nobody_reads),
+        cmocka_unit_test(another_device),
     };
     char mark[32];
     if (argc != 3 || !mkdtemp(scratch)) return 2;

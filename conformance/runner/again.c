@@ -1,7 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Failures run again, each time in a fresh child: alone; where alone they always pass, behind what came before them. The
- * number of cases before is halved as long as the failure stays. */
+ * number of cases before is halved as long as the failure stays. Alone means that no other child runs: short memory, a
+ * device that is shared, and time are what a second one takes. Behind others they run beside each other only where that
+ * would be too much for one child at a time. */
 #include "suite_run.h"
 
 #include "progress.h"
@@ -9,6 +11,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { STEPS_ONE_BY_ONE = 1024 }; /* of all series of a round, before the failures themselves */
 
 struct doubt { /* about one failure */
     struct record *record;
@@ -98,6 +102,15 @@ static void ticked(void *user)
     progress_show(o->progress, o->over, o->failed);
 }
 
+static struct limits limits_of(const struct run *r, const struct series *series, size_t count)
+{
+    struct limits limits = r->options->limits;
+    size_t before = 0;
+    for (size_t i = 0; i < count; i++) before += series[i].count;
+    if (before <= STEPS_ONE_BY_ONE) limits.jobs = 1;
+    return limits;
+}
+
 /* All series, each in a child of its own. 0, or -1 where the device cannot be opened any more. */
 static int run_round(struct run *r, struct series *series, size_t count)
 {
@@ -107,6 +120,7 @@ static int run_round(struct run *r, struct series *series, size_t count)
     struct job job = { .run = r, .lab = &lab };
     struct trouble trouble;
     const struct work work = run_work(&job);
+    const struct limits limits = limits_of(r, series, count);
     const struct duty duty = { .user = &o,
                                .more = more,
                                .next = next,
@@ -116,7 +130,7 @@ static int run_round(struct run *r, struct series *series, size_t count)
                                .ticked = ticked };
     for (size_t i = 0; i < count; i++) series[i].child = -1;
     progress_start(&progress, "failures run again", count, r->options->quiet);
-    const int code = count ? children_run(&work, &duty, &r->options->limits, &trouble) : 0;
+    const int code = count ? children_run(&work, &duty, &limits, &trouble) : 0;
     progress_stop(&progress);
     r->seconds += progress.seconds;
     return code ? -1 : 0;

@@ -87,7 +87,7 @@ static void limit_memory(double gib)
 static int settle(int socket, double gib, pid_t parent)
 {
     const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    static const int ours[] = { SIGINT, SIGTERM, SIGHUP }; /* the parent's handlers are not for us */
+    static const int ours[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE }; /* the parent's ways are not for us */
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) signal(ours[i], SIG_DFL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);

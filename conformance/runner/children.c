@@ -16,14 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    MESSAGE_BYTES = 1 << 18,
-    TICK_MS = 100,
-    REST_MS = 1000,
-    MAX_JOBS = 64,
-    OPENINGS = 3,
-    UNKILLABLE_SECONDS = 10
-};
+enum { MESSAGE_BYTES = 1 << 18, TICK_MS = 100, MAX_JOBS = 64, UNKILLABLE_SECONDS = 10 };
+
+/* Seconds before a device that cannot be opened any more is tried again; a driver that resets one takes a while. */
+static const int rests[] = { 1, 5, 30 };
+enum { RESTS = sizeof rests / sizeof *rests };
 
 enum state { FREE, OPENING, WORKING, CLOSING, ABANDONED };
 
@@ -47,7 +44,8 @@ struct crew {
     struct child children[MAX_JOBS];
     struct phase_page *pages;
     int jobs, started, ready; /* ready: some child has opened the device */
-    int failed_openings;      /* in a row */
+    int most;                 /* at a time: jobs, or as many as the device takes */
+    int failed_openings;      /* in a row, with no other child there */
     double not_before;        /* milliseconds: a device that was lost may need a moment */
     int code;
     char *message; /* [MESSAGE_BYTES] */
@@ -181,16 +179,39 @@ static void describe_death(const struct crew *crew, const struct child *c, int s
                  WEXITSTATUS(status));
 }
 
+static int alive(const struct crew *crew)
+{
+    int count = 0;
+    for (int i = 0; i < crew->jobs; i++) count += crew->children[i].state != FREE;
+    return count;
+}
+
+static int working(const struct crew *crew)
+{
+    int count = 0;
+    for (int i = 0; i < crew->jobs; i++) count += crew->children[i].state == WORKING;
+    return count;
+}
+
+/* Beside others that work it says only that the device takes no more of them (one context, no memory left): they go on.
+ * Beside one that is about to be gone it says nothing yet. */
 static void opening_failed(struct crew *crew, const struct child *c, const struct death *why)
 {
     struct trouble *t = crew->trouble;
+    const int others = alive(crew);
     if (!c->refused)
         snprintf(t->opening, sizeof t->opening, "a plugin %s; segue devices tries each one by itself",
                  why->why);
-    crew->failed_openings++;
-    crew->not_before = milliseconds() + REST_MS;
-    if (!crew->ready || crew->failed_openings >= OPENINGS)
+    if (working(crew)) {
+        t->at_a_time = crew->most = others;
+        return;
+    }
+    if (!others && (!crew->ready || crew->failed_openings == RESTS)) {
         crew->code = c->refused ? c->refused : EXIT_NO_DEVICE;
+        return;
+    }
+    const int rest = rests[others ? 0 : crew->failed_openings++], longest = crew->limits->seconds;
+    crew->not_before = milliseconds() + 1000.0 * (rest < longest ? rest : longest);
 }
 
 /* It is gone; nothing of it is left. */
@@ -278,20 +299,13 @@ static void abandon_all(struct crew *crew)
 
 /* ---- all of them ---------------------------------------------------------------------------------------- */
 
-static int alive(const struct crew *crew)
-{
-    int count = 0;
-    for (int i = 0; i < crew->jobs; i++) count += crew->children[i].state != FREE;
-    return count;
-}
-
 /* One alone until the device is known to open; then as many as there is work for. A child that has not taken its first
  * step yet is not seen by more(): no further one is started meanwhile. */
 static void start_some(struct crew *crew)
 {
     int opening = 0;
     for (int i = 0; i < crew->jobs; i++) opening += crew->children[i].state == OPENING;
-    if (milliseconds() < crew->not_before) return;
+    if (milliseconds() < crew->not_before || alive(crew) >= crew->most) return;
     for (int i = 0; i < crew->jobs && !crew->code && !opening; i++)
         if (crew->children[i].state == FREE && crew->duty->more(crew->duty->user)) {
             start(crew, &crew->children[i]);
@@ -318,7 +332,7 @@ int children_run(const struct work *w, const struct duty *d, const struct limits
 {
     struct crew crew = { .work = w, .duty = d, .limits = l, .trouble = out };
     memset(out, 0, sizeof *out);
-    crew.jobs = l->jobs < 1 ? 1 : l->jobs > MAX_JOBS ? MAX_JOBS : l->jobs;
+    crew.jobs = crew.most = l->jobs < 1 ? 1 : l->jobs > MAX_JOBS ? MAX_JOBS : l->jobs;
     crew.pages =
         mmap(NULL, sizeof *crew.pages * MAX_JOBS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     crew.message = malloc(MESSAGE_BYTES);

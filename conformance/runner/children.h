@@ -60,6 +60,7 @@ struct limits {
 
 struct trouble {                /* not of a step */
     char opening[CHILDREN_WHY]; /* why the last device could not be opened */
+    int at_a_time;              /* children that the device takes; 0 = as many as were wanted */
     char closing[CHILDREN_WHY]; /* a child died when it closed the device; "" = none did */
     int closing_child;          /* the first that did */
     enum status closing_status; /* STATUS_CRASH, STATUS_TIMEOUT */
@@ -70,8 +71,9 @@ void children_watch_signals(void);
 /* The name of the one that came ("SIGINT"), or NULL. */
 const char *children_interrupted(void);
 
-/* 0 when more() says no; else the exit code of a child that cannot open the device (the first one, or three in a row later),
- * with words, or EXIT_ENVIRONMENT. EXIT_FAILED when interrupted: the children are killed, and their steps do not end. */
+/* 0 when more() says no; else the exit code of a child that cannot open the device (the first one; later, four in a row with
+ * rests between them, none longer than a step may take), with words, or EXIT_ENVIRONMENT. One that cannot open it while others
+ * work costs nothing: from then on there are no more at a time than those. EXIT_FAILED when interrupted: the children are killed, and their steps do not end. */
 int children_run(const struct work *w, const struct duty *d, const struct limits *l, struct trouble *out);
 
 /* Defaults: processors that this process may use, at most 8; three quarters of the memory that it may have. Under sanitizers

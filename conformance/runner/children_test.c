@@ -2,9 +2,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Children that crash, exit, hang and mumble: what the parent says of each, and that the others' work is done. */
 #include "children.h"
+#include "phase.h"
 #include "verb.h"
 
+#include <segue/segue.h>
+
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 /* cmocka.h needs setjmp.h, stdarg.h and stdint.h */
@@ -21,10 +28,14 @@ enum { STEPS = 24, CRASHES = 5, EXITS = 7, HANGS = 9, DEAF = 11, MUMBLES = 12, S
 
 struct scene {                     /* what the children do, and what the parent has heard */
     int refuses, crashes_at_close; /* refuses: with that exit code */
+    int single, lasts_ms;          /* single: it takes one process at a time; lasts: a step */
+    int joins;                     /* the last step waits for a thread that has no end */
     size_t next, first;
     int child_of[STEPS], heard[STEPS], ended[STEPS], highest;
     struct death deaths[STEPS];
 };
+
+static char lock_path[] = "children_test.XXXXXX";
 
 /* ---- in the child --------------------------------------------------------------------------------------- */
 
@@ -34,6 +45,10 @@ static int scene_open(void *user, json_t **facts, char *why, size_t room)
     if (s->refuses) {
         snprintf(why, room, "it is %s", "asleep");
         return s->refuses;
+    }
+    if (s->single && flock(open(lock_path, O_RDWR | O_CLOEXEC), LOCK_EX | LOCK_NB)) {
+        snprintf(why, room, "it has a process");
+        return EXIT_NO_DEVICE;
     }
     *facts = json_pack("{s:s}", "name", "scene");
     return 0;
@@ -45,10 +60,20 @@ static void close_everything(void)
     for (;;) pause();
 }
 
+static void *rest_for_ever(void *user)
+{
+    for (;;) pause();
+    return user;
+}
+
 static int scene_judge(void *user, const struct step *s)
 {
+    const struct scene *scene = user;
+    pthread_t thread;
     sigset_t all;
-    (void)user;
+    usleep((unsigned)scene->lasts_ms * 1000);
+    if (scene->joins && s->item == STEPS - 1 && !pthread_create(&thread, NULL, rest_for_ever, NULL))
+        pthread_join(thread, NULL);
     if (s->item == CRASHES) raise(SIGKILL);
     if (s->item == EXITS) exit(0);
     if (s->item == HANGS) {
@@ -203,6 +228,45 @@ static void dies_when_closed(void **state)
     for (size_t i = s.first; i < STEPS; i++) assert_int_equal(s.heard[i], 2);
 }
 
+/* A device that one process at a time may have is judged by one, however many there might be. */
+static void takes_one_process(void **state)
+{
+    struct scene s = { .single = 1, .lasts_ms = 700, .first = ROW + 1 };
+    struct trouble trouble;
+    (void)state;
+    const int file = mkstemp(lock_path);
+    assert_true(file >= 0);
+    close(file);
+    assert_int_equal(play(&s, 3, &trouble), 0);
+    assert_int_equal(trouble.at_a_time, 1);
+    unlink(lock_path);
+    for (size_t i = s.first; i < STEPS; i++) assert_int_equal(s.heard[i], 2);
+}
+
+/* The page tells where the main thread is: calls of other threads leave it alone (here they would not survive it). */
+static void *call_aside(void *user)
+{
+    return segue_device_status(NULL, NULL) == SEGUE_OK ? user : NULL;
+}
+
+static void other_threads(void **state)
+{
+    const size_t bytes = (size_t)sysconf(_SC_PAGESIZE);
+    struct scene s = { .joins = 1, .first = STEPS - 1 };
+    struct trouble trouble;
+    pthread_t thread;
+    void *page = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    (void)state;
+    assert_int_equal(play(&s, 1, &trouble), 0);
+    dies(&s, STEPS - 1, STATUS_TIMEOUT, "hung in calls of other threads: no answer within 1 s");
+    assert_true(page != MAP_FAILED);
+    phase_page = page;
+    assert_int_equal(pthread_create(&thread, NULL, call_aside, NULL), 0);
+    while (pthread_tryjoin_np(thread, NULL)) usleep(1000); /* pthread_join() would write to the page */
+    phase_page = NULL;
+    munmap(page, bytes);
+}
+
 static void nothing_to_do(void **state)
 {
     struct scene s = { .first = STEPS, .refuses = EXIT_NO_DEVICE };
@@ -221,8 +285,10 @@ static void defaults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_fate),        cmocka_unit_test(refused),       cmocka_unit_test(dies_when_opened),
-        cmocka_unit_test(dies_when_closed), cmocka_unit_test(nothing_to_do), cmocka_unit_test(defaults),
+        cmocka_unit_test(each_fate),         cmocka_unit_test(refused),
+        cmocka_unit_test(dies_when_opened),  cmocka_unit_test(dies_when_closed),
+        cmocka_unit_test(nothing_to_do),     cmocka_unit_test(defaults),
+        cmocka_unit_test(takes_one_process), cmocka_unit_test(other_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,25 +8,38 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { NAMES = 64, NAME = 96, PART_DTYPES = 2, PART_LAYOUT = 4, PART_DISTRIBUTION = 5 };
+enum { NAMES = 256, NAME = 96, PART_DTYPES = 2, PART_LAYOUT = 4, PART_DISTRIBUTION = 5 };
 
-struct names { /* in the order in which they came */
-    char text[NAMES][NAME];
-    int count;
+struct names { /* in their order, then "others" where there are more */
+    char text[NAMES + 1][NAME];
+    int known, count; /* count: with "others" */
 };
 
-static int place_of(struct names *n, const char *name)
+static void add_name(struct names *n, const char *name)
 {
-    for (int i = 0; i < n->count; i++)
-        if (!strcmp(n->text[i], name)) return i;
-    if (n->count == NAMES) return NAMES - 1; /* the last takes what is too much */
-    snprintf(n->text[n->count], NAME, "%s", name);
-    return n->count++;
+    int i = 0;
+    while (i < n->known && strcmp(n->text[i], name)) i++;
+    if (i < n->known) return;
+    if (n->known < NAMES) snprintf(n->text[n->known++], NAME, "%s", name);
+    else snprintf(n->text[NAMES], NAME, "others");
 }
 
 static int by_text(const void *a, const void *b)
 {
     return strcmp(a, b);
+}
+
+/* When all have been added. */
+static void sort_names(struct names *n)
+{
+    qsort(n->text, (size_t)n->known, NAME, by_text);
+    n->count = n->known + (n->text[NAMES][0] != 0);
+}
+
+static int place_of(const struct names *n, const char *name)
+{
+    const char *found = bsearch(name, n->text, (size_t)n->known, NAME, by_text);
+    return found ? (int)((size_t)(found - n->text[0]) / NAME) : NAMES;
 }
 
 struct cell {
@@ -75,13 +88,13 @@ static void collect_axes(const struct run *r, struct axes *a)
     memset(a, 0, sizeof *a);
     for (size_t i = 0; i < r->count; i++) {
         const char *name = r->cases->items[r->records[i].item].name;
-        place_of(&a->kinds, kind_of(name, word, sizeof word));
-        place_of(&a->layouts, descriptor_part(name, PART_LAYOUT, "/", word, sizeof word));
-        place_of(&a->distributions, descriptor_part(name, PART_DISTRIBUTION, ".#", word, sizeof word));
+        add_name(&a->kinds, kind_of(name, word, sizeof word));
+        add_name(&a->layouts, descriptor_part(name, PART_LAYOUT, "/", word, sizeof word));
+        add_name(&a->distributions, descriptor_part(name, PART_DISTRIBUTION, ".#", word, sizeof word));
     }
-    qsort(a->kinds.text, (size_t)a->kinds.count, NAME, by_text);
-    qsort(a->layouts.text, (size_t)a->layouts.count, NAME, by_text);
-    qsort(a->distributions.text, (size_t)a->distributions.count, NAME, by_text);
+    sort_names(&a->kinds);
+    sort_names(&a->layouts);
+    sort_names(&a->distributions);
 }
 
 static void print_columns(const struct names *n, FILE *to)
@@ -93,9 +106,9 @@ static void print_columns(const struct names *n, FILE *to)
     }
 }
 
-static void print_kind(const struct run *r, struct axes *a, int kind, FILE *to)
+static void print_kind(const struct run *r, const struct axes *a, int kind, FILE *to)
 {
-    struct cell layouts[NAMES] = { 0 }, distributions[NAMES] = { 0 };
+    struct cell layouts[NAMES + 1] = { 0 }, distributions[NAMES + 1] = { 0 };
     char word[NAME];
     for (size_t i = 0; i < r->count; i++) {
         const char *name = r->cases->items[r->records[i].item].name;
@@ -145,8 +158,8 @@ static void print_kernels(const struct run *r, FILE *to)
     struct names *rows = calloc(1, sizeof *rows);
     if (!rows) return;
     for (size_t i = 0; i < r->count; i++)
-        if (r->records[i].r.row[0]) place_of(rows, r->records[i].r.row);
-    qsort(rows->text, (size_t)rows->count, NAME, by_text);
+        if (r->records[i].r.row[0]) add_name(rows, r->records[i].r.row);
+    sort_names(rows);
     fputs(
         "<section class=\"matrix\"><h2>Kernels</h2><p class=\"note\">How many results of each kernel underwent which kind of "
         "check.</p><div class=\"scroll\"><table><thead><tr><th></th>",
@@ -157,7 +170,7 @@ static void print_kernels(const struct run *r, FILE *to)
         struct cell cells[KINDS + 1] = { 0 };
         for (size_t i = 0; i < r->count; i++) {
             const struct result *x = &r->records[i].r;
-            if (strcmp(x->row, rows->text[row])) continue;
+            if (!x->row[0] || place_of(rows, x->row) != row) continue;
             const int skipped = status_counts_as(x->status) == COUNTS_SKIPPED;
             for (unsigned k = 0; k < KINDS; k++) {
                 const unsigned ran = x->ran >> k & 1, failed = x->failed >> k & 1;

@@ -207,6 +207,36 @@ static void reports(void **state)
     json_decref(r.device);
 }
 
+/* More primitives and kernels than a table has rows for: each of the known has its own counts, and the rest are counted. */
+static void many_names(void **state)
+{
+    enum { COUNT = 300, ROWS = 256 };
+    static struct chosen items[COUNT];
+    static struct record records[COUNT];
+    static char name[COUNT][64];
+    struct selection cases = { .items = items, .count = COUNT, .list = "core", .sha256 = "00" };
+    const struct run_options options = { 0 };
+    struct run r = { .options = &options, .cases = &cases, .records = records, .count = COUNT };
+    (void)state;
+    r.device = json_pack("{s:s}", "name", "d:0");
+    for (int i = 0; i < COUNT; i++) { /* backwards: no order of theirs is the order that they came in */
+        snprintf(name[i], sizeof name[i], "p%03d/fwd/f32/B1/btd/benign", COUNT - 1 - i);
+        items[i].name = name[i];
+        records[i] = (struct record){ .item = (size_t)i, .r = full(i % 2 ? STATUS_FAIL : STATUS_PASS) };
+        if (i % 2 == 0) records[i].r.failed = 0;
+        snprintf(records[i].r.row, sizeof records[i].r.row, "row_%03d", COUNT - 1 - i);
+    }
+    char *text = written(report_html, &r);
+    assert_int_equal(times(text, "<tr><th>p"), ROWS);
+    assert_int_equal(times(text, "<tr><th>row_"), ROWS);
+    assert_int_equal(times(text, "<tr><th>p044 f32</th><td class=\"bad\" title=\"1 of 1 failed\">"), 1);
+    assert_int_equal(times(text, "<tr><th>p045 f32</th><td class=\"ok\" title=\"1 passed, 0 skipped\">"), 1);
+    assert_int_equal(times(text, "<tr><th>others</th><td class=\"bad\" title=\"22 of 44 failed\">"), 1);
+    assert_int_equal(times(text, "<tr><th>others</th><td class=\"ok\" title=\"44 passed, 0 skipped\">"), 1);
+    free(text);
+    json_decref(r.device);
+}
+
 static void counted(void **state)
 {
     static struct chosen items[3];
@@ -249,7 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip), cmocka_unit_test(what_is_no_result), cmocka_unit_test(words),
-        cmocka_unit_test(reports),    cmocka_unit_test(counted),
+        cmocka_unit_test(reports),    cmocka_unit_test(counted),           cmocka_unit_test(many_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

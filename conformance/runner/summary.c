@@ -238,6 +238,9 @@ void summary_print(const struct run *r, const struct summary *s)
                s->of_primitives, s->rows, s->rows == 1 ? "" : "s", s->delegated, s->variants[0] ? "; " : "",
                s->variants, time_words(r->seconds, words, sizeof words));
     }
+    if (r->trouble.at_a_time)
+        printf("at most %d at a time: beside others a child could not open the device: %.300s\n",
+               r->trouble.at_a_time, r->trouble.opening);
     if (r->run_again && r->run_again < r->doubtful)
         printf("%zu of %zu failures were run again\n", r->run_again, r->doubtful);
     if (r->interrupted)

@@ -4,6 +4,7 @@
 #include "verb.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 
 enum { REPORTS = 3 };
@@ -155,12 +156,23 @@ static void announce(const struct run *run)
         puts("a stand-in driver: this judges the plugin's software, and no hardware");
 }
 
+/* Reports come first: whoever reads our output may be gone (`| tee` and Ctrl-C, `| head`). */
+static int tell_all(const struct request *q, const struct run *run)
+{
+    struct summary s;
+    summarize(run, &s);
+    const int written = write_reports(q, run, &s);
+    if (!q->options.quiet) announce(run);
+    summary_print(run, &s);
+    return written ? written : s.exit_code;
+}
+
 static int run_all(struct request *q, const struct selection *cases)
 {
     struct run run = { .options = &q->options, .cases = cases };
-    struct summary s;
     if (cases->ordered) q->options.limits.jobs = 1;
     children_watch_signals();
+    signal(SIGPIPE, SIG_IGN); /* main() says that the output cannot be written */
     int code = run_judge(&run);
     if (run.no_memory) {
         snprintf(run.trouble.opening, sizeof run.trouble.opening, "no memory for the results");
@@ -176,14 +188,10 @@ static int run_all(struct request *q, const struct selection *cases)
         code = EXIT_USAGE;
     } else {
         run_classify(&run);
-        summarize(&run, &s);
-        if (!q->options.quiet) announce(&run);
-        summary_print(&run, &s);
-        code = s.exit_code;
+        code = tell_all(q, &run);
     }
-    const int written = code == EXIT_OK || code == EXIT_FAILED ? write_reports(q, &run, &s) : EXIT_OK;
     run_free(&run);
-    return written ? written : code;
+    return code;
 }
 
 int verb_run(int argc, char **argv)

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +37,19 @@ static long visits(const char *place)
     if (write(file, ".", 1) == 1 && !fstat(file, &facts)) before = (long)facts.st_size;
     close(file);
     return before;
+}
+
+/* Notes where another process is here at the same time. */
+static void want_no_company(void)
+{
+    static int file; /* open, and locked, until the process ends */
+    const char *folder = getenv("SEGUE_MOODY_FOLDER");
+    char path[4096];
+    if (file || !folder) return;
+    snprintf(path, sizeof path, "%s/lock", folder);
+    file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    if (flock(file, LOCK_EX | LOCK_NB)) visits("crowd");
+    usleep(300000); /* whoever comes beside it comes by then */
 }
 
 static void crash(void)
@@ -77,8 +91,9 @@ static segue_status info(const segue_host *host, uint32_t index, segue_device_fa
     (void)host, (void)index, (void)diag;
     chatter("info");
     serve();
-    out->flags |= SEGUE_DEVICE_READY;
-    snprintf(out->description, sizeof out->description, "<moody> & \"mean\"");
+    const int later = (mood_is("changed") || mood_is("vanished")) && visits("open") > 1;
+    if (!later || !mood_is("vanished")) out->flags |= SEGUE_DEVICE_READY;
+    snprintf(out->description, sizeof out->description, "<moody> & \"mean\"%s", later ? ", another" : "");
     return SEGUE_OK;
 }
 
@@ -91,6 +106,8 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
         return segue_kit_fail(diag, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_OPEN, 0, "the device is gone");
     if (mood_is("open")) crash();
     if (mood_is("once") && visits("open") > 1) crash();
+    if (mood_is("vanished") && visits("open") > 1)
+        return segue_kit_fail(diag, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_OPEN, 0, "it is gone");
     *device = (void *)host;
     return SEGUE_OK;
 }
@@ -145,7 +162,7 @@ static void devour(void)
 
 static segue_status fail_before(const segue_kit_call *call)
 {
-    if (mood_is("crash") || mood_is("once")) crash();
+    if (mood_is("crash") || mood_is("once") || mood_is("changed") || mood_is("vanished")) crash();
     if (mood_is("litter")) litter();
     if (mood_is("exit")) exit(3);
     if (mood_is("hang")) hang();
@@ -153,12 +170,14 @@ static segue_status fail_before(const segue_kit_call *call)
     if (mood_is("devour") || mood_is("memory"))
         return segue_kit_fail(call->why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_RUN, 0, "no device memory");
     if (mood_is("lost")) lost = 1;
+    if (mood_is("shy")) want_no_company();
     return SEGUE_OK;
 }
 
 static int spoils(void)
 {
-    return mood_is("wrong") || (mood_is("order") && omen_seen) || (mood_is("flaky") && visits("run") % 2);
+    return mood_is("wrong") || mood_is("shy") || (mood_is("order") && omen_seen) ||
+           (mood_is("flaky") && visits("run") % 2);
 }
 
 static segue_status run(const segue_op_header *op, const segue_kit_call *call)
@@ -177,12 +196,21 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
     return s;
 }
 
+static void crash_at_release(void *data, const segue_kit_device *dev)
+{
+    (void)data, (void)dev;
+    crash();
+}
+
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
+    const int fateful = ((const segue_selective_scan *)(const void *)op)->u.shape[2] == FATEFUL;
     chatter("plan");
-    if (mood_is("plan") && ((const segue_selective_scan *)(const void *)op)->u.shape[2] == FATEFUL) crash();
-    return segue_row_delegate.prepare(op, dev, plan, why);
+    if (mood_is("plan") && fateful) crash();
+    const segue_status s = segue_row_delegate.prepare(op, dev, plan, why);
+    if (mood_is("release") && fateful) plan->release = crash_at_release;
+    return s;
 }
 
 static const segue_row row = {
