@@ -108,13 +108,19 @@ static INLINE const float *signs_of(uint64_t x)
     return draw(&x);
 }
 
-/* A number's rounding to bf16 has a fixed sign in each half of the distance between two bf16 numbers. */
-static INLINE const float *signs_in_bf16(double x)
+/* Those of an f32, of which the upper 16 are a bf16 number. */
+static INLINE uint32_t bits_in_f32(double x)
 {
     const float in_f32 = (float)x;
     uint32_t bits;
     memcpy(&bits, &in_f32, sizeof bits);
-    return signs_of(bits >> 15);
+    return bits;
+}
+
+/* A number's rounding to bf16 has a fixed sign in each half of the distance between two bf16 numbers. */
+static INLINE const float *signs_in_bf16(double x)
+{
+    return signs_of(bits_in_f32(x) >> 15);
 }
 
 } // namespace gauge

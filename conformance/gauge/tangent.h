@@ -236,14 +236,11 @@ static inline real operator/(const real &a, const real &b)
 /* Nothing of it is rounded to bf16. */
 static INLINE int is_in_bf16(const real &a)
 {
-    const float in_f32 = (float)a.v;
-    uint32_t bits;
-    memcpy(&bits, &in_f32, sizeof bits);
-    return !a.rough && in_f32 == a.v && !(bits & 0xffff);
+    return !a.rough && (float)a.v == a.v && !(bits_in_f32(a.v) & 0xffff);
 }
 
 /* A product of numbers in low precision. A sixteenth of the variance is what factors that must be rounded have in common: five such
- * deviations, which an aggregate may have, are the largest rounding that there is. */
+ * deviations, which an aggregate may have, cover the largest rounding that there is. */
 static inline real low_product(const real &a, const real &b)
 {
     const int a_fits = is_in_bf16(a), b_fits = is_in_bf16(b), fit = a_fits && b_fits;
