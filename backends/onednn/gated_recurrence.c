@@ -72,11 +72,10 @@ static void place_all(struct recurrence_job *job, const struct recurrence_kernel
     job->decay = place_scratch(&end, gates);
     job->gain = place_scratch(&end, gates);
     job->inverse = place_scratch(&end, gates);
-    job->scores = place_scratch(&end, blocks * kernel->block * kernel->block);
     job->blocks = place_scratch(&end, blocks * kernel->block_floats);
     job->R = place_scratch(&end, blocks * job->sheet);
     job->U = place_scratch(&end, blocks * job->sheet);
-    job->product = place_scratch(&end, blocks * job->sheet / kernel->block);
+    job->product = place_scratch(&end, blocks * job->sheet);
     job->q = place_scratch(&end, tile * job->pitch);
     job->k = place_scratch(&end, tile * job->pitch);
     job->gk = place_scratch(&end, tile * job->pitch);

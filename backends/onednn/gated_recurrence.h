@@ -29,10 +29,10 @@ struct recurrence_job {
     int64_t bf16_fast; /* the CPU has AVX512_BF16 */
     struct recurrence_map map;
     /* Where a worker's scratch holds what, in floats. For each part of the panel: S [unit][k][column], frame
-     * [k], D [column], n [k]. For the tile: decay, gain, inverse [token], scores and blocks [block of
-     * tokens]; R and U [block of tokens], product [block of tokens][k]; q, k, gk [token][k], and v, z and y
-     * [token][column], where their elements do not lie side by side. */
-    uint64_t S, frame, D, n, decay, gain, inverse, scores, blocks, R, U, product, q, k, gk, v, z, y;
+     * [k], D [column], n [k]. For the tile: decay, gain, inverse [token], blocks, R, U and product [block of
+     * tokens]; q, k, gk [token][k], and v, z and y [token][column], where their elements do not lie side by
+     * side. */
+    uint64_t S, frame, D, n, decay, gain, inverse, blocks, R, U, product, q, k, gk, v, z, y;
 };
 
 struct recurrence_kernel {

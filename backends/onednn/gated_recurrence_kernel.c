@@ -196,7 +196,6 @@ static struct head head_of(const struct segue_tile *t, const struct heads *heads
     h.R = t->scratch + job->R;
     h.U = t->scratch + job->U;
     h.product = t->scratch + job->product;
-    h.scores = t->scratch + job->scores;
     h.blocks = (struct token_block *)(void *)(t->scratch + job->blocks);
     float *decay = t->scratch + job->decay, *gain = t->scratch + job->gain;
     for (int64_t i = 0; h.decay && i < t->tokens + BLOCK; i += LANES) /* rest: e^0 */
@@ -311,7 +310,7 @@ static void run_unit(const struct segue_tile *t, const struct head *h, const str
     struct unit u = { .keys = job->keys, .blocks = blocks_in(t->tokens) };
     u.S = state_of(t, p) + job->keys * first * LANES;
     u.R = h->R, u.U = h->U, u.product = h->product;
-    u.sheet = job->sheet, u.product_pitch = job->sheet / BLOCK;
+    u.sheet = job->sheet;
     u.factors = h->blocks;
     u.lines = ahead->lines * (unit + 1) / units_of(p) - lines;
     u.soon = ahead->soon + lines, u.further = ahead->further + lines;
@@ -320,7 +319,7 @@ static void run_unit(const struct segue_tile *t, const struct head *h, const str
         take_values(t, &vs, &u);
     }
     u.reads = present(&op->y);
-    u.writes = h->last && (present(&op->k) || h->decay || h->gk.p);
+    u.writes = h->writes;
     if (!u.reads) {
         if (u.writes) sweeps[vectors](&u);
         return;
@@ -350,7 +349,7 @@ static void run_place(const struct segue_tile *t, const struct place *p, struct 
         const struct heads heads = heads_of(t, p->head, reader);
         const int fresh = held->q != heads.q || held->k != heads.k || present(&job->op->gk);
         struct head h = head_of(t, &heads, fresh);
-        h.last = reader == job->readers - 1;
+        h.writes = reader == job->readers - 1 && (h.k.p || h.decay || h.gk.p);
         h.frame = frame_of(t, p->index);
         if (h.gk.p) prepare_decayed(&h);
         else {
@@ -388,7 +387,7 @@ static void step_place(const struct segue_tile *t, const struct place *p)
     struct step s = { .keys = job->keys, .columns = p->columns };
     float *q = t->scratch + job->R, *k = t->scratch + job->U, *w = t->scratch + job->product,
           *x = state_of(t, p), *y = x + job->part_vectors * LANES, *z = y + job->part_vectors * LANES;
-    h.last = 1;
+    h.writes = 1;
     if (op->norm) normalise(&h, t->scratch + job->n + p->index * job->pitch, t->scratch + job->inverse);
     step_rows(&h, q, k, w);
     struct segue_strip vs = head_strip(t, &op->v, heads.state, p->column, p->columns);

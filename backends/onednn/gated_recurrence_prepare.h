@@ -8,8 +8,9 @@
 #include "gated_recurrence.h"
 #include "gated_recurrence_block.h"
 
-/* A frame at least: before the product of decays gets smaller, the state is multiplied by it. States beyond
- * 2^88 would overflow. */
+/* A frame below SMALL_FRAME ends with its block: the state is multiplied by it, a new one begins. One that gets
+ * below SMALLEST_FRAME within a block ends there. States beyond 2^88 would overflow. */
+#define SMALL_FRAME 0x1p-20f
 #define SMALLEST_FRAME 0x1p-40f
 #define LOG2E_REST 0x1.4ae0cp-26f /* log2 e less LANES_LOG2E */
 
@@ -21,11 +22,12 @@ struct face { /* tokens x columns, the columns side by side; step in bytes */
 
 struct head { /* one head of y (or of the state, where nothing is read) and one tile */
     const struct recurrence_job *job;
-    int64_t tokens, last; /* last: no other head of y reads this state head after it */
+    int64_t tokens,
+        writes; /* writes: the state takes k or decays, and no other head of y reads it after this one */
     struct face q, k, gk; /* absent: nothing is read, written, decays by key */
     const float *decay;   /* [token]: e^g; NULL: none */
     const float *gain;    /* [token]; NULL: 1 */
-    float *R, *U, *product, *scores;
+    float *R, *U, *product;
     float *frame; /* of the head, or of each key */
     struct token_block *blocks;
 };
@@ -59,9 +61,15 @@ INLINE void block_load(lanes out[BLOCK], const struct face *f, int64_t first, in
     }
 }
 
-/* Some keys of one block: q and k as they are, and all q . k of tokens in order. */
+/* Where a sheet has the keys from z on. */
+INLINE int64_t in_sheet(int64_t z)
+{
+    return z / SHEET * (BLOCK * SHEET) + z % SHEET;
+}
+
+/* Some keys of one block: q and k as they are. */
 INLINE void plain_keys(const struct head *h, int64_t first, int64_t count, int64_t z, const int64_t left,
-                       float *R, float *U, lanes dot[BLOCK * BLOCK], const uint32_t dtype)
+                       float *R, float *U, const uint32_t dtype)
 {
     lanes q[BLOCK], k[BLOCK];
     block_load(q, &h->q, first, count, z, left, dtype ? dtype : h->q.dtype);
@@ -70,52 +78,65 @@ INLINE void plain_keys(const struct head *h, int64_t first, int64_t count, int64
     for (int u = 0; u < BLOCK; u++) {
         lanes_store(R + u * SHEET, q[u]);
         lanes_store(U + u * SHEET, k[u]);
-        UNROLL
-        for (int s = 0; s <= u; s++) dot[u * BLOCK + s] = lanes_fma(q[u], k[s], dot[u * BLOCK + s]);
     }
 }
 
-/* The same with decays by key (w, SHEET keys a token): q with what precedes it, and the frame before; k with
- * what follows it in the block, divided by the frame behind; q . k with what lies between. Returns 0 where
- * the state has to be multiplied by product. */
-INLINE int decayed_keys(const struct head *h, int64_t first, int64_t count, int64_t z, const int64_t left,
-                        float *R, float *U, lanes dot[BLOCK * BLOCK], const uint32_t dtype)
+/* q and k of some keys, and their decays w, which are where q will be. */
+struct decayed {
+    lanes q[BLOCK], k[BLOCK], w[BLOCK];
+};
+
+INLINE struct decayed decayed_load(const struct head *h, int64_t first, int64_t count, int64_t z,
+                                   const int64_t left, const float *R, const uint32_t dtype)
 {
-    const lanes scale = lanes_splat((float)h->job->op->scale), one = lanes_splat(1.0f),
-                smallest = lanes_splat(SMALLEST_FRAME);
-    float *product = h->product + first / BLOCK * (h->job->sheet / BLOCK) + z;
-    lanes q[BLOCK], k[BLOCK], w[BLOCK], frame, after;
-    block_load(q, &h->q, first, count, z, left, dtype ? dtype : h->q.dtype);
-    block_load(k, &h->k, first, count, z, left, dtype ? dtype : h->k.dtype);
+    const lanes scale = lanes_splat((float)h->job->op->scale);
+    struct decayed d;
+    block_load(d.q, &h->q, first, count, z, left, dtype ? dtype : h->q.dtype);
+    block_load(d.k, &h->k, first, count, z, left, dtype ? dtype : h->k.dtype);
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
-        w[u] = lanes_load(R + u * SHEET);
-        q[u] *= scale;
-        if (h->gain && u < count) k[u] *= h->gain[first + u];
+        d.w[u] = lanes_load(R + u * SHEET);
+        d.q[u] *= scale;
+        if (h->gain && u < count) d.k[u] *= h->gain[first + u];
     }
-    frame = w[0] * lanes_load(h->frame + z);
+    return d;
+}
+
+/* q times the frame, k divided by it. before: the state's frame; it ends here if ends. Returns whether the frame
+ * takes all decays; by_token: product is what the state is multiplied by before each token, also by the decays
+ * that a frame cannot take (with the first one the old frame goes on). */
+INLINE int decayed_keys(const struct decayed *d, lanes before, int ends, float *frame, float *R, float *U,
+                        float *product, const int by_token)
+{
+    const lanes one = lanes_splat(1.0f), smallest = lanes_splat(SMALLEST_FRAME);
+    lanes F = ends ? one : before, m = ends ? before : one;
+    UNROLL
+    for (int u = 0; u < BLOCK; u++) {
+        const lanes next = F * d->w[u];
+        if (by_token) lanes_store(product + u * SHEET, lanes_if_less(smallest, next, m, d->w[u]));
+        F = by_token ? lanes_if_less(smallest, next, next, u ? F : before) : next; /* NaN is not taken */
+        m = one;
+        lanes_store(R + u * SHEET, d->q[u] * F);
+        lanes_store(U + u * SHEET, d->k[u] * lanes_reciprocal(F));
+    }
+    lanes_store(frame, F);
+    return lanes_all_less(smallest, F);
+}
+
+/* Of a head whose state is not written yet: q with the decays of its block before it, and the frame; q . k with what lies
+ * between them. */
+INLINE void decayed_before(struct decayed *d, lanes frame, float *R, lanes dot[BLOCK * BLOCK])
+{
+    frame *= d->w[0];
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
         UNROLL
         for (int s = u; s >= 0; s--) {
-            dot[u * BLOCK + s] = lanes_fma(q[u], k[s], dot[u * BLOCK + s]);
-            q[u] *= s ? w[s] : frame;
+            dot[u * BLOCK + s] = lanes_fma(d->q[u], d->k[s], dot[u * BLOCK + s]);
+            d->q[u] *= s ? d->w[s] : frame;
         }
-        lanes_store(R + u * SHEET, q[u]);
+        lanes_store(R + u * SHEET, d->q[u]);
     }
-    UNROLL
-    for (int s = 1; s < BLOCK; s++) frame *= w[s];
-    const int kept = lanes_all_less(smallest, frame); /* not with NaN */
-    lanes_store(product, lanes_if_less(smallest, frame, one, frame));
-    frame = lanes_if_less(smallest, frame, frame, one);
-    if (h->last) lanes_store(h->frame + z, frame);
-    after = one / frame;
-    UNROLL
-    for (int s = BLOCK - 1; s >= 0; s--) {
-        lanes_store(U + s * SHEET, k[s] * after);
-        after *= w[s];
-    }
-    return kept;
 }
 
 /* The decays themselves, by key, in the places that q will have. */
@@ -124,7 +145,7 @@ INLINE void decay_block(const struct head *h, int64_t first, int64_t count, floa
 {
     const int64_t keys = h->job->keys;
     for (int64_t z = 0; z < keys; z += LANES) {
-        float *to = R + z / SHEET * (BLOCK * SHEET) + z % SHEET;
+        float *to = R + in_sheet(z);
         lanes w[BLOCK];
         block_load(w, &h->gk, first, count, z, whole ? LANES : keys - z, dtype ? dtype : h->gk.dtype);
         UNROLL
@@ -137,32 +158,57 @@ INLINE void decay_block(const struct head *h, int64_t first, int64_t count, floa
 }
 
 /* One block of tokens. dtype: of q and k, and no partial lanes; or 0: as each of them says. */
-INLINE void prepare_block(const struct head *given, int64_t b, int64_t count, const int decayed,
-                          const uint32_t dtype)
+INLINE void prepare_plain_block(const struct head *given, int64_t b, int64_t count, const uint32_t dtype)
 {
     const struct head h = *given; /* a copy that no store changes */
-    const int64_t first = b * BLOCK, keys = h.job->keys, sheet = h.job->sheet;
-    float *R = h.R + b * sheet, *U = h.U + b * sheet;
-    int kept = 1;
-    lanes dot[BLOCK * BLOCK] = { { 0 } };
-    if (decayed && dtype && h.gk.dtype == SEGUE_F32) decay_block(&h, first, count, R, SEGUE_F32, 1);
-    else if (decayed && dtype && h.gk.dtype == SEGUE_BF16) decay_block(&h, first, count, R, SEGUE_BF16, 1);
-    else if (decayed) decay_block(&h, first, count, R, 0, 0);
-    for (int64_t z = 0; z < keys; z += LANES) {
-        const int64_t left = dtype ? LANES : keys - z;
-        if (decayed) kept &= decayed_keys(&h, first, count, z, left, R, U, dot, dtype);
-        else plain_keys(&h, first, count, z, left, R, U, dot, dtype);
-        const int64_t step = (z + LANES) % SHEET ? LANES : LANES + (BLOCK - 1) * SHEET;
-        R += step;
-        U += step;
-    }
+    const int64_t keys = h.job->keys;
+    float *R = h.R + b * h.job->sheet, *U = h.U + b * h.job->sheet;
+    for (int64_t z = 0; z < keys; z += LANES)
+        plain_keys(&h, b * BLOCK, count, z, dtype ? LANES : keys - z, R + in_sheet(z), U + in_sheet(z), dtype);
+}
+
+/* Whether a frame is to end. */
+INLINE int frame_is_small(const struct head *h)
+{
+    int small = 0;
+    for (int64_t z = 0; z < h->job->keys; z += LANES)
+        small |= !lanes_all_less(lanes_splat(SMALL_FRAME), lanes_load(h->frame + z));
+    return small;
+}
+
+INLINE void prepare_decayed_block(const struct head *given, int64_t b, int64_t count, const uint32_t dtype)
+{
+    const struct head h = *given;
+    const int64_t first = b * BLOCK, keys = h.job->keys, at = b * h.job->sheet;
     struct token_block *w = h.blocks + b;
-    float *scores = decayed ? w->c : h.scores + b * BLOCK * BLOCK;
-    for (int i = 0; i < BLOCK * BLOCK; i += 4) lanes_store_some(scores + i, 4, lanes_four_sums(dot + i));
-    if (!decayed) return;
+    const int ends = frame_is_small(&h);
+    int lasts = 0;
+    lanes dot[BLOCK * BLOCK] = { { 0 } };
+    w->decays = ends ? DECAY_BLOCK : DECAY_NONE;
+    for (int by_token = 0; by_token < 2 && !lasts; by_token++) {
+        if (dtype && h.gk.dtype == SEGUE_F32) decay_block(&h, first, count, h.R + at, SEGUE_F32, 1);
+        else if (dtype && h.gk.dtype == SEGUE_BF16) decay_block(&h, first, count, h.R + at, SEGUE_BF16, 1);
+        else decay_block(&h, first, count, h.R + at, 0, 0);
+        lasts = 1;
+        for (int64_t z = 0; z < keys; z += LANES) {
+            float *R = h.R + at + in_sheet(z), *U = h.U + at + in_sheet(z),
+                  *product = h.product + at + in_sheet(z);
+            struct decayed d = decayed_load(&h, first, count, z, dtype ? LANES : keys - z, R, dtype);
+            if (!h.writes) {
+                decayed_before(&d, lanes_load(h.frame + z), R, dot);
+            } else if (by_token) {
+                decayed_keys(&d, lanes_load(product), ends, h.frame + z, R, U, product, 1);
+            } else {
+                const lanes frame = lanes_load(h.frame + z);
+                lanes_store(product, frame);
+                lasts &= decayed_keys(&d, frame, ends, h.frame + z, R, U, product, 0);
+            }
+        }
+        if (by_token) w->decays = DECAY_TOKEN;
+    }
+    for (int i = 0; !h.writes && i < BLOCK * BLOCK; i += 4)
+        lanes_store_some(w->c + i, 4, lanes_four_sums(dot + i));
     for (int u = 0; u < BLOCK; u++) w->y[u] = w->x[u] = 1; /* the sheets have all factors */
-    w->decays = kept ? DECAY_NONE : DECAY_KEY;
-    w->decay = 1;
 }
 
 INLINE int64_t blocks_in(int64_t tokens)
@@ -182,9 +228,9 @@ static void prepare_plain(const struct head *h)
     const uint32_t dtype = usual_dtype(h);
     for (int64_t b = 0; b < blocks_in(h->tokens); b++) {
         const int64_t count = h->tokens - b * BLOCK;
-        if (dtype == SEGUE_F32 && count >= BLOCK) prepare_block(h, b, BLOCK, 0, SEGUE_F32);
-        else if (dtype == SEGUE_BF16 && count >= BLOCK) prepare_block(h, b, BLOCK, 0, SEGUE_BF16);
-        else prepare_block(h, b, count, 0, 0);
+        if (dtype == SEGUE_F32 && count >= BLOCK) prepare_plain_block(h, b, BLOCK, SEGUE_F32);
+        else if (dtype == SEGUE_BF16 && count >= BLOCK) prepare_plain_block(h, b, BLOCK, SEGUE_BF16);
+        else prepare_plain_block(h, b, count, 0);
     }
 }
 
@@ -193,48 +239,100 @@ static void prepare_decayed(const struct head *h)
     const uint32_t dtype = usual_dtype(h);
     for (int64_t b = 0; b < blocks_in(h->tokens); b++) {
         const int64_t count = h->tokens - b * BLOCK;
-        if (dtype == SEGUE_F32 && count >= BLOCK) prepare_block(h, b, BLOCK, 1, SEGUE_F32);
-        else if (dtype == SEGUE_BF16 && count >= BLOCK) prepare_block(h, b, BLOCK, 1, SEGUE_BF16);
-        else prepare_block(h, b, count, 1, 0);
+        if (dtype == SEGUE_F32 && count >= BLOCK) prepare_decayed_block(h, b, BLOCK, SEGUE_F32);
+        else if (dtype == SEGUE_BF16 && count >= BLOCK) prepare_decayed_block(h, b, BLOCK, SEGUE_BF16);
+        else prepare_decayed_block(h, b, count, 0);
     }
+}
+
+/* q . k of all tokens of a block in order, from its sheets. */
+static void block_scores(const struct head *h, int64_t b, float *scores)
+{
+    lanes dot[BLOCK * BLOCK] = { { 0 } };
+    for (int64_t z = 0; z < h->job->keys; z += LANES) {
+        const float *R = h->R + b * h->job->sheet + in_sheet(z), *U = h->U + b * h->job->sheet + in_sheet(z);
+        UNROLL
+        for (int u = 0; u < BLOCK; u++) {
+            UNROLL
+            for (int s = 0; s <= u; s++)
+                dot[u * BLOCK + s] =
+                    lanes_fma(lanes_load(R + u * SHEET), lanes_load(U + s * SHEET), dot[u * BLOCK + s]);
+        }
+    }
+    for (int i = 0; i < BLOCK * BLOCK; i += 4) lanes_store_some(scores + i, 4, lanes_four_sums(dot + i));
+}
+
+struct gates {                 /* of one block of tokens */
+    const float *decay, *gain; /* NULL: 1 */
+    float scale;
+};
+
+/* Factors of a block whose state is not written yet. */
+static void weigh_before(const struct head *h, int64_t b, const struct gates *g, float frame)
+{
+    struct token_block *w = h->blocks + b;
+    block_scores(h, b, w->c);
+    for (int u = 0; u < BLOCK; u++) {
+        float between = g->scale;
+        if (g->decay) frame *= g->decay[u];
+        w->y[u] = g->scale * frame;
+        for (int s = u; s >= 0; s--) {
+            w->c[u * BLOCK + s] *= g->gain ? between * g->gain[s] : between;
+            if (g->decay) between *= g->decay[s];
+        }
+    }
+}
+
+/* All keys of a block's token are multiplied by m. */
+static void fill_product(const struct head *h, int64_t b, int64_t token, float m)
+{
+    float *product = h->product + b * h->job->sheet + token * SHEET;
+    for (int64_t z = 0; z < h->job->keys; z += LANES) lanes_store(product + in_sheet(z), lanes_splat(m));
+}
+
+/* Factors of a block with decays that the frame cannot take: they multiply the state. ends: so does the frame
+ * before it, but for such a decay of the first token. Returns the frame behind. */
+static float weigh_tokens(const struct head *h, int64_t b, const struct gates *g, float before, int ends)
+{
+    struct token_block *w = h->blocks + b;
+    float F = ends ? 1 : before, m = ends ? before : 1;
+    w->decays = DECAY_TOKEN;
+    for (int u = 0; u < BLOCK; u++) {
+        const float next = F * g->decay[u];
+        const int taken = next >= SMALLEST_FRAME; /* NaN is not */
+        fill_product(h, b, u, taken ? m : g->decay[u]);
+        F = taken ? next : u ? F : before;
+        m = 1;
+        w->y[u] = g->scale * F;
+        w->x[u] = (g->gain ? g->gain[u] : 1) / F;
+    }
+    return F;
 }
 
 /* Factors of all blocks, where decays are a whole head's. */
 static void weigh_plain(const struct head *h)
 {
     float frame = *h->frame;
-    const float scale = (float)h->job->op->scale;
     for (int64_t b = 0; b < blocks_in(h->tokens); b++) {
         struct token_block *w = h->blocks + b;
-        const float *dot = h->scores + b * BLOCK * BLOCK;
-        float before = frame, after = 1;
-        w->decays = DECAY_NONE;
+        const struct gates g = { h->decay ? h->decay + b * BLOCK : NULL, h->gain ? h->gain + b * BLOCK : NULL,
+                                 (float)h->job->op->scale };
+        const int ends = frame < SMALL_FRAME;
+        float F = ends ? 1 : frame;
+        if (!h->writes) {
+            weigh_before(h, b, &g, frame);
+            continue;
+        }
+        w->decays = ends ? DECAY_BLOCK : DECAY_NONE;
+        if (ends) fill_product(h, b, 0, frame);
         for (int u = 0; u < BLOCK; u++) {
-            float between = scale;
-            if (h->decay) before *= h->decay[b * BLOCK + u];
-            w->y[u] = scale * before;
-            for (int s = u; s >= 0; s--) {
-                w->c[u * BLOCK + s] = dot[u * BLOCK + s] * between;
-                if (h->gain) w->c[u * BLOCK + s] *= h->gain[b * BLOCK + s];
-                if (h->decay) between *= h->decay[b * BLOCK + s];
-            }
+            if (g.decay) F *= g.decay[u];
+            w->y[u] = g.scale * F;
+            w->x[u] = (g.gain ? g.gain[u] : 1) / F;
         }
-        for (int s = BLOCK - 1; s >= 0; s--) {
-            w->x[s] = h->gain ? h->gain[b * BLOCK + s] * after : after;
-            if (h->decay) after *= h->decay[b * BLOCK + s];
-        }
-        if (!h->decay) continue;
-        if (before >= SMALLEST_FRAME) {
-            const float inverse = 1 / before;
-            for (int s = 0; s < BLOCK; s++) w->x[s] *= inverse;
-            frame = before;
-        } else {
-            w->decays = DECAY_HEAD;
-            w->decay = before;
-            frame = 1;
-        }
+        frame = F >= SMALLEST_FRAME ? F : weigh_tokens(h, b, &g, frame, ends);
     }
-    if (h->last) *h->frame = frame;
+    if (h->writes) *h->frame = frame;
 }
 
 INLINE lanes inverse_of(const segue_gated_recurrence *op, lanes sum)
@@ -247,7 +345,7 @@ INLINE lanes inverse_of(const segue_gated_recurrence *op, lanes sum)
     return lanes_splat(1.0f) / den;
 }
 
-/* One block of tokens: n goes on (kept where this is the last head of y that reads it), inverse is 1 / den.
+/* One block of tokens: n goes on (kept where the state is written), inverse is 1 / den.
  * dtype as in prepare_block. */
 INLINE void normalise_block(const struct head *given, int64_t b, int64_t count, float *n, float *inverse,
                             const uint32_t dtype)
@@ -271,7 +369,7 @@ INLINE void normalise_block(const struct head *given, int64_t b, int64_t count, 
             sum = h->gain ? lanes_fma(lanes_splat(h->gain[first + u]), k[u], sum) : sum + k[u];
             dot[u] = lanes_fma(q[u], sum + more, dot[u]);
         }
-        if (h->last) lanes_store(n + z, sum);
+        if (h->writes) lanes_store(n + z, sum);
     }
     lanes_store_some(inverse + first, 4, inverse_of(op, lanes_four_sums(dot)));
 }
