@@ -16,10 +16,9 @@
 #include "engine/element.h"
 #include "engine/unroll.h"
 
-/* BLOCK: as many tokens as 16 or 32 registers hold, with WIDEST vectors of columns. SHEET: keys in a row of R
- * and U, [keys / SHEET][token of the block][SHEET], so that one address serves all tokens. SOON: lines
- * fetched ahead by a block, at most. */
-enum { BLOCK = LANES == 16 ? 4 : 2, WIDEST = 3, SHEET = 64, SOON = 128 };
+/* BLOCK: as many tokens as 16 or 32 registers hold, with WIDEST vectors of columns. SOON: lines fetched ahead by a
+ * block, at most. */
+enum { BLOCK = LANES == 16 ? 4 : 2, WIDEST = 3, SOON = 128 };
 
 enum decays {
     DECAY_NONE,
@@ -35,10 +34,10 @@ struct token_block {
 
 struct unit { /* up to WIDEST vectors of columns of one head, and whole blocks of tokens */
     int64_t keys, blocks;
-    float *S;             /* [k][column] */
-    const float *R, *U;   /* [block of tokens], sheet floats apart */
-    const float *product; /* the same: what multiplies the state; with DECAY_BLOCK its first token's */
-    int64_t sheet;
+    float *S; /* [k][column] */
+    const float *R, *U,
+        *product; /* [token][k]: q, k; what multiplies the state, with DECAY_BLOCK its first token's */
+    int64_t R_step, U_step, product_step; /* floats */
     const struct token_block *factors;
     const float *inverse, *D; /* [token], [column]; NULL: none */
     const char *x;            /* tokens x_step bytes apart; NULL: none */
@@ -50,11 +49,15 @@ struct unit { /* up to WIDEST vectors of columns of one head, and whole blocks o
     intptr_t *soon, *further;
 };
 
-/* Keys [from, to) of one sheet; S, R, U and product are its first key's. */
-INLINE void some_keys(float *S, const float *R, const float *U, const float *product, int64_t from, int64_t to,
-                      const intptr_t *soon, lanes x[BLOCK][WIDEST], lanes y[BLOCK][WIDEST], const int nv,
-                      const int reads, const int writes, const int decays)
+/* Keys [from, to) of a block of tokens. */
+INLINE void some_keys(const struct unit *u, int64_t b, int64_t from, int64_t to, const intptr_t *soon,
+                      lanes x[BLOCK][WIDEST], lanes y[BLOCK][WIDEST], const int nv, const int reads,
+                      const int writes, const int decays)
 {
+    const int64_t R_step = u->R_step, U_step = u->U_step, product_step = u->product_step;
+    const float *R = u->R + b * BLOCK * R_step, *U = u->U + b * BLOCK * U_step,
+                *product = u->product + b * BLOCK * product_step;
+    float *S = u->S;
     for (int64_t i = from; i < to; i++) {
         float *at = S + i * nv * LANES;
         lanes s[WIDEST];
@@ -65,15 +68,15 @@ INLINE void some_keys(float *S, const float *R, const float *U, const float *pro
             if (decays == DECAY_BLOCK) s[c] *= product[i];
         }
         UNROLL
-        for (int u = 0; u < BLOCK; u++) {
-            const lanes m = lanes_splat(decays == DECAY_TOKEN ? product[u * SHEET + i] : 1),
-                        k = lanes_splat(writes ? U[u * SHEET + i] : 0),
-                        r = lanes_splat(reads ? R[u * SHEET + i] : 0);
+        for (int t = 0; t < BLOCK; t++) {
+            const lanes m = lanes_splat(decays == DECAY_TOKEN ? product[t * product_step + i] : 1),
+                        k = lanes_splat(writes ? U[t * U_step + i] : 0),
+                        r = lanes_splat(reads ? R[t * R_step + i] : 0);
             UNROLL
             for (int c = 0; c < nv; c++) {
                 if (decays == DECAY_TOKEN) s[c] *= m;
-                if (writes) s[c] = lanes_fma(k, x[u][c], s[c]);
-                if (reads) y[u][c] = lanes_fma(r, s[c], y[u][c]);
+                if (writes) s[c] = lanes_fma(k, x[t][c], s[c]);
+                if (reads) y[t][c] = lanes_fma(r, s[c], y[t][c]);
             }
         }
         UNROLL
@@ -123,8 +126,6 @@ INLINE void block_as(const struct unit *u, int64_t b, const int nv, const int re
                      const int decays)
 {
     const struct token_block *w = u->factors + b;
-    const float *R = u->R + b * u->sheet, *U = u->U + b * u->sheet, *product = u->product + b * u->sheet;
-    float *S = u->S;
     lanes x[BLOCK][WIDEST], y[BLOCK][WIDEST];
     const intptr_t *soon = u->soon;
     int64_t left = u->lines;
@@ -137,17 +138,9 @@ INLINE void block_as(const struct unit *u, int64_t b, const int nv, const int re
             if (writes && u->x) x[t][c] = value_at(u, b * BLOCK + t, c) * w->x[t];
         }
     }
-    for (int64_t k = 0; k < u->keys; k += SHEET, S += SHEET * nv * LANES) {
-        const int64_t keys = u->keys - k < SHEET ? u->keys - k : SHEET,
-                      ahead = 2 * left < keys ? 2 * left : keys;
-        some_keys(S, R, U, product, 0, ahead, soon, x, y, nv, reads, writes, decays);
-        some_keys(S, R, U, product, ahead, keys, NULL, x, y, nv, reads, writes, decays);
-        left -= ahead / 2;
-        soon += ahead / 2;
-        R += BLOCK * SHEET;
-        U += BLOCK * SHEET;
-        product += BLOCK * SHEET;
-    }
+    const int64_t ahead = 2 * left < u->keys ? 2 * left : u->keys;
+    some_keys(u, b, 0, ahead, soon, x, y, nv, reads, writes, decays);
+    some_keys(u, b, ahead, u->keys, NULL, x, y, nv, reads, writes, decays);
     if (reads) finish_block(u, b, y, nv, writes);
 }
 

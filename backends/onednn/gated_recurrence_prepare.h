@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the inner loop is given for a tile of one head: sheets of q and k, the products of a block's queries and
+/* What the inner loop is given for a tile of one head: rows of q and k, the products of a block's queries and
  * keys, decays, and denominators. Keys lie in lanes here. */
 #ifndef SEGUE_ONEDNN_GATED_RECURRENCE_PREPARE_H
 #define SEGUE_ONEDNN_GATED_RECURRENCE_PREPARE_H
@@ -24,11 +24,11 @@ struct head { /* one head of y (or of the state, where nothing is read) and one 
     const struct recurrence_job *job;
     int64_t tokens,
         writes; /* writes: the state takes k or decays, and no other head of y reads it after this one */
-    struct face q, k, gk; /* absent: nothing is read, written, decays by key */
-    const float *decay;   /* [token]: e^g; NULL: none */
-    const float *gain;    /* [token]; NULL: 1 */
-    float *R, *U, *product;
-    float *frame; /* of the head, or of each key */
+    struct face q, k, gk;   /* absent: nothing is read, written, decays by key */
+    const float *decay;     /* [token]: e^g; NULL: none */
+    const float *gain;      /* [token]; NULL: 1 */
+    float *R, *U, *product; /* rows in scratch, pitch apart */
+    float *frame;           /* of the head, or of each key */
     struct token_block *blocks;
 };
 
@@ -61,26 +61,6 @@ INLINE void block_load(lanes out[BLOCK], const struct face *f, int64_t first, in
     }
 }
 
-/* Where a sheet has the keys from z on. */
-INLINE int64_t in_sheet(int64_t z)
-{
-    return z / SHEET * (BLOCK * SHEET) + z % SHEET;
-}
-
-/* Some keys of one block: q and k as they are. */
-INLINE void plain_keys(const struct head *h, int64_t first, int64_t count, int64_t z, const int64_t left,
-                       float *R, float *U, const uint32_t dtype)
-{
-    lanes q[BLOCK], k[BLOCK];
-    block_load(q, &h->q, first, count, z, left, dtype ? dtype : h->q.dtype);
-    block_load(k, &h->k, first, count, z, left, dtype ? dtype : h->k.dtype);
-    UNROLL
-    for (int u = 0; u < BLOCK; u++) {
-        lanes_store(R + u * SHEET, q[u]);
-        lanes_store(U + u * SHEET, k[u]);
-    }
-}
-
 /* q and k of some keys, and their decays w, which are where q will be. */
 struct decayed {
     lanes q[BLOCK], k[BLOCK], w[BLOCK];
@@ -90,12 +70,13 @@ INLINE struct decayed decayed_load(const struct head *h, int64_t first, int64_t 
                                    const int64_t left, const float *R, const uint32_t dtype)
 {
     const lanes scale = lanes_splat((float)h->job->op->scale);
+    const int64_t pitch = h->job->pitch;
     struct decayed d;
     block_load(d.q, &h->q, first, count, z, left, dtype ? dtype : h->q.dtype);
     block_load(d.k, &h->k, first, count, z, left, dtype ? dtype : h->k.dtype);
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
-        d.w[u] = lanes_load(R + u * SHEET);
+        d.w[u] = lanes_load(R + u * pitch);
         d.q[u] *= scale;
         if (h->gain && u < count) d.k[u] *= h->gain[first + u];
     }
@@ -106,18 +87,18 @@ INLINE struct decayed decayed_load(const struct head *h, int64_t first, int64_t 
  * takes all decays; by_token: product is what the state is multiplied by before each token, also by the decays
  * that a frame cannot take (with the first one the old frame goes on). */
 INLINE int decayed_keys(const struct decayed *d, lanes before, int ends, float *frame, float *R, float *U,
-                        float *product, const int by_token)
+                        float *product, int64_t pitch, const int by_token)
 {
     const lanes one = lanes_splat(1.0f), smallest = lanes_splat(SMALLEST_FRAME);
     lanes F = ends ? one : before, m = ends ? before : one;
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
         const lanes next = F * d->w[u];
-        if (by_token) lanes_store(product + u * SHEET, lanes_if_less(smallest, next, m, d->w[u]));
+        if (by_token) lanes_store(product + u * pitch, lanes_if_less(smallest, next, m, d->w[u]));
         F = by_token ? lanes_if_less(smallest, next, next, u ? F : before) : next; /* NaN is not taken */
         m = one;
-        lanes_store(R + u * SHEET, d->q[u] * F);
-        lanes_store(U + u * SHEET, d->k[u] * lanes_reciprocal(F));
+        lanes_store(R + u * pitch, d->q[u] * F);
+        lanes_store(U + u * pitch, d->k[u] * lanes_reciprocal(F));
     }
     lanes_store(frame, F);
     return lanes_all_less(smallest, F);
@@ -125,7 +106,7 @@ INLINE int decayed_keys(const struct decayed *d, lanes before, int ends, float *
 
 /* Of a head whose state is not written yet: q with the decays of its block before it, and the frame; q . k with what lies
  * between them. */
-INLINE void decayed_before(struct decayed *d, lanes frame, float *R, lanes dot[BLOCK * BLOCK])
+INLINE void decayed_before(struct decayed *d, lanes frame, float *R, int64_t pitch, lanes dot[BLOCK * BLOCK])
 {
     frame *= d->w[0];
     UNROLL
@@ -135,7 +116,7 @@ INLINE void decayed_before(struct decayed *d, lanes frame, float *R, lanes dot[B
             dot[u * BLOCK + s] = lanes_fma(d->q[u], d->k[s], dot[u * BLOCK + s]);
             d->q[u] *= s ? d->w[s] : frame;
         }
-        lanes_store(R + u * SHEET, d->q[u]);
+        lanes_store(R + u * pitch, d->q[u]);
     }
 }
 
@@ -143,28 +124,17 @@ INLINE void decayed_before(struct decayed *d, lanes frame, float *R, lanes dot[B
 INLINE void decay_block(const struct head *h, int64_t first, int64_t count, float *R, const uint32_t dtype,
                         const int whole)
 {
-    const int64_t keys = h->job->keys;
+    const int64_t keys = h->job->keys, pitch = h->job->pitch;
     for (int64_t z = 0; z < keys; z += LANES) {
-        float *to = R + in_sheet(z);
         lanes w[BLOCK];
         block_load(w, &h->gk, first, count, z, whole ? LANES : keys - z, dtype ? dtype : h->gk.dtype);
         UNROLL
         for (int u = 0; u < BLOCK; u++) {
             w[u] = decay_of(w[u]);
             if (h->decay && u < count) w[u] *= h->decay[first + u];
-            lanes_store(to + u * SHEET, w[u]);
+            lanes_store(R + u * pitch + z, w[u]);
         }
     }
-}
-
-/* One block of tokens. dtype: of q and k, and no partial lanes; or 0: as each of them says. */
-INLINE void prepare_plain_block(const struct head *given, int64_t b, int64_t count, const uint32_t dtype)
-{
-    const struct head h = *given; /* a copy that no store changes */
-    const int64_t keys = h.job->keys;
-    float *R = h.R + b * h.job->sheet, *U = h.U + b * h.job->sheet;
-    for (int64_t z = 0; z < keys; z += LANES)
-        plain_keys(&h, b * BLOCK, count, z, dtype ? LANES : keys - z, R + in_sheet(z), U + in_sheet(z), dtype);
 }
 
 /* Whether a frame is to end. */
@@ -176,10 +146,11 @@ INLINE int frame_is_small(const struct head *h)
     return small;
 }
 
+/* One block of tokens. dtype: of q and k, and no partial lanes; or 0: as each of them says. */
 INLINE void prepare_decayed_block(const struct head *given, int64_t b, int64_t count, const uint32_t dtype)
 {
-    const struct head h = *given;
-    const int64_t first = b * BLOCK, keys = h.job->keys, at = b * h.job->sheet;
+    const struct head h = *given; /* a copy that no store changes */
+    const int64_t first = b * BLOCK, keys = h.job->keys, pitch = h.job->pitch, at = first * pitch;
     struct token_block *w = h.blocks + b;
     const int ends = frame_is_small(&h);
     int lasts = 0;
@@ -191,24 +162,23 @@ INLINE void prepare_decayed_block(const struct head *given, int64_t b, int64_t c
         else decay_block(&h, first, count, h.R + at, 0, 0);
         lasts = 1;
         for (int64_t z = 0; z < keys; z += LANES) {
-            float *R = h.R + at + in_sheet(z), *U = h.U + at + in_sheet(z),
-                  *product = h.product + at + in_sheet(z);
+            float *R = h.R + at + z, *U = h.U + at + z, *product = h.product + at + z;
             struct decayed d = decayed_load(&h, first, count, z, dtype ? LANES : keys - z, R, dtype);
             if (!h.writes) {
-                decayed_before(&d, lanes_load(h.frame + z), R, dot);
+                decayed_before(&d, lanes_load(h.frame + z), R, pitch, dot);
             } else if (by_token) {
-                decayed_keys(&d, lanes_load(product), ends, h.frame + z, R, U, product, 1);
+                decayed_keys(&d, lanes_load(product), ends, h.frame + z, R, U, product, pitch, 1);
             } else {
                 const lanes frame = lanes_load(h.frame + z);
                 lanes_store(product, frame);
-                lasts &= decayed_keys(&d, frame, ends, h.frame + z, R, U, product, 0);
+                lasts &= decayed_keys(&d, frame, ends, h.frame + z, R, U, product, pitch, 0);
             }
         }
         if (by_token) w->decays = DECAY_TOKEN;
     }
     for (int i = 0; !h.writes && i < BLOCK * BLOCK; i += 4)
         lanes_store_some(w->c + i, 4, lanes_four_sums(dot + i));
-    for (int u = 0; u < BLOCK; u++) w->y[u] = w->x[u] = 1; /* the sheets have all factors */
+    for (int u = 0; u < BLOCK; u++) w->y[u] = w->x[u] = 1; /* the rows have all factors */
 }
 
 INLINE int64_t blocks_in(int64_t tokens)
@@ -223,17 +193,6 @@ static uint32_t usual_dtype(const struct head *h)
 }
 
 /* Loops of their own for what is usual. */
-static void prepare_plain(const struct head *h)
-{
-    const uint32_t dtype = usual_dtype(h);
-    for (int64_t b = 0; b < blocks_in(h->tokens); b++) {
-        const int64_t count = h->tokens - b * BLOCK;
-        if (dtype == SEGUE_F32 && count >= BLOCK) prepare_plain_block(h, b, BLOCK, SEGUE_F32);
-        else if (dtype == SEGUE_BF16 && count >= BLOCK) prepare_plain_block(h, b, BLOCK, SEGUE_BF16);
-        else prepare_plain_block(h, b, count, 0);
-    }
-}
-
 static void prepare_decayed(const struct head *h)
 {
     const uint32_t dtype = usual_dtype(h);
@@ -245,18 +204,18 @@ static void prepare_decayed(const struct head *h)
     }
 }
 
-/* q . k of all tokens of a block in order, from its sheets. */
+/* q . k of all tokens of a block in order. */
 static void block_scores(const struct head *h, int64_t b, float *scores)
 {
-    lanes dot[BLOCK * BLOCK] = { { 0 } };
-    for (int64_t z = 0; z < h->job->keys; z += LANES) {
-        const float *R = h->R + b * h->job->sheet + in_sheet(z), *U = h->U + b * h->job->sheet + in_sheet(z);
+    const int64_t first = b * BLOCK, keys = h->job->keys;
+    lanes dot[BLOCK * BLOCK] = { { 0 } }, q[BLOCK], k[BLOCK];
+    for (int64_t z = 0; z < keys; z += LANES) {
+        block_load(q, &h->q, first, h->tokens - first, z, keys - z, h->q.dtype);
+        block_load(k, &h->k, first, h->tokens - first, z, keys - z, h->k.dtype);
         UNROLL
         for (int u = 0; u < BLOCK; u++) {
             UNROLL
-            for (int s = 0; s <= u; s++)
-                dot[u * BLOCK + s] =
-                    lanes_fma(lanes_load(R + u * SHEET), lanes_load(U + s * SHEET), dot[u * BLOCK + s]);
+            for (int s = 0; s <= u; s++) dot[u * BLOCK + s] = lanes_fma(q[u], k[s], dot[u * BLOCK + s]);
         }
     }
     for (int i = 0; i < BLOCK * BLOCK; i += 4) lanes_store_some(scores + i, 4, lanes_four_sums(dot + i));
@@ -286,8 +245,8 @@ static void weigh_before(const struct head *h, int64_t b, const struct gates *g,
 /* All keys of a block's token are multiplied by m. */
 static void fill_product(const struct head *h, int64_t b, int64_t token, float m)
 {
-    float *product = h->product + b * h->job->sheet + token * SHEET;
-    for (int64_t z = 0; z < h->job->keys; z += LANES) lanes_store(product + in_sheet(z), lanes_splat(m));
+    float *product = h->product + (b * BLOCK + token) * h->job->pitch;
+    for (int64_t z = 0; z < h->job->keys; z += LANES) lanes_store(product + z, lanes_splat(m));
 }
 
 /* Factors of a block with decays that the frame cannot take: they multiply the state. ends: so does the frame
