@@ -61,24 +61,25 @@ INLINE void block_load(lanes out[BLOCK], const struct face *f, int64_t first, in
     }
 }
 
-/* q and k of some keys, and their decays w, which are where q will be. */
+/* Some keys of a block: q, k, and their decays. */
 struct decayed {
     lanes q[BLOCK], k[BLOCK], w[BLOCK];
 };
 
+/* dtype: of q and k, and no partial lanes; gates: of the decays then; or 0: as each of them says. */
 INLINE struct decayed decayed_load(const struct head *h, int64_t first, int64_t count, int64_t z,
-                                   const int64_t left, const float *R, const uint32_t dtype)
+                                   const uint32_t dtype, const uint32_t gates)
 {
-    const lanes scale = lanes_splat((float)h->job->op->scale);
-    const int64_t pitch = h->job->pitch;
+    const int64_t left = dtype ? LANES : h->job->keys - z;
     struct decayed d;
     block_load(d.q, &h->q, first, count, z, left, dtype ? dtype : h->q.dtype);
     block_load(d.k, &h->k, first, count, z, left, dtype ? dtype : h->k.dtype);
+    block_load(d.w, &h->gk, first, count, z, left, dtype ? gates : h->gk.dtype);
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
-        d.w[u] = lanes_load(R + u * pitch);
-        d.q[u] *= scale;
         if (h->gain && u < count) d.k[u] *= h->gain[first + u];
+        d.w[u] = decay_of(d.w[u]);
+        if (h->decay && u < count) d.w[u] *= h->decay[first + u];
     }
     return d;
 }
@@ -120,23 +121,6 @@ INLINE void decayed_before(struct decayed *d, lanes frame, float *R, int64_t pit
     }
 }
 
-/* The decays themselves, by key, in the places that q will have. */
-INLINE void decay_block(const struct head *h, int64_t first, int64_t count, float *R, const uint32_t dtype,
-                        const int whole)
-{
-    const int64_t keys = h->job->keys, pitch = h->job->pitch;
-    for (int64_t z = 0; z < keys; z += LANES) {
-        lanes w[BLOCK];
-        block_load(w, &h->gk, first, count, z, whole ? LANES : keys - z, dtype ? dtype : h->gk.dtype);
-        UNROLL
-        for (int u = 0; u < BLOCK; u++) {
-            w[u] = decay_of(w[u]);
-            if (h->decay && u < count) w[u] *= h->decay[first + u];
-            lanes_store(R + u * pitch + z, w[u]);
-        }
-    }
-}
-
 /* Whether a frame is to end. */
 INLINE int frame_is_small(const struct head *h)
 {
@@ -146,24 +130,22 @@ INLINE int frame_is_small(const struct head *h)
     return small;
 }
 
-/* One block of tokens. dtype: of q and k, and no partial lanes; or 0: as each of them says. */
-INLINE void prepare_decayed_block(const struct head *given, int64_t b, int64_t count, const uint32_t dtype)
+/* One block of tokens. dtype, gates: as in decayed_load. */
+INLINE void prepare_block(const struct head *given, int64_t b, int64_t count, const uint32_t dtype,
+                          const uint32_t gates)
 {
     const struct head h = *given; /* a copy that no store changes */
     const int64_t first = b * BLOCK, keys = h.job->keys, pitch = h.job->pitch, at = first * pitch;
     struct token_block *w = h.blocks + b;
     const int ends = frame_is_small(&h);
-    int lasts = 0;
+    int taken = 0;
     lanes dot[BLOCK * BLOCK] = { { 0 } };
     w->decays = ends ? DECAY_BLOCK : DECAY_NONE;
-    for (int by_token = 0; by_token < 2 && !lasts; by_token++) {
-        if (dtype && h.gk.dtype == SEGUE_F32) decay_block(&h, first, count, h.R + at, SEGUE_F32, 1);
-        else if (dtype && h.gk.dtype == SEGUE_BF16) decay_block(&h, first, count, h.R + at, SEGUE_BF16, 1);
-        else decay_block(&h, first, count, h.R + at, 0, 0);
-        lasts = 1;
+    for (int by_token = 0; by_token < 2 && !taken; by_token++) {
+        taken = 1;
         for (int64_t z = 0; z < keys; z += LANES) {
             float *R = h.R + at + z, *U = h.U + at + z, *product = h.product + at + z;
-            struct decayed d = decayed_load(&h, first, count, z, dtype ? LANES : keys - z, R, dtype);
+            struct decayed d = decayed_load(&h, first, count, z, dtype, gates);
             if (!h.writes) {
                 decayed_before(&d, lanes_load(h.frame + z), R, pitch, dot);
             } else if (by_token) {
@@ -171,14 +153,15 @@ INLINE void prepare_decayed_block(const struct head *given, int64_t b, int64_t c
             } else {
                 const lanes frame = lanes_load(h.frame + z);
                 lanes_store(product, frame);
-                lasts &= decayed_keys(&d, frame, ends, h.frame + z, R, U, product, pitch, 0);
+                taken &= decayed_keys(&d, frame, ends, h.frame + z, R, U, product, pitch, 0);
             }
         }
         if (by_token) w->decays = DECAY_TOKEN;
     }
+    const float scale = (float)h.job->op->scale;
     for (int i = 0; !h.writes && i < BLOCK * BLOCK; i += 4)
-        lanes_store_some(w->c + i, 4, lanes_four_sums(dot + i));
-    for (int u = 0; u < BLOCK; u++) w->y[u] = w->x[u] = 1; /* the rows have all factors */
+        lanes_store_some(w->c + i, 4, lanes_four_sums(dot + i) * scale);
+    for (int u = 0; u < BLOCK; u++) w->y[u] = scale, w->x[u] = 1; /* the rows have all else */
 }
 
 INLINE int64_t blocks_in(int64_t tokens)
@@ -195,12 +178,16 @@ static uint32_t usual_dtype(const struct head *h)
 /* Loops of their own for what is usual. */
 static void prepare_decayed(const struct head *h)
 {
-    const uint32_t dtype = usual_dtype(h);
+    const uint32_t dtype = usual_dtype(h), gates = h->gk.dtype;
     for (int64_t b = 0; b < blocks_in(h->tokens); b++) {
         const int64_t count = h->tokens - b * BLOCK;
-        if (dtype == SEGUE_F32 && count >= BLOCK) prepare_decayed_block(h, b, BLOCK, SEGUE_F32);
-        else if (dtype == SEGUE_BF16 && count >= BLOCK) prepare_decayed_block(h, b, BLOCK, SEGUE_BF16);
-        else prepare_decayed_block(h, b, count, 0);
+        const int whole = count >= BLOCK;
+        if (whole && dtype == SEGUE_F32 && gates == SEGUE_F32) prepare_block(h, b, BLOCK, SEGUE_F32, SEGUE_F32);
+        else if (whole && dtype == SEGUE_BF16 && gates == SEGUE_F32)
+            prepare_block(h, b, BLOCK, SEGUE_BF16, SEGUE_F32);
+        else if (whole && dtype == SEGUE_BF16 && gates == SEGUE_BF16)
+            prepare_block(h, b, BLOCK, SEGUE_BF16, SEGUE_BF16);
+        else prepare_block(h, b, count, 0, 0);
     }
 }
 
