@@ -5,12 +5,15 @@
 
 /* Floats of the states of a panel, its tile and the next one, which stay in a part of the second-level cache;
  * of a tile's q and of its k, which use the first-level cache beside a unit's state. MOST_KEYS, MOST_VALUES: scratch sizes
- * stay far from overflow. SHARED_HEADS: so many heads a thread are shared out as they are, fewer by parts. */
+ * stay far from overflow. OWN_CACHE: bytes of state that a core may still have from the call before; with more,
+ * one token is computed in SHARES shares a thread, since memory does not serve all cores alike. SHARED_HEADS: so many heads a thread are shared out as they are, fewer by parts. */
 enum {
     PANEL_FLOATS = 96 << 10,
     ROWS_FLOATS = 4096,
     TILE = 32,
     SHARED_HEADS = 8,
+    OWN_CACHE = 1 << 20,
+    SHARES = 8,
     MOST_KEYS = 1 << 20,
     MOST_VALUES = 1 << 20
 };
@@ -130,6 +133,8 @@ void segue_recurrence_plan(const segue_gated_recurrence *op, const struct segue_
     int64_t most =
         from_one_to(ROWS_FLOATS / (job->keys + 1) / kernel->block, TILE / kernel->block) * kernel->block;
     job->tile.tile_tokens = job->readers > 1 ? kernel->block : most;
+    if (x && x->shape[1] == 1 && bytes_of(S) > OWN_CACHE * (double)cpu->threads)
+        job->tile.shares = (int32_t)from_one_to(SHARES * (int64_t)cpu->threads, job->tile.channels);
     place_all(job, kernel);
 }
 
