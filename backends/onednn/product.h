@@ -45,42 +45,49 @@ struct product_sums {
     lanes at[BLOCK][WIDEST];
 };
 
+/* A step: BLOCK factors, row_step apart, times a row of B. */
+INLINE void product_step(struct product_sums *s, const float *A, int64_t row_step, const float *B, const int nv,
+                         const int pairs)
+{
+    lanes b[WIDEST];
+    UNROLL
+    for (int c = 0; c < nv; c++) b[c] = lanes_load(B + c * LANES);
+    UNROLL
+    for (int u = 0; u < BLOCK; u++) {
+        const lanes a = lanes_splat(A[u * row_step]);
+        UNROLL
+        for (int c = 0; c < nv; c++) s->at[u][c] = product_add(a, b[c], s->at[u][c], pairs);
+    }
+}
+
+/* f32 by eight steps at a time: 0.99 of the time; pairs so 1.13. */
+INLINE void product_steps(struct product_sums *sums, const float *A, int64_t row_step, int64_t column_step,
+                          const float *B, int64_t steps, const int nv, const int pairs)
+{
+    struct product_sums s = *sums;
+    if (pairs) {
+        for (int64_t k = 0; k < steps; k++, A += column_step, B += nv * LANES)
+            product_step(&s, A, row_step, B, nv, 1);
+    } else {
+        UNROLL_8
+        for (int64_t k = 0; k < steps; k++, A += column_step, B += nv * LANES)
+            product_step(&s, A, row_step, B, nv, 0);
+    }
+    *sums = s;
+}
+
 /* sums[u] += sum over k of A[u * pitch + k] B[k]: rows of A as they lie. */
 INLINE void product_rows(struct product_sums *sums, const float *A, int64_t pitch, const float *B,
                          int64_t steps, const int nv, const int pairs)
 {
-    struct product_sums s = *sums;
-    for (int64_t k = 0; k < steps; k++, B += nv * LANES) {
-        lanes b[WIDEST];
-        UNROLL
-        for (int c = 0; c < nv; c++) b[c] = lanes_load(B + c * LANES);
-        UNROLL
-        for (int u = 0; u < BLOCK; u++) {
-            const lanes a = lanes_splat(A[u * pitch + k]);
-            UNROLL
-            for (int c = 0; c < nv; c++) s.at[u][c] = product_add(a, b[c], s.at[u][c], pairs);
-        }
-    }
-    *sums = s;
+    product_steps(sums, A, pitch, 1, B, steps, nv, pairs);
 }
 
 /* sums[u] += sum over k of A[k * BLOCK + u] B[k]: the BLOCK rows of A lie side by side. */
 INLINE void product_columns(struct product_sums *sums, const float *A, const float *B, int64_t steps,
                             const int nv, const int pairs)
 {
-    struct product_sums s = *sums;
-    for (int64_t k = 0; k < steps; k++, A += BLOCK, B += nv * LANES) {
-        lanes b[WIDEST];
-        UNROLL
-        for (int c = 0; c < nv; c++) b[c] = lanes_load(B + c * LANES);
-        UNROLL
-        for (int u = 0; u < BLOCK; u++) {
-            const lanes a = lanes_splat(A[u]);
-            UNROLL
-            for (int c = 0; c < nv; c++) s.at[u][c] = product_add(a, b[c], s.at[u][c], pairs);
-        }
-    }
-    *sums = s;
+    product_steps(sums, A, 1, BLOCK, B, steps, nv, pairs);
 }
 
 #endif
