@@ -24,8 +24,6 @@ enum {
     LINE_FLOATS = 16
 };
 
-#define LOG2E 0x1.71547652b82fep0
-
 static const struct tiles_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_attention_tile);
 
 /* ---- which tiles there are ------------------------------------------------------------------------------ */
@@ -168,9 +166,12 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, int
                      const struct dnnl_products *products, struct tiles_job *job)
 {
     const double scale = op->scale != 0 ? op->scale : 1 / sqrt((double)op->k.shape[3]);
-    *job = (struct tiles_job){
-        .op = op, .cpu = cpu, .kernel = kernels[cpu->isa], .bf16 = bf16, .products = products, .bf16_fast = has_bf16()
-    };
+    *job = (struct tiles_job){ .op = op,
+                               .cpu = cpu,
+                               .kernel = kernels[cpu->isa],
+                               .bf16 = bf16,
+                               .products = products,
+                               .bf16_fast = has_bf16() };
     job->lane_step = products ? PANEL : job->kernel->lanes;
     job->grain = products ? GRAIN : job->kernel->block;
     job->group = op->k.shape[2] ? op->q.shape[2] / op->k.shape[2] : 1;
@@ -179,9 +180,9 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, int
     job->values = op->v.shape[3];
     job->chunk = op->chunk < query_slots(op) ? op->chunk : query_slots(op);
     job->keys_pitch = rounded_up(job->keys, job->kernel->lanes);
-    job->scale = (float)(op->softcap > 0 ? scale / attention_cap(op) : scale * LOG2E);
-    job->cap = (float)(attention_cap(op) * LOG2E);
-    job->self_value = (float)(op->self_value * LOG2E);
+    job->scale = (float)(op->softcap > 0 ? scale / attention_cap(op) : scale);
+    job->cap = (float)attention_cap(op);
+    job->self_value = (float)op->self_value;
     job->stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->y));
     plan_queries(job);
     plan_keys(job);
@@ -383,7 +384,8 @@ static void release_bf16(void *data, const segue_kit_device *dev)
 }
 
 /* NULL with words in why. */
-static struct dnnl_products *prepare_onednn(const segue_attention *op, const segue_kit_device *dev, segue_diag *why)
+static struct dnnl_products *prepare_onednn(const segue_attention *op, const segue_kit_device *dev,
+                                            segue_diag *why)
 {
     const struct segue_cpu *cpu = dev->handle;
     const int64_t k = op->k.shape[3], v = op->v.shape[3], lanes = kernels[cpu->isa]->lanes;

@@ -43,16 +43,16 @@ struct tiles_job {
     int64_t most_queries, most_keys; /* that scratch is for, whatever the number of slots */
     int64_t keys_pitch,
         block_pitch; /* k in whole lanes; floats of a block of V, which do not begin in one cache set */
-    float scale, cap, self_value; /* for scores that are logarithms to base 2 */
+    float scale, cap, self_value;
     float *scratch;     /* all workers' */
     int64_t kept_tiles; /* of a head, from the first one on, that stay packed; two more come and go */
     /* Where a worker's scratch holds what, in floats: two struct tile_view; of each packed tile struct tile_packed, K [key][k]
      * and V [block of v][key][v]; Q [panel][k][lane], O [panel][v][lane], S [key][lane] of one panel; rows [lane][k or v]. */
     int64_t K_floats, V_floats;
     uint64_t views, packed, K, V, Q, O, S, rows, floats;
-    int bf16;                 /* products of bf16: */
+    int bf16; /* products of bf16: */
     const struct dnnl_products
-        *products;            /* by oneDNN: of GRAIN keys scores and sums, of two GRAIN, ...; NULL: our own, in pairs */
+        *products; /* by oneDNN: of GRAIN keys scores and sums, of two GRAIN, ...; NULL: our own, in pairs */
     uint64_t P, T, hand;      /* weights in bf16 and sums [v][lane] of one panel; what oneDNN needs */
     int64_t lane_step, grain; /* queries and keys come by so many at least */
     atomic_int failed;

@@ -7,8 +7,6 @@
 
 /* ---- a panel of queries against a tile of keys ---------------------------------------------------------- */
 
-#define LN2 0x1.62e43p-1f
-
 enum { RULES_LSH = RULE_UNIT | RULE_SELF | RULE_HIGH };
 
 /* pairs: products of bf16, of two neighbours at once; else of f32. */
@@ -125,20 +123,41 @@ INLINE void panel_as(struct tile_work *w, const struct tile_panel *p, int64_t ti
 }
 
 /* One function for each width: it needs all registers. */
-#define PANEL_FUNCTION(name, nv, pairs)                                                                           \
-    static __attribute__((noinline)) void name(struct tile_work *w, const struct tile_panel *p, int64_t tile,     \
-                                               int64_t from, int64_t to, float *top, float *sum)                  \
-    {                                                                                                             \
-        panel_as(w, p, tile, from, to, top, sum, nv, pairs);                                                      \
-    }
-PANEL_FUNCTION(panel_one, 1, 0)
-PANEL_FUNCTION(panel_two, 2, 0)
-PANEL_FUNCTION(panel_three, 3, 0)
+static __attribute__((noinline)) void panel_one(struct tile_work *w, const struct tile_panel *p, int64_t tile,
+                                                int64_t from, int64_t to, float *top, float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 1, 0);
+}
+static __attribute__((noinline)) void panel_two(struct tile_work *w, const struct tile_panel *p, int64_t tile,
+                                                int64_t from, int64_t to, float *top, float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 2, 0);
+}
+static __attribute__((noinline)) void panel_three(struct tile_work *w, const struct tile_panel *p, int64_t tile,
+                                                  int64_t from, int64_t to, float *top, float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 3, 0);
+}
 static panel_function *const panels[WIDEST + 1] = { NULL, panel_one, panel_two, panel_three };
 #if SEGUE_LANES == 16
-PANEL_FUNCTION(panel_one_in_pairs, 1, 1)
-PANEL_FUNCTION(panel_two_in_pairs, 2, 1)
-PANEL_FUNCTION(panel_three_in_pairs, 3, 1)
+static __attribute__((noinline)) void panel_one_in_pairs(struct tile_work *w, const struct tile_panel *p,
+                                                         int64_t tile, int64_t from, int64_t to, float *top,
+                                                         float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 1, 1);
+}
+static __attribute__((noinline)) void panel_two_in_pairs(struct tile_work *w, const struct tile_panel *p,
+                                                         int64_t tile, int64_t from, int64_t to, float *top,
+                                                         float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 2, 1);
+}
+static __attribute__((noinline)) void panel_three_in_pairs(struct tile_work *w, const struct tile_panel *p,
+                                                           int64_t tile, int64_t from, int64_t to, float *top,
+                                                           float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 3, 1);
+}
 static panel_function *const panels_in_pairs[WIDEST + 1] = { NULL, panel_one_in_pairs, panel_two_in_pairs,
                                                              panel_three_in_pairs };
 static panel_function *const panels_bf16[WIDEST + 1] = { NULL, NULL, NULL, panel_bf16 };
@@ -247,7 +266,7 @@ static lanes close_sums(const segue_attention *op, const struct tile_queries *q,
         decay = weight_of(top - base);
         sum = lanes_fma(sum, decay, weight_of(sink - base));
     }
-    *lse = lanes_select((lanes_int)(sum == 0), -inf, lanes_fma(base, lanes_splat(LN2), lanes_log(sum)));
+    *lse = lanes_select((lanes_int)(sum == 0), -inf, base + lanes_log(sum));
     return lanes_select((lanes_int)(sum == 0) | (alone & (lanes_int)(sum == sum)), zero, decay / sum);
 }
 

@@ -20,7 +20,7 @@ struct tile_queries {
     int32_t low[TILE_QUERIES], high[TILE_QUERIES]; /* key positions seen, both included */
     int32_t at[TILE_QUERIES];                      /* own position */
     int32_t label[TILE_QUERIES];
-    float slope[TILE_QUERIES], sink[TILE_QUERIES]; /* times log2(e) */
+    float slope[TILE_QUERIES], sink[TILE_QUERIES];
     int32_t slot[TILE_QUERIES], head[TILE_QUERIES]; /* of the sequence, of the group; no slot: -1 */
     int32_t item[TILE_QUERIES], row[TILE_QUERIES];  /* -1: none */
     int32_t to[TILE_QUERIES];                       /* row of y; -1: none */
@@ -190,7 +190,7 @@ static void find_weights(const segue_tensor *t, const struct tiles_job *job, con
                          float *out)
 {
     float each[TILE_QUERIES];
-    for (int64_t g = 0; g < job->group; g++) each[g] = LANES_LOG2E * weight_at(t, v->place.head * job->group + g);
+    for (int64_t g = 0; g < job->group; g++) each[g] = weight_at(t, v->place.head * job->group + g);
     for (int64_t i = 0; i < v->lanes; i++) out[i] = each[v->queries.head[i]];
 }
 

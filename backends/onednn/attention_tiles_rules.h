@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What who sees whom makes of scores, which are logarithms to base 2. */
+/* What who sees whom makes of scores. */
 #ifndef SEGUE_ONEDNN_ATTENTION_TILES_RULES_H
 #define SEGUE_ONEDNN_ATTENTION_TILES_RULES_H
 
@@ -86,11 +86,12 @@ static void add_strangers(const struct tile_work *w, const struct tile_panel *p,
     }
 }
 
-/* 2^x for x <= 0, 0 below -126, NaN of NaN. Sums where products would do: those keep the ports of products free. */
+/* e^x for x <= 0, 0 from -87.3 on, NaN of NaN. */
 INLINE lanes weight_of(lanes x)
 {
-    const lanes magic = lanes_splat(LANES_FINE_MAGIC), n = x + magic;
-    return lanes_if_less(x, lanes_splat(-126.0f), (lanes){ 0 }, lanes_exp2_fine(n, x - (n - magic)));
+    const lanes log2e = lanes_splat(LANES_LOG2E), magic = lanes_splat(LANES_FINE_MAGIC);
+    const lanes n = lanes_fma(x, log2e, magic), r = lanes_fma(x, log2e, magic - n);
+    return lanes_if_less(x, lanes_splat(-87.3f), (lanes){ 0 }, lanes_exp2_fine(n, r));
 }
 
 #endif
