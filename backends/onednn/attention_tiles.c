@@ -14,8 +14,8 @@
  * a tile, of all that stay packed. MOST_WIDTH, MOST_SLOTS: sizes and slot numbers stay far from overflow. */
 enum {
     FEWEST = 16,
-    QUERY_FLOATS = 96 << 10,
-    KEY_FLOATS = 32 << 10,
+    QUERY_FLOATS = 97 << 10,
+    KEY_FLOATS = 33 << 10,
     KEPT_FLOATS = 1 << 20,
     USUAL_KEYS = 128,
     MOST_WIDTH = 4096,
@@ -56,20 +56,19 @@ static void cut(const struct tiles_job *job, int64_t tile, struct tiles_place *p
     p->slots = clamp((end < slots ? end : slots) - p->slot, 0, slots);
 }
 
-/* Head by head, so that threads share its keys in the last-level cache. Later tiles come first: under a causal mask they
- * are the longest. */
-static struct tiles_place place_at(const struct tiles_job *job, int64_t unit)
+/* Later tiles come first: under a causal mask they are the longest. */
+static struct tiles_place place_at(const struct tiles_job *job, int64_t head, int64_t unit)
 {
     const segue_attention *op = job->op;
-    const int64_t count = attention_sequences(op);
-    struct tiles_place p = { .head = unit / job->tiles };
-    int64_t tile = job->tiles - 1 - unit % job->tiles;
+    struct tiles_place p = { .head = head };
+    int64_t tile = job->tiles - 1 - unit;
     if (!attention_present(&op->cu_seqlens)) {
-        p.sequence = attention_sequence_at(op, tile % count);
-        cut(job, tile / count, &p);
+        const int64_t each = job->tiles / attention_sequences(op);
+        p.sequence = attention_sequence_at(op, tile / each);
+        cut(job, tile % each, &p);
         return p;
     }
-    for (int64_t s = 0; s < count; s++) {
+    for (int64_t s = 0; s < attention_sequences(op); s++) {
         p.sequence = attention_sequence_at(op, s);
         const int64_t here = tiles_of(job, p.sequence.queries);
         if (tile < here) break;
@@ -155,21 +154,24 @@ static void place_all(struct tiles_job *job)
     job->O = place_scratch(&end, job->most_queries * v);
     job->S = place_scratch(&end, job->most_keys * 3 * lanes);
     job->rows = place_scratch(&end, lanes * (k > v ? k : v));
+    if (job->bf16) job->P = place_scratch(&end, job->most_keys * PANEL / 2);
     if (job->products) {
-        job->P = place_scratch(&end, job->most_keys * PANEL / 2);
         job->T = place_scratch(&end, v * PANEL);
         job->hand = place_scratch(&end, (int64_t)(dnnl_scratch_bytes(job->products) / sizeof(float)));
     }
     job->floats = end;
 }
 
-static void plan_job(const segue_attention *op, const struct segue_cpu *cpu,
+static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, int bf16,
                      const struct dnnl_products *products, struct tiles_job *job)
 {
     const double scale = op->scale != 0 ? op->scale : 1 / sqrt((double)op->k.shape[3]);
-    *job = (struct tiles_job){
-        .op = op, .cpu = cpu, .kernel = kernels[cpu->isa], .products = products, .bf16_fast = has_bf16()
-    };
+    *job = (struct tiles_job){ .op = op,
+                               .cpu = cpu,
+                               .kernel = kernels[cpu->isa],
+                               .bf16 = bf16,
+                               .products = products,
+                               .bf16_fast = has_bf16() };
     job->lane_step = products ? PANEL : job->kernel->lanes;
     job->grain = products ? GRAIN : job->kernel->block;
     job->group = op->k.shape[2] ? op->q.shape[2] / op->k.shape[2] : 1;
@@ -184,7 +186,7 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu,
     job->stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->y));
     plan_queries(job);
     plan_keys(job);
-    job->block_pitch = job->tile_keys * job->kernel->block + LINE_FLOATS;
+    job->block_pitch = job->tile_keys * job->kernel->block / (bf16 ? 2 : 1) + LINE_FLOATS;
     plan_rules(job);
     place_all(job);
 }
@@ -230,21 +232,27 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     const struct segue_cpu *cpu = dev->handle;
     struct tiles_job job;
     (void)why;
-    plan_job((const void *)header, cpu, NULL, &job);
+    plan_job((const void *)header, cpu, 0, NULL, &job);
     plan->workspace_bytes = job.floats * sizeof(float) * cpu->threads;
     return SEGUE_OK;
 }
 
-int segue_attention_next_tile(struct tiles_job *job, int early, struct tiles_place *out)
+/* A worker's queue first, so that the keys of its heads are packed once; then what others have left. */
+int segue_attention_next_tile(struct tiles_job *job, int64_t worker, int early, struct tiles_place *out)
 {
-    const int64_t spare = early ? job->cpu->threads : 0;
-    do {
-        if (atomic_load_explicit(&job->next, memory_order_relaxed) + spare >= job->units) return 0;
-        const int64_t unit = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed);
-        if (unit >= job->units) return 0;
-        *out = place_at(job, unit);
-    } while (out->slots <= 0);
-    return 1;
+    const int64_t spare = early ? job->cpu->threads : 0, queues = job->queues;
+    for (int64_t i = 0; i < queues; i++) {
+        const int64_t q = (worker + i) % queues,
+                      units = (job->op->k.shape[2] - q + queues - 1) / queues * job->tiles;
+        while (atomic_load_explicit(&job->taken, memory_order_relaxed) + spare < job->units) {
+            const int64_t unit = atomic_fetch_add_explicit(&job->next[q], 1, memory_order_relaxed);
+            if (unit >= units) break;
+            atomic_fetch_add_explicit(&job->taken, 1, memory_order_relaxed);
+            *out = place_at(job, q + unit / job->tiles * queues, unit % job->tiles);
+            if (out->slots > 0) return 1;
+        }
+    }
+    return 0;
 }
 
 static void part(void *arg, int32_t index, int32_t parts)
@@ -252,29 +260,46 @@ static void part(void *arg, int32_t index, int32_t parts)
     struct tiles_job *job = arg;
     const uint64_t mode = float_mode_enter();
     (void)parts;
-    job->kernel->work(job, job->scratch + (uint64_t)index * job->floats);
+    job->kernel->work(job, index, job->scratch + (uint64_t)index * job->floats);
     if (job->stream) stream_fence();
     float_mode_leave(mode);
 }
 
-static segue_status run(const segue_op_header *header, const segue_kit_call *call)
+static segue_status run_job(struct tiles_job *job, const segue_kit_call *call)
 {
-    const segue_attention *op = (const void *)header;
-    struct tiles_job job;
-    plan_job(op, call->device->handle, call->data, &job);
-    job.tiles = count_tiles(&job);
-    job.units = job.tiles * op->k.shape[2];
-    job.scratch = (float *)((char *)call->workspace.data + call->workspace.offset);
-    segue_parts_run(job.cpu, part, &job);
-    if (!atomic_load_explicit(&job.failed, memory_order_relaxed)) return SEGUE_OK;
+    const int64_t heads = job->op->k.shape[2], threads = job->cpu->threads;
+    job->tiles = count_tiles(job);
+    job->units = job->tiles * heads;
+    job->queues = clamp(heads, 0, threads < QUEUES ? threads : QUEUES);
+    job->scratch = (float *)((char *)call->workspace.data + call->workspace.offset);
+    segue_parts_run(job->cpu, part, job);
+    if (!atomic_load_explicit(&job->failed, memory_order_relaxed)) return SEGUE_OK;
     return segue_kit_fail(call->why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_RUN, 0,
                           "oneDNN found no memory, or failed");
 }
 
+static segue_status run(const segue_op_header *header, const segue_kit_call *call)
+{
+    struct tiles_job job;
+    plan_job((const void *)header, call->device->handle, 0, NULL, &job);
+    return run_job(&job, call);
+}
+
 /* ---- products in bf16 ----------------------------------------------------------------------------------- */
 
-/* Seconds of the fastest of some runs of product i. */
-static double time_product(struct dnnl_hand *hand, int i, const void *operands, float *result)
+enum { NO_BF16 = -1, UNKNOWN, BY_ONEDNN, IN_PAIRS }; /* segue_cpu's bf16_products */
+enum { SIZE = 128 };                                 /* of products that are timed: SIZE x PANEL x SIZE */
+
+struct trial {
+    const struct tiles_kernel *kernel;
+    struct dnnl_hand *hand; /* NULL: our own */
+    int pairs;
+    const float *A, *B;
+    float *C;
+};
+
+/* Seconds of the fastest of some runs. */
+static double time_product(const struct trial *t)
 {
     enum { ROUNDS = 5, RUNS = 8 };
     double best = INFINITY;
@@ -282,7 +307,8 @@ static double time_product(struct dnnl_hand *hand, int i, const void *operands, 
         struct timespec from, to;
         clock_gettime(CLOCK_MONOTONIC, &from);
         for (int k = 0; k < RUNS; k++)
-            if (dnnl_product(hand, i, operands, operands, result)) return INFINITY;
+            if (!t->hand) t->kernel->product(t->A, t->B, t->C, SIZE, SIZE / (t->pairs ? 2 : 1), t->pairs);
+            else if (dnnl_product(t->hand, 0, t->A, t->B, t->C)) return INFINITY;
         clock_gettime(CLOCK_MONOTONIC, &to);
         const double seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
         best = seconds < best ? seconds : best;
@@ -290,38 +316,51 @@ static double time_product(struct dnnl_hand *hand, int i, const void *operands, 
     return best;
 }
 
-/* Whether a product of bf16 takes at most 0.8 of the time of one of f32, which pays for rounding the weights. Some 10 ms, most
- * of them to load oneDNN. */
-static int bf16_is_faster(const segue_host *host)
+/* The time of oneDNN's product; infinite without oneDNN. Some 10 ms, most of them to load it. */
+static double time_onednn(const segue_host *host, struct trial t)
 {
-    const struct dnnl_shape shapes[] = { { 128, PANEL, 128, 128, .dtype = SEGUE_F32 },
-                                         { 128, PANEL, 128, 128, .dtype = SEGUE_BF16 } };
-    const uint64_t operands = 128 * 128 * sizeof(float), result = 128 * PANEL * sizeof(float);
-    struct dnnl_products *p = has_bf16() ? dnnl_products_create(host, shapes, 2, NULL) : NULL;
-    int faster = 0;
-    if (!p) return 0;
-    char *const memory = host->alloc(host->user, operands + result + dnnl_scratch_bytes(p), 64);
-    struct dnnl_hand *const hand = memory ? dnnl_hand_create(p, memory + operands + result) : NULL;
-    if (hand) {
-        float *const c = (float *)(void *)(memory + operands);
-        memset(memory, 0, operands);
-        faster = time_product(hand, 1, memory, c) < 0.8 * time_product(hand, 0, memory, c);
-        dnnl_hand_destroy(hand);
+    const struct dnnl_shape shape = { SIZE, PANEL, SIZE, SIZE, .dtype = SEGUE_BF16 };
+    struct dnnl_products *p = dnnl_products_create(host, &shape, 1, NULL);
+    double seconds = INFINITY;
+    if (!p) return seconds;
+    void *const memory = host->alloc(host->user, dnnl_scratch_bytes(p), 64);
+    t.hand = memory ? dnnl_hand_create(p, memory) : NULL;
+    if (t.hand) {
+        seconds = time_product(&t);
+        dnnl_hand_destroy(t.hand);
     }
     if (memory) host->free(host->user, memory);
     dnnl_products_destroy(p);
-    return faster;
+    return seconds;
+}
+
+/* A product of bf16 has to take at most 0.8 of the time of one of f32, which pays for rounding the weights; oneDNN's as little
+ * beside our own, for it computes whole tiles only and is called for each. */
+static int choose_products(const segue_host *host, const struct tiles_kernel *kernel)
+{
+    const uint64_t floats = SIZE * SIZE + 2 * SIZE * PANEL;
+    float *const memory = has_bf16() ? host->alloc(host->user, floats * sizeof(float), 64) : NULL;
+    if (!memory) return NO_BF16;
+    struct trial t = { .kernel = kernel, .A = memory, .B = memory + SIZE * SIZE };
+    t.C = memory + SIZE * (SIZE + PANEL);
+    memset(memory, 0, floats * sizeof(float));
+    const double f32 = time_product(&t), onednn = time_onednn(host, t);
+    t.pairs = 1;
+    const double pairs = time_product(&t);
+    host->free(host->user, memory);
+    if (onednn < 0.8 * f32 && onednn < 0.8 * pairs) return BY_ONEDNN;
+    return pairs < 0.8 * f32 ? IN_PAIRS : NO_BF16;
 }
 
 /* Measured once for each opened device; two threads that ask at once both measure. */
-static int bf16_pays(struct segue_cpu *cpu)
+static int bf16_products(struct segue_cpu *cpu)
 {
     int known = atomic_load_explicit(&cpu->bf16_products, memory_order_relaxed);
-    if (!known) {
-        known = cpu->isa == SEGUE_ISA_AVX512 && bf16_is_faster(cpu->host) ? 1 : -1;
+    if (known == UNKNOWN) {
+        known = cpu->isa == SEGUE_ISA_AVX512 ? choose_products(cpu->host, kernels[cpu->isa]) : NO_BF16;
         atomic_store_explicit(&cpu->bf16_products, known, memory_order_relaxed);
     }
-    return known > 0;
+    return known;
 }
 
 static const char *accepts_bf16(const segue_op_header *header, const segue_kit_device *dev)
@@ -335,8 +374,7 @@ static const char *accepts_bf16(const segue_op_header *header, const segue_kit_d
     if (op->v.shape[3] < 16 || op->v.shape[3] > MOST_BF16_WIDTH) return "v: wanted a width from 16 to 512";
     if (op->chunk) return "chunk: this row has none";
     if (op->key_norm == SEGUE_ATTENTION_UNIT) return "key_norm: UNIT is not for keys in bf16 here";
-    return bf16_pays(dev->handle) ? NULL
-                                  : "q: products of bf16 by oneDNN are not faster than those of f32 here";
+    return bf16_products(dev->handle) > 0 ? NULL : "q: products of bf16 are not faster than those of f32 here";
 }
 
 static void release_bf16(void *data, const segue_kit_device *dev)
@@ -345,26 +383,43 @@ static void release_bf16(void *data, const segue_kit_device *dev)
     dnnl_products_destroy(data);
 }
 
-static segue_status prepare_bf16(const segue_op_header *header, const segue_kit_device *dev,
-                                 segue_kit_plan *plan, segue_diag *why)
+/* NULL with words in why. */
+static struct dnnl_products *prepare_onednn(const segue_attention *op, const segue_kit_device *dev,
+                                            segue_diag *why)
 {
-    const segue_attention *op = (const void *)header;
     const struct segue_cpu *cpu = dev->handle;
     const int64_t k = op->k.shape[3], v = op->v.shape[3], lanes = kernels[cpu->isa]->lanes;
     struct dnnl_shape shapes[2 * USUAL_KEYS / GRAIN];
-    struct tiles_job job;
     int count = 0;
     for (int64_t keys = GRAIN; keys <= USUAL_KEYS; keys += GRAIN) {
         shapes[count++] = (struct dnnl_shape){ keys, PANEL, k, rounded_up(k, lanes), .dtype = SEGUE_BF16 };
         shapes[count++] =
             (struct dnnl_shape){ v, PANEL, keys, rounded_up(v, lanes), .turned = 1, .dtype = SEGUE_BF16 };
     }
-    plan->data = dnnl_products_create(dev->host, shapes, count, why);
-    if (!plan->data) return SEGUE_ERROR_UNSUPPORTED;
-    plan->release = release_bf16;
-    plan_job(op, cpu, plan->data, &job);
+    return dnnl_products_create(dev->host, shapes, count, why);
+}
+
+static segue_status prepare_bf16(const segue_op_header *header, const segue_kit_device *dev,
+                                 segue_kit_plan *plan, segue_diag *why)
+{
+    const segue_attention *op = (const void *)header;
+    struct segue_cpu *cpu = dev->handle;
+    struct tiles_job job;
+    if (bf16_products(cpu) == BY_ONEDNN) {
+        plan->data = prepare_onednn(op, dev, why);
+        if (!plan->data) return SEGUE_ERROR_UNSUPPORTED;
+        plan->release = release_bf16;
+    }
+    plan_job(op, cpu, 1, plan->data, &job);
     plan->workspace_bytes = job.floats * sizeof(float) * cpu->threads;
     return SEGUE_OK;
+}
+
+static segue_status run_bf16(const segue_op_header *header, const segue_kit_call *call)
+{
+    struct tiles_job job;
+    plan_job((const void *)header, call->device->handle, 1, call->data, &job);
+    return run_job(&job, call);
 }
 
 const segue_row attention_tiles_cpu = {
@@ -390,5 +445,5 @@ const segue_row attention_tiles_bf16_cpu = {
     .determinism = SEGUE_RUN_TO_RUN,
     .accepts = accepts_bf16,
     .prepare = prepare_bf16,
-    .run = run,
+    .run = run_bf16,
 };

@@ -30,7 +30,8 @@ struct segue_cpu { /* an opened device */
     struct segue_pool *pool; /* NULL: the engine's parallel_for is used */
     void (*parallel_for)(void *user, int32_t count, void (*body)(void *arg, int32_t index), void *arg);
     void *parallel_user;
-    atomic_int bf16_products; /* whether they are faster than those of f32: 1, -1; 0: nobody has measured yet */
+    atomic_int
+        bf16_products; /* which are faster than those of f32: see attention_tiles.c; 0: nobody has measured yet */
 };
 
 struct segue_sequence {
