@@ -325,6 +325,41 @@ FUNC i64 clamped(i64 value, i64 last)
     return value < 0 ? 0 : value > last ? last : value;
 }
 
+typedef struct PIECE {
+    i64 s, tile, end; /* of sequence s the tiles from `tile` up to but not including `end` */
+} PIECE;
+
+/* Packed sequences, cut into tiles of `tile` units, of which each token has `each`, where nobody has told the longest one: piece
+ * `number` of as many as gpu_pieces() says. The first ones have each sequence's first tile. Of those behind them number
+ * sequences + j - 1 has the later tile that begins in units j tile to j tile + tile - 1 of all: there is at most one, its sequence
+ * has the unit in front of these, and halving finds it. Offsets may fall: halving then may miss a sequence, or a part of it. One
+ * of which an offset on the way to it is out of order stays with its first piece as a whole, so that nothing is lost or done twice. */
+FUNC PIECE piece_at(i64 number, i64 sequences, i64 tokens, i64 tile, i64 each, GLOBAL const i32 *cu_seqlens,
+                    i64 at, i64 step)
+{
+    i64 low = 0, high = sequences, block = number - sequences + 1, token = (block * tile - 1) / each;
+    i64 below = clamped(cu_seqlens[at], tokens), above = clamped(cu_seqlens[at + high * step], tokens);
+    while (high - low > 1) {
+        i64 middle = low + (high - low) / 2, offset = clamped(cu_seqlens[at + middle * step], tokens);
+        if (block > 0 ? offset <= token : middle <= number) {
+            low = middle;
+            below = offset > below ? offset : below;
+        } else {
+            high = middle;
+            above = offset < above ? offset : above;
+        }
+    }
+    i64 first = clamped(cu_seqlens[at + low * step], tokens),
+        end = clamped(cu_seqlens[at + high * step], tokens);
+    int in_order = below <= first && end <= above;
+    PIECE p = { low, 0, 1 };
+    if (block > 0) {
+        p.tile = block - first * each / tile;
+        p.end = in_order && first <= token && token < end ? p.tile + 1 : p.tile;
+    } else if (!in_order && first < end) p.end = ((end - first) * each + tile - 1) / tile;
+    return p;
+}
+
 /* Sequence s of operands with `tokens` tokens and `pool` rows of state. Whatever the values in cu_seqlens and
  * slot are, nothing outside these is meant. */
 FUNC SEQUENCE sequence_at(i64 s, i64 tokens, i64 pool, GLOBAL const i32 *cu_seqlens, VIEW offsets,
