@@ -5,6 +5,7 @@
 #ifndef SEGUE_ONEDNN_GATED_RECURRENCE_PREPARE_H
 #define SEGUE_ONEDNN_GATED_RECURRENCE_PREPARE_H
 
+#include "engine/lanes_functions.h"
 #include "gated_recurrence.h"
 #include "gated_recurrence_block.h"
 
