@@ -5,8 +5,12 @@
 #define SEGUE_CONFORMANCE_INTERRUPTION_H
 
 /* From now on SIGINT, SIGTERM and SIGHUP are only noted, with these words on stderr (a string that stays, or NULL); a second
- * one ends the process. What is ignored already stays so: nohup means it. */
+ * one, of whichever kind, ends the process. From the first one on SIGPIPE is ignored. What is ignored already stays so: nohup
+ * means it. */
 void interruption_watch(const char *words);
+
+/* In a child: nothing is noted any more, and SIGPIPE ends it. */
+void interruption_forget(void);
 
 /* The name of the one that came ("SIGINT"), or NULL. */
 const char *interruption_came(void);

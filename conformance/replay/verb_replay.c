@@ -251,7 +251,7 @@ static int run_device(struct replay *r, const char *device)
     return code;
 }
 
-/* code: of the devices. What failed on one counts for more than that another one cannot be opened. */
+/* code: of the devices. What failed on one counts for more than that another one cannot be opened; so does an interruption. */
 static int summarise(struct replay *r, int code)
 {
     const char *interrupted = interruption_came();
@@ -264,7 +264,7 @@ static int summarise(struct replay *r, int code)
     json_decref(summary);
     printf("%d passed, %d failed, %d skipped\n", r->counts[COUNTS_PASSED], r->counts[COUNTS_FAILED],
            r->counts[COUNTS_SKIPPED]);
-    if (r->counts[COUNTS_FAILED]) return EXIT_FAILED;
+    if (r->counts[COUNTS_FAILED] || interrupted) return EXIT_FAILED;
     if (code) return code;
     if (r->refused) return EXIT_ENVIRONMENT;
     return r->counts[COUNTS_PASSED] ? EXIT_OK : EXIT_FAILED;
@@ -328,7 +328,7 @@ static int replay(struct replay *r, char **paths, int count, char *devices, cons
         return EXIT_ENVIRONMENT;
     }
     children_watch_signals();
-    for (int i = 0; i < count; i++) add_file(r, paths[i]);
+    for (int i = 0; i < count && !interruption_came(); i++) add_file(r, paths[i]);
     fflush(stdout);
     share_memory(r);
     int code = r->count ? run_devices(r, devices) : EXIT_OK;

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "child.h"
 
+#include "../grammar/interruption.h"
 #include "verb.h"
 
 #include <dlfcn.h>
@@ -87,8 +88,7 @@ static void limit_memory(double gib)
 static int settle(int socket, double gib, pid_t parent)
 {
     const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    static const int ours[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE }; /* the parent's ways are not for us */
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) signal(ours[i], SIG_DFL);
+    interruption_forget(); /* the parent's ways are not for us */
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) return -1; /* it ended before that call */

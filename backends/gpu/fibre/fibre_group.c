@@ -207,6 +207,12 @@ static segue_status tell(const struct fibre_machine *m, const struct finding *f,
                           place, m->module->name, text, m->now->local, group);
 }
 
+/* The barrier's place, without MEETING()'s mark; "" = none. */
+static const char *place_of(const struct fibre *f)
+{
+    return f->where ? f->where + (*f->where == '~') : "";
+}
+
 static const char *stands(const struct fibre *f)
 {
     return f->state == WAITING ? "waits at" : f->where ? "returned after" : "returned without a barrier";
@@ -220,8 +226,8 @@ static segue_status tell_divergence(const struct fibre_machine *m, int32_t i, se
     group_name(m, m->group, group, sizeof group);
     return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_RUN, 0,
                           "%s: %s: a barrier that not all items reach: item 0 %s %s, item %d %s %s (group %s)",
-                          waits->where, m->module->name, stands(a), a->where ? a->where : "", i, stands(b),
-                          b->where ? b->where : "", group);
+                          place_of(waits), m->module->name, stands(a), place_of(a), i, stands(b), place_of(b),
+                          group);
 }
 
 /* ---- a group ----------------------------------------------------------------------------------------- */
