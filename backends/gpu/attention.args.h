@@ -52,7 +52,6 @@ struct
     i32 causal, top_left, wrap, unit, self_rule;
     i32 tile;      /* of the first groups along axis 0 */
     i32 sequences; /* packed ones: tiles are what piece_at() numbers; 0 = they are of the sequence of axis 1 */
-    i32 reserved;
     float scale, softcap, key_eps, self_value;
 };
 

@@ -6,7 +6,7 @@
  * From the command line: GROUP, items of a group (a power of two); one of ACT_F32, ACT_F16, ACT_BF16 and one of
  * STATE_F32, STATE_F16, STATE_BF16, where the kernel has them; the kernel's own (N, W, ...).
  * A dialect gives: u16 u32 i32 i64 u64, KERNEL FUNC GLOBAL LOCAL LOCAL_ARG UNROLL, BARRIER LOCAL_ID GROUP_ID, EXP2
- * FMA MAX, f32_bits bits_f32 f16_to_f32 f32_to_f16. It may give GROUP_SUM and GROUP_MAX. */
+ * FMA MAX, f32_bits bits_f32 f16_to_f32 f32_to_f16. */
 
 #define INF bits_f32(0x7f800000u)
 
@@ -266,7 +266,6 @@ FUNC float gumbel_given(i32 noise, float x)
 
 /* ---- over a group: every item calls it; scratch has GROUP floats and is free again on return ------------- */
 
-#ifndef GROUP_SUM
 FUNC float group_sum(float x, LOCAL_ARG float *scratch)
 {
     scratch[LOCAL_ID] = x;
@@ -280,7 +279,6 @@ FUNC float group_sum(float x, LOCAL_ARG float *scratch)
     return x;
 }
 #define GROUP_SUM(x, scratch) group_sum(x, scratch)
-#endif
 
 /* The same over `width` items, a power of two: each of the GROUP / width parts of a group has its own sum. */
 FUNC float part_sum(float x, LOCAL_ARG float *scratch, int width)
@@ -296,7 +294,6 @@ FUNC float part_sum(float x, LOCAL_ARG float *scratch, int width)
     return x;
 }
 
-#ifndef GROUP_MAX
 FUNC float group_max(float x, LOCAL_ARG float *scratch)
 {
     scratch[LOCAL_ID] = x;
@@ -310,7 +307,6 @@ FUNC float group_max(float x, LOCAL_ARG float *scratch)
     return x;
 }
 #define GROUP_MAX(x, scratch) group_max(x, scratch)
-#endif
 
 /* ---- sequences and states ------------------------------------------------------------------------------- */
 

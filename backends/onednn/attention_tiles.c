@@ -339,11 +339,13 @@ static double time_onednn(const segue_host *host, struct trial t)
 static int choose_products(const segue_host *host, const struct tiles_kernel *kernel)
 {
     const uint64_t floats = SIZE * SIZE + 2 * SIZE * PANEL;
-    float *const memory = has_bf16() ? host->alloc(host->user, floats * sizeof(float), 64) : NULL;
-    if (!memory) return NO_BF16;
+    if (!has_bf16()) return NO_BF16;
+    float *const memory = host->alloc(host->user, floats * sizeof(float), 64);
+    if (!memory) return UNKNOWN;
     struct trial t = { .kernel = kernel, .A = memory, .B = memory + SIZE * SIZE };
     t.C = memory + SIZE * (SIZE + PANEL);
     memset(memory, 0, floats * sizeof(float));
+    time_product(&t); /* the clock rises */
     const double f32 = time_product(&t), onednn = time_onednn(host, t);
     t.pairs = 1;
     const double pairs = time_product(&t);
@@ -352,15 +354,15 @@ static int choose_products(const segue_host *host, const struct tiles_kernel *ke
     return pairs < 0.8 * f32 ? IN_PAIRS : NO_BF16;
 }
 
-/* Measured once for each opened device; two threads that ask at once both measure. */
+/* Measured once for each opened device; of two threads that ask at once the first answer holds for both, so that bits do not
+ * depend on who planned. UNKNOWN: no memory now. */
 static int bf16_products(struct segue_cpu *cpu)
 {
-    int known = atomic_load_explicit(&cpu->bf16_products, memory_order_relaxed);
-    if (known == UNKNOWN) {
-        known = cpu->isa == SEGUE_ISA_AVX512 ? choose_products(cpu->host, kernels[cpu->isa]) : NO_BF16;
-        atomic_store_explicit(&cpu->bf16_products, known, memory_order_relaxed);
-    }
-    return known;
+    int known = atomic_load_explicit(&cpu->bf16_products, memory_order_relaxed), none = UNKNOWN;
+    if (known != UNKNOWN) return known;
+    known = cpu->isa == SEGUE_ISA_AVX512 ? choose_products(cpu->host, kernels[cpu->isa]) : NO_BF16;
+    if (known == UNKNOWN || atomic_compare_exchange_strong(&cpu->bf16_products, &none, known)) return known;
+    return none;
 }
 
 static const char *accepts_bf16(const segue_op_header *header, const segue_kit_device *dev)

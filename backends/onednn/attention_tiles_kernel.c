@@ -71,7 +71,7 @@ INLINE void sums_of(const struct tile_work *w, const struct tile_panel *p, int64
 INLINE void weigh(const struct tile_work *w, int64_t count, const lanes top[WIDEST], lanes sum[WIDEST],
                   lanes rounded[WIDEST], const int nv, const int pairs)
 {
-    const lanes ones = pair_of(lanes_splat(1), lanes_splat(1));
+    const lanes ones = pairs ? pair_of(lanes_splat(1), lanes_splat(1)) : (lanes){ 0 };
     const int kept = !pairs || w->keys->strangers;
     lanes even[WIDEST], odd[WIDEST]; /* of the tile: fewer roundings in a row */
     float *S = w->S, *P = w->P;

@@ -270,7 +270,7 @@ static void fetch_ahead(const struct segue_tile *t, struct ahead *a, const struc
     fetch_rows(&tile, a, &op->v, heads.state, p.column, p.columns);
     fetch_rows(&tile, a, &op->z, heads.y, p.column, p.columns);
     fetch_rows(&tile, a, &op->gk, heads.state, 0, job_of(t)->keys);
-    if (then >= 0 && now->q == heads.q && now->k == heads.k && !present(&op->gk)) return; /* they are packed */
+    if (then >= 0 && now->q == heads.q && now->k == heads.k && !present(&op->gk)) return; /* they are there */
     fetch_rows(&tile, a, &op->q, heads.q, 0, job_of(t)->keys);
     fetch_rows(&tile, a, &op->k, heads.k, 0, job_of(t)->keys);
 }

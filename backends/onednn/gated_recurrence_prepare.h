@@ -9,10 +9,13 @@
 #include "gated_recurrence.h"
 #include "gated_recurrence_block.h"
 
-/* A frame below SMALL_FRAME ends with its block: the state is multiplied by it, a new one begins. One that gets
- * below SMALLEST_FRAME within a block ends there. States beyond 2^88 would overflow. */
+/* The frames that a block goes on with: another one ends before the next block, the state is multiplied by it. Within a block
+ * frames get as far as the second two; a decay that would lead beyond multiplies the state instead, and the frame stays.
+ * Decays above 1 make frames grow. States beyond 2^88 would overflow. */
 #define SMALL_FRAME 0x1p-20f
+#define LARGE_FRAME 0x1p20f
 #define SMALLEST_FRAME 0x1p-40f
+#define LARGEST_FRAME 0x1p40f
 #define LOG2E_REST 0x1.4ae0cp-26f /* log2 e less LANES_LOG2E */
 
 struct face { /* tokens x columns, the columns side by side; step in bytes */
@@ -91,19 +94,27 @@ INLINE struct decayed decayed_load(const struct head *h, int64_t first, int64_t 
 INLINE int decayed_keys(const struct decayed *d, lanes before, int ends, float *frame, float *R, float *U,
                         float *product, int64_t pitch, const int by_token)
 {
-    const lanes one = lanes_splat(1.0f), smallest = lanes_splat(SMALLEST_FRAME);
-    lanes F = ends ? one : before, m = ends ? before : one;
+    const lanes one = lanes_splat(1.0f), smallest = lanes_splat(SMALLEST_FRAME),
+                largest = lanes_splat(LARGEST_FRAME);
+    lanes F = ends ? one : before, m = ends ? before : one, least = one, most = one;
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
-        const lanes next = F * d->w[u];
-        if (by_token) lanes_store(product + u * pitch, lanes_if_less(smallest, next, m, d->w[u]));
-        F = by_token ? lanes_if_less(smallest, next, next, u ? F : before) : next; /* NaN is not taken */
-        m = one;
+        const lanes next = F * d->w[u], w = d->w[u], old = u ? F : before;
+        if (by_token) {
+            lanes_store(product + u * pitch,
+                        lanes_if_less(smallest, next, lanes_if_less(next, largest, m, w), w));
+            F = lanes_if_less(smallest, next, lanes_if_less(next, largest, next, old),
+                              old); /* NaN is not taken */
+            m = one;
+        } else {
+            F = next;
+            least = lanes_least(least, F), most = lanes_most(most, F); /* NaN stays in F */
+        }
         lanes_store(R + u * pitch, d->q[u] * F);
         lanes_store(U + u * pitch, d->k[u] * lanes_reciprocal(F));
     }
     lanes_store(frame, F);
-    return lanes_all_less(smallest, F);
+    return lanes_all_less(smallest, lanes_least(least, F)) && lanes_all_less(lanes_most(most, F), largest);
 }
 
 /* Of a head whose state is not written yet: q with the decays of its block before it, and the frame; q . k with what lies
@@ -122,13 +133,15 @@ INLINE void decayed_before(struct decayed *d, lanes frame, float *R, int64_t pit
     }
 }
 
-/* Whether a frame is to end. */
-INLINE int frame_is_small(const struct head *h)
+/* Whether the frames are to end: one of them. */
+INLINE int frames_end(const struct head *h)
 {
-    int small = 0;
-    for (int64_t z = 0; z < h->job->keys; z += LANES)
-        small |= !lanes_all_less(lanes_splat(SMALL_FRAME), lanes_load(h->frame + z));
-    return small;
+    int go_on = 1;
+    for (int64_t z = 0; z < h->job->keys; z += LANES) {
+        const lanes F = lanes_load(h->frame + z);
+        go_on &= lanes_all_less(lanes_splat(SMALL_FRAME), F) & lanes_all_less(F, lanes_splat(LARGE_FRAME));
+    }
+    return !go_on;
 }
 
 /* One block of tokens. dtype, gates: as in decayed_load. */
@@ -138,7 +151,7 @@ INLINE void prepare_block(const struct head *given, int64_t b, int64_t count, co
     const struct head h = *given; /* a copy that no store changes */
     const int64_t first = b * BLOCK, keys = h.job->keys, pitch = h.job->pitch, at = first * pitch;
     struct token_block *w = h.blocks + b;
-    const int ends = frame_is_small(&h);
+    const int ends = frames_end(&h);
     int taken = 0;
     lanes dot[BLOCK * BLOCK] = { { 0 } };
     w->decays = ends ? DECAY_BLOCK : DECAY_NONE;
@@ -237,6 +250,11 @@ static void fill_product(const struct head *h, int64_t b, int64_t token, float m
     for (int64_t z = 0; z < h->job->keys; z += LANES) lanes_store(product + z, lanes_splat(m));
 }
 
+static int is_taken(float F) /* NaN is not */
+{
+    return F > SMALLEST_FRAME && F < LARGEST_FRAME;
+}
+
 /* Factors of a block with decays that the frame cannot take: they multiply the state. ends: so does the frame
  * before it, but for such a decay of the first token. Returns the frame behind. */
 static float weigh_tokens(const struct head *h, int64_t b, const struct gates *g, float before, int ends)
@@ -246,7 +264,7 @@ static float weigh_tokens(const struct head *h, int64_t b, const struct gates *g
     w->decays = DECAY_TOKEN;
     for (int u = 0; u < BLOCK; u++) {
         const float next = F * g->decay[u];
-        const int taken = next >= SMALLEST_FRAME; /* NaN is not */
+        const int taken = is_taken(next);
         fill_product(h, b, u, taken ? m : g->decay[u]);
         F = taken ? next : u ? F : before;
         m = 1;
@@ -264,7 +282,8 @@ static void weigh_plain(const struct head *h)
         struct token_block *w = h->blocks + b;
         const struct gates g = { h->decay ? h->decay + b * BLOCK : NULL, h->gain ? h->gain + b * BLOCK : NULL,
                                  (float)h->job->op->scale };
-        const int ends = frame < SMALL_FRAME;
+        const int ends = !(frame > SMALL_FRAME && frame < LARGE_FRAME);
+        int taken = 1;
         float F = ends ? 1 : frame;
         if (!h->writes) {
             weigh_before(h, b, &g, frame);
@@ -274,10 +293,11 @@ static void weigh_plain(const struct head *h)
         if (ends) fill_product(h, b, 0, frame);
         for (int u = 0; u < BLOCK; u++) {
             if (g.decay) F *= g.decay[u];
+            taken &= is_taken(F);
             w->y[u] = g.scale * F;
             w->x[u] = (g.gain ? g.gain[u] : 1) / F;
         }
-        frame = F >= SMALLEST_FRAME ? F : weigh_tokens(h, b, &g, frame, ends);
+        frame = taken ? F : weigh_tokens(h, b, &g, frame, ends);
     }
     if (h->writes) *h->frame = frame;
 }

@@ -456,6 +456,36 @@ static void frames_come_and_go(void **state)
     }
 }
 
+/* Decays above 1, behind strong ones: what a frame cannot take multiplies the state. */
+static void decays_may_grow(void **state)
+{
+    (void)state;
+    for (int round = 0; round < SEGUE_ISA_COUNT * 3; round++) {
+        struct test_device d;
+        struct scene c;
+        seed = 600 + (uint64_t)round;
+        if (!test_open(&d, round % 3, 2)) continue;
+        make_plain(&c, (struct shape){ 1, 90, 2, 2, 20, 33 }, SEGUE_F32);
+        if (round / 3 != 1) MAKE(&c.w[G], SEGUE_F32, 0, -1, 0, 1, 90, 2);
+        if (round / 3 != 0) MAKE(&c.w[GK], SEGUE_F32, 0, -1, 0, 1, 90, 2, 20);
+        MAKE(&c.w[GAIN], SEGUE_F32, 0, 4, 4.2, 1, 90, 2); /* logarithms */
+        MAKE(&c.w[S_OUT], SEGUE_F32, 0, -1, 1, 1, 2, 20, 33);
+        for (int64_t t = 0; t < 80; t++) {
+            static const double gates[] = { -3, -3,   -3,   -3,   -75,  60,   -1,   -0.2,
+                                            -2, -0.1, -0.1, -0.1, -0.1, -0.1, -0.1, -0.1 };
+            for (int64_t i = 0; i < 40; i++) {
+                const int64_t at[] = { 0, t, i / 20, i % 20 };
+                set_at(&c.w[round / 3 ? GK : G].t, at, gates[(t + i / 20 * 4) % 16]);
+            }
+        }
+        settle(&c);
+        run_row(&gated_recurrence_cpu, &d, &c.op.header, &c.op.header);
+        check_scene(&c);
+        release(&c);
+        test_close(&d);
+    }
+}
+
 /* A sequence's bits are its own: alone, in a batch, or packed behind another. */
 static void batches_change_no_bits(void **state)
 {
@@ -556,11 +586,13 @@ static void refuses_what_it_does_not_do(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_the_definition),      cmocka_unit_test(one_token_where_its_state_is),
-        cmocka_unit_test(large_states_are_shared_out), cmocka_unit_test(frames_come_and_go),
-        cmocka_unit_test(batches_change_no_bits),      cmocka_unit_test(nan_stays_in_its_future),
-        cmocka_unit_test(refuses_what_it_does_not_do)
-    };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
+                                        cmocka_unit_test(one_token_where_its_state_is),
+                                        cmocka_unit_test(large_states_are_shared_out),
+                                        cmocka_unit_test(frames_come_and_go),
+                                        cmocka_unit_test(decays_may_grow),
+                                        cmocka_unit_test(batches_change_no_bits),
+                                        cmocka_unit_test(nan_stays_in_its_future),
+                                        cmocka_unit_test(refuses_what_it_does_not_do) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

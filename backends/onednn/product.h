@@ -7,8 +7,10 @@
 #ifndef SEGUE_ONEDNN_PRODUCT_H
 #define SEGUE_ONEDNN_PRODUCT_H
 
-#include "engine/lanes.h"
+#include "engine/lanes_functions.h"
 #include "engine/unroll.h"
+
+#include <string.h>
 
 enum { BLOCK = LANES == 16 ? 8 : 4, WIDEST = 3 };
 
@@ -45,6 +47,15 @@ struct product_sums {
     lanes at[BLOCK][WIDEST];
 };
 
+/* A number, or a pair, in all lanes: without arithmetic, since a pair may look like a denormal. */
+INLINE lanes factor_at(const float *p, const int pairs)
+{
+    int32_t bits;
+    if (!pairs) return lanes_splat(*p);
+    memcpy(&bits, p, sizeof bits);
+    return (lanes)lanes_int_splat(bits);
+}
+
 /* A step: BLOCK factors, row_step apart, times a row of B. */
 INLINE void product_step(struct product_sums *s, const float *A, int64_t row_step, const float *B, const int nv,
                          const int pairs)
@@ -54,7 +65,7 @@ INLINE void product_step(struct product_sums *s, const float *A, int64_t row_ste
     for (int c = 0; c < nv; c++) b[c] = lanes_load(B + c * LANES);
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
-        const lanes a = lanes_splat(A[u * row_step]);
+        const lanes a = factor_at(A + u * row_step, pairs);
         UNROLL
         for (int c = 0; c < nv; c++) s->at[u][c] = product_add(a, b[c], s->at[u][c], pairs);
     }
