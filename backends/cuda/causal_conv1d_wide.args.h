@@ -10,13 +10,10 @@ struct causal_conv1d_wide_args { /* behind one pointer for each operand, in the 
     VIEW x, weight, bias, pre_gate, post_gate, cu_seqlens, seq_idx, cache_seqlens, slot, h_in, h_out, y;
     i64 sequences, tokens, pool;
     i64 columns; /* of the state */
-    i64 pieces;  /* sequences, or what piece_at() numbers */
     i32 channels;
     i32 silu;
-    i32 strip, strips;  /* tokens of a strip; strips, or pieces, side by side */
-    i32 rows;           /* pieces at once: groups along axis 1, or strips */
-    i32 searched;       /* pieces are what piece_at() numbers */
-    i32 wide_x, wide_y; /* 16-byte accesses are aligned */
+    i32 strip, strips, rows; /* tokens of a strip; strips side by side; groups along axis 1 */
+    i32 wide_x, wide_y;      /* 16-byte accesses are aligned */
 };
 
 #endif

@@ -22,31 +22,24 @@ static int64_t vectors_of(const segue_causal_conv1d *op)
     return (op->x.shape[2] + each - 1) / each;
 }
 
-struct cut {
-    int64_t pieces;         /* sequences; or pieces of them, where these make fewer items */
-    int32_t strip, strips;  /* tokens that an item walks; items that do so side by side */
-    int32_t searched, rows; /* whether pieces are looked for; how many are taken at once */
-    int32_t groups[3];
-};
-
-static struct cut cut(const segue_causal_conv1d *op, const struct gpu *gpu)
+/* Tokens that an item walks, and how many items do so side by side. */
+static void cut(const segue_causal_conv1d *op, int32_t *strip, int32_t *strips)
 {
     const int64_t vectors = vectors_of(op), tokens = longest(op) ? longest(op) : 1;
-    const int64_t all = vectors * op->x.shape[0] * op->x.shape[1];
-    struct cut c = { .pieces = gpu_sequences(&op->x, &op->cu_seqlens), .strip = MOST_STRIP };
+    const int64_t all = vectors * gpu_sequences(&op->x, &op->cu_seqlens) * tokens;
     int64_t most = vectors ? GPU_MOST_INDEX * FAST_GROUP / vectors : 1;
-    while (c.strip > LEAST_STRIP && all / c.strip < MANY_ITEMS) c.strip /= 2;
+    *strip = MOST_STRIP;
+    while (*strip > LEAST_STRIP && all / *strip < MANY_ITEMS) *strip /= 2;
     if (most > GPU_MOST_INDEX) most = GPU_MOST_INDEX;
-    int64_t wanted = (tokens + c.strip - 1) / c.strip;
-    const int64_t pieces = gpu_pieces(c.pieces, op->x.shape[1], c.strip);
-    c.searched = fast_present(&op->cu_seqlens) && pieces < wanted * c.pieces;
-    if (c.searched) wanted = c.pieces = pieces;
-    c.strips = (int32_t)(wanted < most ? wanted : most);
-    c.groups[0] = (int32_t)((vectors * c.strips + FAST_GROUP - 1) / FAST_GROUP);
-    c.groups[1] = c.searched ? 1 : gpu_groups(gpu, 1, c.pieces, 1);
-    c.groups[2] = 1;
-    c.rows = c.searched ? c.strips : c.groups[1];
-    return c;
+    const int64_t wanted = (tokens + *strip - 1) / *strip;
+    *strips = (int32_t)(wanted < most ? wanted : most);
+}
+
+static void grid_of(const segue_causal_conv1d *op, const struct gpu *gpu, int32_t strips, int32_t groups[3])
+{
+    groups[0] = (int32_t)((vectors_of(op) * strips + FAST_GROUP - 1) / FAST_GROUP);
+    groups[1] = gpu_groups(gpu, 1, gpu_sequences(&op->x, &op->cu_seqlens), 1);
+    groups[2] = 1;
 }
 
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
@@ -54,8 +47,11 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
 {
     const segue_causal_conv1d *op = (const void *)header;
     struct gpu_key key = fast_key(&gpu_source_causal_conv1d_wide, header, dev);
+    int32_t groups[3], strip, strips;
     gpu_define_in(&key, "W", op->weight.shape[1]);
-    return gpu_plan_one(dev, &key, &form, cut(op, gpu_of(dev)).groups, plan, why);
+    cut(op, &strip, &strips);
+    grid_of(op, gpu_of(dev), strips, groups);
+    return gpu_plan_one(dev, &key, &form, groups, plan, why);
 }
 
 static const segue_kit_refusal operands[] = {
@@ -87,25 +83,25 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
     const segue_causal_conv1d *op = (const void *)header;
     const struct gpu_kernel *kernel = call->data;
     const segue_tensor *state = fast_present(&op->h_in) ? &op->h_in : &op->h_out;
-    const struct cut c = cut(op, kernel->gpu);
+    int32_t groups[3], strip, strips;
+    cut(op, &strip, &strips);
+    grid_of(op, kernel->gpu, strips, groups);
     struct causal_conv1d_wide_args args = {
         .sequences = gpu_sequences(&op->x, &op->cu_seqlens),
         .tokens = op->x.shape[1],
         .pool = gpu_pool(&op->h_in, &op->h_out),
         .columns = fast_present(state) ? state->shape[2] : 0,
-        .pieces = c.pieces,
         .channels = (int32_t)op->x.shape[2],
         .silu = op->activation == SEGUE_CAUSAL_CONV1D_SILU,
-        .strip = c.strip,
-        .strips = c.strips,
-        .rows = c.rows,
-        .searched = c.searched,
+        .strip = strip,
+        .strips = strips,
+        .rows = groups[1],
         .wide_x = fast_is_wide(&op->x),
         .wide_y = fast_is_wide(&op->y),
     };
     struct gpu_arg list[OPERANDS + 1];
     gpu_bind(&form, header, call->device, &args, list);
-    return gpu_launch(kernel, call->stream, c.groups, list, OPERANDS + 1, call->why);
+    return gpu_launch(kernel, call->stream, groups, list, OPERANDS + 1, call->why);
 }
 
 const segue_row causal_conv1d_wide = {

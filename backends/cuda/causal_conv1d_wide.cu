@@ -7,7 +7,7 @@
  * in the order of the taps: where strips begin shows nowhere.
  *
  * The items of a sequence's first strip alone read h_in, and write h_out after that: both may be one tensor.
- * Launch: groups (ceil(vectors strips / GROUP), at most one a sequence); or pieces instead of strips, and 1. Key: ACT, STATE, W. */
+ * Launch: groups (ceil(vectors strips / GROUP), at most one a sequence). Key: ACT, STATE, W. */
 #define AHEAD (VECTOR * W < 32 ? 4 : 3) /* more, and registers overflow on sm_100 */
 #define ROWS (W - 1 + AHEAD)
 
@@ -77,7 +77,7 @@ KERNEL(causal_conv1d_wide)
     struct place p;
     p.d = (int)(number % vectors) * VECTOR;
     p.width = a.channels - p.d < VECTOR ? a.channels - p.d : VECTOR;
-    i64 lane = number / vectors, step = a.searched ? a.strip : (i64)a.strips * a.strip;
+    i64 begin = number / vectors * a.strip, step = (i64)a.strips * a.strip;
     float tap[W][VECTOR], start[VECTOR];
     QUAD row[ROWS];
     UNROLL for (int i = 0; i < VECTOR; i++)
@@ -86,13 +86,9 @@ KERNEL(causal_conv1d_wide)
         UNROLL for (int w = 0; w < W; w++) tap[w][i] = i < p.width ? tap_of(weight, a, p.d + i, w) : 0.0f;
     }
 
-    for (i64 n = a.searched ? lane : GROUP_ID(1); n < a.pieces; n += a.rows) {
-        PIECE piece = { n, lane, a.tokens + 1 };
-        if (a.searched)
-            piece = piece_at(n, a.sequences, a.tokens, a.strip, 1, cu_seqlens, a.cu_seqlens.at, a.cu_seqlens.stride[0]);
-        i64 first = piece.tile * a.strip, behind = piece.end * a.strip;
-        p.q = sequence_at(piece.s, a.tokens, a.pool, cu_seqlens, a.cu_seqlens, slot, a.slot);
-        for (; first < behind && (first < p.q.count || first == 0); first += step) {
+    for (i64 s = GROUP_ID(1); s < a.sequences; s += a.rows) {
+        p.q = sequence_at(s, a.tokens, a.pool, cu_seqlens, a.cu_seqlens, slot, a.slot);
+        for (i64 first = begin; first < p.q.count || first == 0; first += step) {
             i64 end = p.q.count - first < a.strip ? p.q.count : first + a.strip, from = first ? first : W - 1;
             if (p.q.padding) {
                 clear(y, a, p, first, end);

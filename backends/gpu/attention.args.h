@@ -50,8 +50,7 @@ struct
     i32 chunk, chunks_before, chunks_after, window_left, window_right;
     i32 present, slopes_dtype, sink_dtype;
     i32 causal, top_left, wrap, unit, self_rule;
-    i32 tile;      /* of the first groups along axis 0 */
-    i32 sequences; /* packed ones: tiles are what piece_at() numbers; 0 = they are of the sequence of axis 1 */
+    i32 tile; /* of the first groups along axis 0 */
     float scale, softcap, key_eps, self_value;
 };
 

@@ -46,8 +46,7 @@ struct kernels {                      /* a plan's */
 
 struct sizes {
     int64_t sequences, queries, keys; /* slots */
-    int64_t tiles;                    /* of a key head's longest sequence, or pieces of all */
-    int32_t searched; /* sequences that pieces are of; 0 = a sequence for each group of axis 1 */
+    int64_t tiles;                    /* of a key head's longest sequence */
     int32_t group, passes, parts;
 };
 
@@ -105,12 +104,6 @@ static struct sizes sizes_of(const segue_attention *op, int32_t rows)
     n.sequences = gpu_sequences(&op->q, &op->cu_seqlens);
     n.tiles = over(block * n.group, rows);
     if (op->chunk && block) n.tiles *= over(n.queries, block);
-    const int64_t pieces = gpu_pieces(n.sequences, n.queries * n.group, rows);
-    if (has(&op->cu_seqlens) && pieces < n.tiles * n.sequences) { /* what makes fewer groups */
-        n.searched = (int32_t)n.sequences;
-        n.tiles = pieces;
-        n.sequences = 1;
-    }
     if (n.passes < 1) n.passes = 1; /* lse is written without values, too */
     return n;
 }
@@ -237,7 +230,6 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
         return "q: t times h / j is at most 2^30";
     if (reaches_too_many(op)) return "chunks_before: with chunks_after at most 2^30 slots may be reached";
     if (op->y.shape[1] > most) return "y: e is at most 2^30";
-    if (gpu_sequences(&op->q, &op->cu_seqlens) > most) return "q: at most 2^30 sequences";
     if (op->v.shape[3] > most / 2) return "v: its size is supported up to 2^29";
     if (over(op->v.shape[3], FEWEST_VALUES) * op->k.shape[2] > at_most(gpu_of(dev)->most_groups[0], most))
         return "v: j times v is more than the device takes groups";
@@ -290,7 +282,6 @@ static struct attention_args args_of(const segue_attention *op, const struct siz
         .window_right = (int32_t)op->window_right,
         .slopes_dtype = gpu_view_of(&op->slopes).dtype,
         .sink_dtype = gpu_view_of(&op->sink).dtype,
-        .sequences = n->searched,
         .causal = op->causal != 0,
         .top_left = op->align == SEGUE_ATTENTION_TOP_LEFT,
         .wrap = op->wrap != 0,

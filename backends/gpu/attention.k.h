@@ -8,8 +8,7 @@
  * that items have in registers. A masked pair's weight is -1: its value is left out, not multiplied by 0. Tiles
  * never straddle chunks. Keys that no row's window reaches are skipped where positions are slots. Columns
  * beyond VALUES go to further passes. Parts of the keys, which attention_parts adds up, may go to groups of
- * their own. Launch: groups (tiles x passes x heads, sequences, parts), or (pieces x passes x heads, 1, 1), where a piece that
- * is no single tile has one after another. Key: ACT (of k and v), QUERIES, VALUES.
+ * their own. Launch: groups (tiles x passes x heads, sequences, parts). Key: ACT (of k and v), QUERIES, VALUES.
  */
 #define KEYS 64
 #define SLICE 32
@@ -140,24 +139,6 @@ FUNC int slot_of(struct attention_args a, PLACE p, int number)
     return at < p.keys ? at : -1;
 }
 
-/* What a slot, -1 = none, offers; returns the row of k, likewise. */
-FUNC int key_at(struct attention_args a, PLACE p, int slot, GLOBAL const i32 *keep, GLOBAL const i32 *k_pos,
-                GLOBAL const i32 *k_index, GLOBAL const i32 *label, LOCAL_ARG KEY *key)
-{
-    int item = slot, row;
-    i64 pos = 2 * FAR, tag = FAR;
-    if (slot >= 0 && a.present & HAS_K_INDEX) item = k_index[AT3(a.k_index, p.b, p.head, slot)];
-    row = row_of(item, a.present & HAS_K_INDEX, a.rows_k);
-    if (row >= p.limit) row = -1;
-    if (row >= 0) {
-        pos = a.present & HAS_K_POS ? k_pos[AT2(a.k_pos, p.b, row)] : row;
-        if (!(a.present & HAS_KEEP) || keep[AT2(a.keep, p.b, p.first_key + row)])
-            tag = label_of(a, label, p.b, p.head, item, FAR);
-    }
-    key->pos = pos, key->label = tag;
-    return row < 0 ? -1 : p.first_key + row;
-}
-
 /* q . k of an item's block, further by SLICE columns; the keys' squares. */
 FUNC void multiply(LOCAL_ARG const float *q, LOCAL_ARG const float *k, int unit, float dot[TALL * WIDE], float square[WIDE])
 {
@@ -253,104 +234,106 @@ KERNEL(attention)(GLOBAL const void *q, GLOBAL const ACT *k, GLOBAL const ACT *v
     int heads = a.heads ? a.heads : 1, passes = a.passes ? a.passes : 1, part = GROUP_ID(2), ring = 0;
     int left = GROUP_ID(0) / heads % passes * VALUES + LOCAL_ID % COLUMN_LANES; /* an item's first column */
     int helper = LOCAL_ID % HELPERS, across = LOCAL_ID % LANES, down = LOCAL_ID / LANES * TALL;
-    int s = (int)a.sequence + GROUP_ID(1), tile = a.tile + GROUP_ID(0) / (heads * passes), last = tile + 1;
-    if (a.sequences) {
-        PIECE x = piece_at(tile, a.sequences, a.queries, QUERIES, a.group, cu_seqlens, a.cu_seqlens.at, a.cu_seqlens.stride[0]);
-        s = (int)x.s, tile = (int)x.tile, last = (int)x.end;
+    int s = (int)a.sequence + GROUP_ID(1), tile = a.tile + GROUP_ID(0) / (heads * passes), first, end;
+    PLACE p = place_of(a, cu_seqlens, cu_seqlens_k, k_len, s, tile, GROUP_ID(0) % heads);
+    float sum[ROWS * COLUMNS];
+
+    UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) sum[i] = 0.0f;
+    for (int r = LOCAL_ID; r < QUERIES; r += GROUP) {
+        ROW x = row_at(a, p, r, keep_q, q_offset, q_pos, q_index, label);
+        float m = -INF;
+        if (r < p.rows && a.present & HAS_SINK && part == 0) m = LOAD_ANY(sink, AT1(a.sink, x.head), a.sink_dtype);
+        rows[r].pos = x.pos, rows[r].from = x.from, rows[r].to = x.to, rows[r].label = x.label;
+        rows[r].slot = x.slot, rows[r].head = x.head, rows[r].q = x.q;
+        top[r] = m, total[r] = m == -INF ? 0.0f : m == m ? 1.0f : m;
+    }
+    BARRIER();
+    reach(a, p, rows, &first, &end);
+    if (a.parts > 1) {
+        int each = (end - first + a.parts * KEYS - 1) / (a.parts * KEYS) * KEYS;
+        first = at_most(first + (i64)part * each, end);
+        if (each < end - first) end = first + each;
     }
 
-    ROLLED for (; tile < last; tile++) {
-        PLACE p = place_of(a, cu_seqlens, cu_seqlens_k, k_len, s, tile, GROUP_ID(0) % heads);
-        float sum[ROWS * COLUMNS];
-        int first, end;
-        UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) sum[i] = 0.0f;
-        for (int r = LOCAL_ID; r < QUERIES; r += GROUP) {
-            ROW x = row_at(a, p, r, keep_q, q_offset, q_pos, q_index, label);
+    for (int from = first; from < end; from += KEYS) {
+        float dot[TALL * WIDE], square[WIDE];
+        ring = KEYS - ring;
+        for (int i = LOCAL_ID; i < KEYS; i += GROUP) {
+            int slot = from + i < end ? slot_of(a, p, from + i) : -1, item = slot, row;
+            i64 pos = 2 * FAR, tag = FAR;
+            if (slot >= 0 && a.present & HAS_K_INDEX) item = k_index[AT3(a.k_index, p.b, p.head, slot)];
+            row = row_of(item, a.present & HAS_K_INDEX, a.rows_k);
+            if (row >= p.limit) row = -1;
+            if (row >= 0) {
+                pos = a.present & HAS_K_POS ? k_pos[AT2(a.k_pos, p.b, row)] : row;
+                if (!(a.present & HAS_KEEP) || keep[AT2(a.keep, p.b, p.first_key + row)])
+                    tag = label_of(a, label, p.b, p.head, item, FAR);
+            }
+            keys[i].pos = pos, keys[i].label = tag;
+            key_row[ring + i] = row < 0 ? -1 : p.first_key + row;
+        }
+        UNROLL for (int i = 0; i < TALL * WIDE; i++) dot[i] = 0.0f;
+        UNROLL for (int i = 0; i < WIDE; i++) square[i] = 0.0f;
+        for (int d = 0; d == 0 || d < a.width; d += SLICE) {
+            BARRIER();
+            for (int i = LOCAL_ID; i < QUERIES * SLICE; i += GROUP) {
+                int r = i / SLICE, column = d + i % SLICE, there = rows[r].q >= 0 && column < a.width;
+                tile_q[r * PITCH + i % SLICE] =
+                    there ? LOAD_ANY(q, AT4(a.q, p.b, rows[r].q, rows[r].head, column), a.q.dtype) : 0.0f;
+            }
+            for (int i = LOCAL_ID; i < KEYS * SLICE; i += GROUP) {
+                int row = key_row[ring + i / SLICE], column = d + i % SLICE, there = row >= 0 && column < a.width;
+                tile_k[i / SLICE * PITCH + i % SLICE] = there ? LOAD(k, AT4(a.k, p.b, row, p.head, column)) : 0.0f;
+            }
+            BARRIER();
+            multiply(tile_q + down * PITCH, tile_k + across * PITCH, a.unit, dot, square);
+        }
+        UNROLL for (int w = 0; w < WIDE; w++) {
+            if (down == 0) squares[across + w * LANES] = square[w];
+            UNROLL for (int t = 0; t < TALL; t++) score[(down + t) * SCORE_PITCH + across + w * LANES] = dot[t * WIDE + w];
+        }
+        BARRIER();
+        for (int r = LOCAL_ID / HELPERS; r < QUERIES; r += GROUP / HELPERS) {
             float m = -INF;
-            if (r < p.rows && a.present & HAS_SINK && part == 0) m = LOAD_ANY(sink, AT1(a.sink, x.head), a.sink_dtype);
-            rows[r].pos = x.pos, rows[r].from = x.from, rows[r].to = x.to, rows[r].label = x.label;
-            rows[r].slot = x.slot, rows[r].head = x.head, rows[r].q = x.q;
-            top[r] = m, total[r] = m == -INF ? 0.0f : m == m ? 1.0f : m;
+            ROLLED for (int key = helper; key < KEYS; key += HELPERS) {
+                LOCAL_ARG float *x = score + r * SCORE_PITCH + key;
+                *x = score_of(a, rows + r, keys + key, *x, squares[key], bias,
+                              AT4(a.bias, p.b, 0, p.first, p.first_key + from + key), slopes);
+                m = MAX(m, *x);
+            }
+            tops[r * HELPERS + helper] = m;
         }
         BARRIER();
-        reach(a, p, rows, &first, &end);
-        if (a.parts > 1) {
-            int each = (end - first + a.parts * KEYS - 1) / (a.parts * KEYS) * KEYS;
-            first = at_most(first + (i64)part * each, end);
-            if (each < end - first) end = first + each;
-        }
-
-        for (int from = first; from < end; from += KEYS) {
-            float dot[TALL * WIDE], square[WIDE];
-            ring = KEYS - ring;
-            for (int i = LOCAL_ID; i < KEYS; i += GROUP) {
-                int slot = from + i < end ? slot_of(a, p, from + i) : -1;
-                key_row[ring + i] = key_at(a, p, slot, keep, k_pos, k_index, label, keys + i);
-            }
-            UNROLL for (int i = 0; i < TALL * WIDE; i++) dot[i] = 0.0f;
-            UNROLL for (int i = 0; i < WIDE; i++) square[i] = 0.0f;
-            for (int d = 0; d == 0 || d < a.width; d += SLICE) {
-                BARRIER();
-                for (int i = LOCAL_ID; i < QUERIES * SLICE; i += GROUP) {
-                    int r = i / SLICE, column = d + i % SLICE, there = rows[r].q >= 0 && column < a.width;
-                    tile_q[r * PITCH + i % SLICE] =
-                        there ? LOAD_ANY(q, AT4(a.q, p.b, rows[r].q, rows[r].head, column), a.q.dtype) : 0.0f;
-                }
-                for (int i = LOCAL_ID; i < KEYS * SLICE; i += GROUP) {
-                    int row = key_row[ring + i / SLICE], column = d + i % SLICE, there = row >= 0 && column < a.width;
-                    tile_k[i / SLICE * PITCH + i % SLICE] = there ? LOAD(k, AT4(a.k, p.b, row, p.head, column)) : 0.0f;
-                }
-                BARRIER();
-                multiply(tile_q + down * PITCH, tile_k + across * PITCH, a.unit, dot, square);
-            }
-            UNROLL for (int w = 0; w < WIDE; w++) {
-                if (down == 0) squares[across + w * LANES] = square[w];
-                UNROLL for (int t = 0; t < TALL; t++) score[(down + t) * SCORE_PITCH + across + w * LANES] = dot[t * WIDE + w];
-            }
-            BARRIER();
-            for (int r = LOCAL_ID / HELPERS; r < QUERIES; r += GROUP / HELPERS) {
-                float m = -INF;
-                ROLLED for (int key = helper; key < KEYS; key += HELPERS) {
-                    LOCAL_ARG float *x = score + r * SCORE_PITCH + key;
-                    *x = score_of(a, rows + r, keys + key, *x, squares[key], bias,
-                                  AT4(a.bias, p.b, 0, p.first, p.first_key + from + key), slopes);
-                    m = MAX(m, *x);
-                }
-                tops[r * HELPERS + helper] = m;
-            }
-            BARRIER();
-            for (int r = LOCAL_ID / HELPERS; r < QUERIES; r += GROUP / HELPERS) {
-                float m = top[r];
-                for (int i = 0; i < HELPERS; i++) m = MAX(m, tops[r * HELPERS + i]);
-                if (m == -INF) m = 0.0f; /* nothing to be seen so far */
-                weigh(score + r * SCORE_PITCH, m);
-                if (helper == 0) shrink[r] = natural_exp(top[r] - m);
-            }
-            BARRIER();
-            for (int r = LOCAL_ID; r < QUERIES; r += GROUP) {
-                float m = top[r], l = shrink[r] * total[r];
-                for (int i = 0; i < HELPERS; i++) m = MAX(m, tops[r * HELPERS + i]);
-                ROLLED for (int key = 0; key < KEYS; key++) {
-                    float w = score[r * SCORE_PITCH + key];
-                    l += w < 0.0f ? 0.0f : w;
-                }
-                top[r] = m, total[r] = l;
-            }
-            int r = LOCAL_ID / COLUMN_LANES * ROWS;
-            add_values(score + r * SCORE_PITCH, shrink + r, key_row + ring, v, a, AT4(a.v, p.b, 0, p.head, left), left, sum);
+        for (int r = LOCAL_ID / HELPERS; r < QUERIES; r += GROUP / HELPERS) {
+            float m = top[r];
+            for (int i = 0; i < HELPERS; i++) m = MAX(m, tops[r * HELPERS + i]);
+            if (m == -INF) m = 0.0f; /* nothing to be seen so far */
+            weigh(score + r * SCORE_PITCH, m);
+            if (helper == 0) shrink[r] = natural_exp(top[r] - m);
         }
         BARRIER();
-        UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) tiles[i * GROUP + LOCAL_ID] = sum[i]; /* so that finish() is there once */
-        ROLLED for (int i = 0; i < ROWS * COLUMNS; i++) {
-            int r = LOCAL_ID / COLUMN_LANES * ROWS + i / COLUMNS, column = left + i % COLUMNS * COLUMN_LANES;
-            int to;
-            i64 at = (((i64)s * heads + p.head) * a.parts + part) * QUERIES + r;
-            if (r >= p.rows) continue;
-            to = a.present & HAS_O_INDEX ? o_index[AT3(a.o_index, p.b, rows[r].head, rows[r].slot)] : p.first + rows[r].slot;
-            if (to >= 0 && to < a.rows_y)
-                finish(a, rows + r, top[r], total[r], tiles[i * GROUP + LOCAL_ID], column, a.parts_at + at * (a.columns + 2), p.b, to,
-                       y, lse, parts);
+        for (int r = LOCAL_ID; r < QUERIES; r += GROUP) {
+            float m = top[r], l = shrink[r] * total[r];
+            for (int i = 0; i < HELPERS; i++) m = MAX(m, tops[r * HELPERS + i]);
+            ROLLED for (int key = 0; key < KEYS; key++) {
+                float w = score[r * SCORE_PITCH + key];
+                l += w < 0.0f ? 0.0f : w;
+            }
+            top[r] = m, total[r] = l;
         }
-        BARRIER();
+        int r = LOCAL_ID / COLUMN_LANES * ROWS;
+        add_values(score + r * SCORE_PITCH, shrink + r, key_row + ring, v, a, AT4(a.v, p.b, 0, p.head, left), left, sum);
+    }
+    BARRIER();
+    UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) tiles[i * GROUP + LOCAL_ID] = sum[i]; /* so that finish() is there once */
+    ROLLED for (int i = 0; i < ROWS * COLUMNS; i++) {
+        int r = LOCAL_ID / COLUMN_LANES * ROWS + i / COLUMNS, column = left + i % COLUMNS * COLUMN_LANES;
+        int to;
+        i64 at = (((i64)s * heads + p.head) * a.parts + part) * QUERIES + r;
+        if (r >= p.rows) continue;
+        to = a.present & HAS_O_INDEX ? o_index[AT3(a.o_index, p.b, rows[r].head, rows[r].slot)] : p.first + rows[r].slot;
+        if (to >= 0 && to < a.rows_y)
+            finish(a, rows + r, top[r], total[r], tiles[i * GROUP + LOCAL_ID], column, a.parts_at + at * (a.columns + 2), p.b, to,
+                   y, lse, parts);
     }
 }

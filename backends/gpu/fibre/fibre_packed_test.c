@@ -5,7 +5,7 @@
 #include "fibre.h"
 #include "../gpu_testing.h"
 
-extern const segue_row attention_shared, causal_conv1d_shared, feature_map_plain_shared;
+extern const segue_row causal_conv1d_shared, feature_map_plain_shared;
 
 enum { TOKENS = 200, MOST_SEQUENCES = 40, CHANNELS = 15, TAPS = 4, MOST = 4096, SPAN = 64, GROUP = 32 };
 
@@ -75,7 +75,7 @@ static int64_t run(const segue_row *row, const segue_kit_plan *with, const segue
 
 /* ---- operands -------------------------------------------------------------------------------------------- */
 
-static float x[MOST], k[MOST], v[MOST], weight[MOST], before[MOST], after[2][MOST], y[2][MOST];
+static float x[MOST], weight[MOST], before[MOST], after[2][MOST], y[2][MOST];
 static int32_t offsets[MOST_SEQUENCES + 1];
 
 static void fill(float *numbers, uint32_t seed)
@@ -106,17 +106,6 @@ static segue_causal_conv1d conv_of(int64_t b, int64_t t, int64_t sequences)
     op.h_out = OF(after[0], sequences, CHANNELS, TAPS - 1);
     op.y = OF(y[0], b, t, CHANNELS);
     op.cu_seqlens = offsets_of(sequences);
-    return op;
-}
-
-static segue_attention attention_of(int64_t b, int64_t t, int64_t sequences)
-{
-    segue_attention op = segue_attention_init();
-    op.q = OF(x, b, t, 3, 5);
-    op.k = OF(k, b, t, 1, 5);
-    op.v = OF(v, b, t, 1, 5);
-    op.y = OF(y[0], b, t, 3, 5);
-    op.cu_seqlens = op.cu_seqlens_k = offsets_of(sequences);
     return op;
 }
 
@@ -163,13 +152,6 @@ static void run_alone(const segue_row *row, const segue_kit_plan *with, const se
         one.h_in.offset += (uint64_t)(s * one.h_in.stride[0]) * sizeof(float),
             one.h_out.offset = one.h_in.offset;
         run(row, with, &one.header);
-    } else if (row == &attention_shared) {
-        segue_attention one = *(const segue_attention *)op;
-        one.cu_seqlens.dtype.bits = one.cu_seqlens_k.dtype.bits = 0;
-        other_outputs(&one.y);
-        narrow(&one.q, first, tokens), narrow(&one.k, first, tokens);
-        narrow(&one.v, first, tokens), narrow(&one.y, first, tokens);
-        run(row, with, &one.header);
     } else {
         segue_feature_map one = *(const segue_feature_map *)op;
         one.cu_seqlens.dtype.bits = 0;
@@ -199,10 +181,8 @@ static void compare(const segue_row *row, const segue_op_header *op, int64_t seq
 static void compare_all(int64_t sequences)
 {
     const segue_causal_conv1d conv = conv_of(1, TOKENS, sequences);
-    const segue_attention attention = attention_of(1, TOKENS, sequences);
     const segue_feature_map map = map_of(1, TOKENS, sequences);
     compare(&causal_conv1d_shared, &conv.header, sequences, TOKENS / SPAN);
-    compare(&attention_shared, &attention.header, sequences, TOKENS * 3 / 8);
     compare(&feature_map_plain_shared, &map.header, sequences, TOKENS * 14 / (8 * GROUP));
 }
 
@@ -243,7 +223,6 @@ static void long_calls_take_few_groups(void **state)
     enum { MANY = 1000 };
     const int64_t tokens = 1 << 20;
     segue_causal_conv1d conv = conv_of(1, tokens, MANY);
-    segue_attention attention = attention_of(1, tokens, MANY);
     segue_feature_map map = map_of(1, tokens, MANY);
     segue_kit_plan with;
     (void)state;
@@ -252,11 +231,6 @@ static void long_calls_take_few_groups(void **state)
     assert_int_equal(run(&causal_conv1d_shared, &with, &conv.header), MANY + tokens / SPAN - 1);
     conv.max_seqlen = SPAN; /* given, and short: a group each, as before */
     assert_int_equal(run(&causal_conv1d_shared, &with, &conv.header), MANY);
-    with.release(with.data, &device);
-    plan(&attention_shared, &attention.header, &with);
-    assert_int_equal(run(&attention_shared, &with, &attention.header), MANY + tokens * 3 / 8 - 1);
-    attention.max_seqlen = 8;
-    assert_int_equal(run(&attention_shared, &with, &attention.header), MANY * 3);
     with.release(with.data, &device);
     plan(&feature_map_plain_shared, &map.header, &with);
     assert_int_equal(run(&feature_map_plain_shared, &with, &map.header), MANY + tokens * 14 / (8 * GROUP) - 1);
@@ -269,6 +243,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(however_offsets_lie, open_fibre, close_fibre),
         cmocka_unit_test_setup_teardown(long_calls_take_few_groups, open_fibre, close_fibre),
     };
-    fill(x, 1), fill(k, 2), fill(v, 5), fill(weight, 6), fill(before, 8);
+    fill(x, 1), fill(weight, 6), fill(before, 8);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
