@@ -128,11 +128,13 @@ static void plan_rules(struct tiles_job *job)
     const segue_attention *op = job->op;
     const int bounded = op->causal || op->window_left >= 0 || op->window_right >= 0;
     const int by_slot = !attention_present(&op->k_pos) && !attention_present(&op->k_index) && !op->chunk;
+    const int told = attention_present(&op->q_pos) || attention_present(&op->q_index);
     job->rules = (bounded && !by_slot ? (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
                  (attention_present(&op->label) ? RULE_LABELS | RULE_LOW | RULE_HIGH : 0) |
                  (op->self_rule == SEGUE_ATTENTION_CONSTANT ? RULE_SELF : 0) |
                  (attention_present(&op->slopes) ? RULE_SLOPES : 0) | (op->softcap > 0 ? RULE_CAP : 0) |
-                 (op->key_norm == SEGUE_ATTENTION_UNIT ? RULE_UNIT : 0) | (job->products ? RULE_SCALE : 0);
+                 (op->key_norm == SEGUE_ATTENTION_UNIT ? RULE_UNIT : 0) | (job->products ? RULE_SCALE : 0) |
+                 (attention_present(&op->q_offset) && !told ? RULE_BEYOND : 0);
 }
 
 static void place_all(struct tiles_job *job)
