@@ -251,7 +251,8 @@ static void attend(query *r, int64_t slot)
 int64_t segue_reference_attention_work(const segue_op_header *header)
 {
     const segue_attention *op = (const segue_attention *)header;
-    return op->q.shape[3] + op->v.shape[3] + (present(&op->k_index) ? op->k_index.shape[2] : op->k.shape[1]);
+    const int64_t slots = present(&op->k_index) ? op->k_index.shape[2] : op->k.shape[1];
+    return size_sum(size_sum(op->q.shape[3], op->v.shape[3]), slots);
 }
 
 void segue_reference_attention(const segue_op_header *header, real *work)
@@ -274,6 +275,14 @@ void segue_reference_attention(const segue_op_header *header, real *work)
 
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
+
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_attention_work(op))
+               ? NULL
+               : "k: with q and v at most 2^60 numbers of workspace";
+}
 
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
@@ -298,6 +307,7 @@ const segue_row segue_row_attention_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

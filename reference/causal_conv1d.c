@@ -119,6 +119,12 @@ void segue_reference_causal_conv1d(const segue_op_header *header, real *work)
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
 
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_causal_conv1d_work(op)) ? NULL : "weight: w is at most 2^60";
+}
+
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
@@ -142,6 +148,7 @@ const segue_row segue_row_causal_conv1d_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

@@ -28,7 +28,7 @@ typedef struct step_row { /* a batch row */
 int64_t segue_reference_diffusion_unmask_work(const segue_op_header *header)
 {
     const segue_diffusion_unmask *op = (const segue_diffusion_unmask *)header;
-    return 3 * op->logits.shape[2] + 1 + 3 * op->x.shape[1];
+    return size_sum(size_product(3, size_sum(op->logits.shape[2], op->x.shape[1])), 1);
 }
 
 /* ---- a position's logits ------------------------------------------------------------------------ */
@@ -492,7 +492,8 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
 {
     const segue_diffusion_unmask *op = (const void *)header;
     (void)dev;
-    return op->logits.shape[2] > INT32_MAX ? "logits: v is at most 2^31 - 1, ids are i32" : NULL;
+    if (op->logits.shape[2] > INT32_MAX) return "logits: v is at most 2^31 - 1, ids are i32";
+    return fits_workspace(segue_reference_diffusion_unmask_work(header)) ? NULL : "x: t is at most 2^58";
 }
 
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,

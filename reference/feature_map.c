@@ -21,7 +21,7 @@ int64_t segue_reference_feature_map_work(const segue_op_header *header)
 {
     const segue_feature_map *op = (const segue_feature_map *)header;
     const features of = rule_of(op);
-    return features_work(&of) + op->y.shape[3];
+    return size_sum(features_work(&of), op->y.shape[3]);
 }
 
 static void map_sequence(const segue_feature_map *op, const sequence *q, int64_t h, real *work)
@@ -50,6 +50,13 @@ void segue_reference_feature_map(const segue_op_header *header, real *work)
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
 
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_feature_map_work(op)) ? NULL
+                                                                : "y: f is at most 2^60 numbers of workspace";
+}
+
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
@@ -73,6 +80,7 @@ const segue_row segue_row_feature_map_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

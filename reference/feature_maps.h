@@ -37,7 +37,7 @@ static inline int64_t feature_rows(const features *of)
 /* Numbers that the functions below work in. */
 static inline int64_t features_work(const features *of)
 {
-    return of->width + feature_rows(of);
+    return size_sum(of->width, feature_rows(of));
 }
 
 /* Reads token (b, t) and projects it. */
@@ -220,8 +220,10 @@ static const struct feature_rule {
 static inline int64_t features_count(const features *of)
 {
     const struct feature_rule *rule = &feature_rules[of->map];
-    const int64_t products = of->map == SEGUE_FEATURE_MAP_TAYLOR2 ? 1 + of->width * of->width : 0;
-    return rule->rows * feature_rows(of) + rule->inputs * of->width + products;
+    const int64_t products =
+        of->map == SEGUE_FEATURE_MAP_TAYLOR2 ? size_sum(1, size_product(of->width, of->width)) : 0;
+    return size_sum(size_product(rule->rows, feature_rows(of)),
+                    size_sum(size_product(rule->inputs, of->width), products));
 }
 
 /* M or R of the sequence's kept tokens for shift_mode GLOBAL; keep [b t] may be absent. */

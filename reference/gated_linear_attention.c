@@ -87,7 +87,8 @@ static void blank(const segue_gated_linear_attention *op, const sequence *q)
 int64_t segue_reference_gated_linear_attention_work(const segue_op_header *header)
 {
     const segue_gated_linear_attention *op = (const segue_gated_linear_attention *)header;
-    return op->k.shape[3] * (op->v.shape[3] + 2) + 1 + op->v.shape[3];
+    const int64_t keys = op->k.shape[3], values = op->v.shape[3];
+    return size_sum(size_product(keys, size_sum(values, 2)), size_sum(1, values));
 }
 
 void segue_reference_gated_linear_attention(const segue_op_header *header, real *work)
@@ -103,6 +104,14 @@ void segue_reference_gated_linear_attention(const segue_op_header *header, real 
 
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
+
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_gated_linear_attention_work(op))
+               ? NULL
+               : "k: with v at most 2^60 numbers of workspace";
+}
 
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
@@ -127,6 +136,7 @@ const segue_row segue_row_gated_linear_attention_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

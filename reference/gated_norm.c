@@ -67,6 +67,12 @@ void segue_reference_gated_norm(const segue_op_header *header, real *work)
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
 
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_gated_norm_work(op)) ? NULL : "x: d is at most 2^60";
+}
+
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
@@ -90,6 +96,7 @@ const segue_row segue_row_gated_norm_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT | SEGUE_STEP_EXACT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

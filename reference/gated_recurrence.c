@@ -174,7 +174,8 @@ static void blank(const segue_gated_recurrence *op, const sequence *q)
 int64_t segue_reference_gated_recurrence_work(const segue_op_header *header)
 {
     const segue_gated_recurrence *op = (const segue_gated_recurrence *)header;
-    return key_width(op) * (value_width(op) + 3) + 1 + value_width(op);
+    const int64_t keys = key_width(op), values = value_width(op);
+    return size_sum(size_product(keys, size_sum(values, 3)), size_sum(1, values));
 }
 
 void segue_reference_gated_recurrence(const segue_op_header *header, real *work)
@@ -207,7 +208,9 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
            : op->read == SEGUE_GATED_RECURRENCE_EXCLUSIVE  ? "read: EXCLUSIVE is not offered yet"
            : op->norm == SEGUE_GATED_RECURRENCE_MAX1       ? "norm: MAX1 is not offered yet"
            : present(&op->gv)                              ? "gv: decays of value columns are not offered yet"
-                                                           : NULL;
+           : !fits_workspace(segue_reference_gated_recurrence_work(header))
+               ? "k: with v at most 2^60 numbers of workspace"
+               : NULL;
 }
 
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,

@@ -132,7 +132,9 @@ int64_t segue_reference_linear_attention_work(const segue_op_header *header)
 {
     const segue_linear_attention *op = (const segue_linear_attention *)header;
     const features of = map_of(op, &op->k);
-    return features_count(&of) * (op->v.shape[3] + 2) + op->v.shape[3] + features_work(&of);
+    const int64_t values = op->v.shape[3];
+    return size_sum(size_product(features_count(&of), size_sum(values, 2)),
+                    size_sum(values, features_work(&of)));
 }
 
 void segue_reference_linear_attention(const segue_op_header *header, real *work)
@@ -161,6 +163,14 @@ void segue_reference_linear_attention(const segue_op_header *header, real *work)
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
 
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_linear_attention_work(op))
+               ? NULL
+               : "k: its features, with v, are at most 2^60 numbers of workspace";
+}
+
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
@@ -184,6 +194,7 @@ const segue_row segue_row_linear_attention_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

@@ -234,7 +234,8 @@ int64_t segue_reference_lsh_attention_work(const segue_op_header *header)
 {
     const segue_lsh_attention *op = (const segue_lsh_attention *)header;
     const int64_t t = op->x.shape[1], r = rounds_of(op);
-    return scores_of(op) + t + r * t + r * (op->v.shape[3] + 1) + 3 * r * t;
+    const int64_t by_round = size_sum(size_product(4, t), size_sum(op->v.shape[3], 1));
+    return size_sum(size_sum(scores_of(op), t), size_product(r, by_round));
 }
 
 void segue_reference_lsh_attention(const segue_op_header *header, real *work)
@@ -269,6 +270,8 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (stride < count) return "bucket_stride: smaller than the number of buckets";
     if (rounds * stride > INT32_MAX) return "R: rounds times buckets are at most 2^31 - 1";
     if (rounds * (double)op->x.shape[1] > INT32_MAX) return "x: rounds times tokens are at most 2^31 - 1";
+    if (!fits_workspace(segue_reference_lsh_attention_work(header)))
+        return "v: with the rounds at most 2^60 numbers of workspace";
     return NULL;
 }
 

@@ -38,7 +38,7 @@ static int64_t scores_of(const segue_lsh_buckets *op)
 int64_t segue_reference_lsh_buckets_work(const segue_op_header *header)
 {
     const segue_lsh_buckets *op = (const segue_lsh_buckets *)header;
-    return scores_of(op) + op->perm.shape[3];
+    return size_sum(scores_of(op), op->perm.shape[3]);
 }
 
 static int64_t first_of_largest(const real *y, int64_t count)
@@ -122,6 +122,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (stride < count) return "bucket_stride: smaller than the number of buckets";
     if (rounds * stride > INT32_MAX) return "bucket: rounds times buckets are at most 2^31 - 1";
     if (rounds * (double)op->perm.shape[3] > INT32_MAX) return "perm: rounds times tokens are at most 2^31 - 1";
+    if (!fits_workspace(segue_reference_lsh_buckets_work(header))) return "R: f is at most 2^60";
     return NULL;
 }
 

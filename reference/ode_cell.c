@@ -301,9 +301,10 @@ int64_t segue_reference_ode_cell_work(const segue_op_header *header)
 {
     const segue_ode_cell *op = (const segue_ode_cell *)header;
     const int64_t n = neurons(op), d = op->x.shape[2];
-    if (op->cell == SEGUE_ODE_CELL_LTC) return 2 * n + 4 * n + d + (n + d) * n;
+    const int64_t both = size_sum(n, d);
+    if (op->cell == SEGUE_ODE_CELL_LTC) return size_sum(size_sum(size_product(6, n), d), size_product(both, n));
     const int64_t units = op->ff1_w.shape[1];
-    return 2 * n + 2 * (units > d + n ? units : d + n);
+    return size_product(2, size_sum(n, units > both ? units : both));
 }
 
 void segue_reference_ode_cell(const segue_op_header *header, real *work)
@@ -336,6 +337,14 @@ void segue_reference_ode_cell(const segue_op_header *header, real *work)
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
 
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_ode_cell_work(op))
+               ? NULL
+               : "x: neurons and features are at most 2^60 numbers of workspace";
+}
+
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
@@ -359,6 +368,7 @@ const segue_row segue_row_ode_cell_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

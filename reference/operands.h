@@ -14,6 +14,24 @@ static inline int present(const segue_tensor *t)
     return t->dtype.bits != 0;
 }
 
+/* Sums and products of sizes, of which none is negative; INT64_MAX where there are more. An axis whose stride is 0 may have any
+ * size, whatever memory there is. */
+static inline int64_t size_sum(int64_t a, int64_t b)
+{
+    return a > INT64_MAX - b ? INT64_MAX : a + b;
+}
+
+static inline int64_t size_product(int64_t a, int64_t b)
+{
+    return b && a > INT64_MAX / b ? INT64_MAX : a * b;
+}
+
+/* For accepts(): whether a workspace of so many numbers has a size in bytes. */
+static inline int fits_workspace(int64_t numbers)
+{
+    return !(numbers >> 60);
+}
+
 /* Address of element (i, j, k, l); indices beyond the rank are not used. */
 static inline void *element(const segue_tensor *t, int64_t i, int64_t j, int64_t k, int64_t l)
 {

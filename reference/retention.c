@@ -93,7 +93,7 @@ static void blank(const segue_retention *op, const sequence *q, int64_t h)
 int64_t segue_reference_retention_work(const segue_op_header *header)
 {
     const segue_retention *op = (const segue_retention *)header;
-    return (op->k.shape[3] + 1) * op->v.shape[3] + 1;
+    return size_sum(size_product(size_sum(op->k.shape[3], 1), op->v.shape[3]), 1);
 }
 
 void segue_reference_retention(const segue_op_header *header, real *work)
@@ -114,6 +114,13 @@ void segue_reference_retention(const segue_op_header *header, real *work)
 
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
+
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_retention_work(op)) ? NULL
+                                                              : "k: with v at most 2^60 numbers of workspace";
+}
 
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
@@ -138,6 +145,7 @@ const segue_row segue_row_retention_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

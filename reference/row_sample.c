@@ -33,7 +33,7 @@ typedef struct mass {
 int64_t segue_reference_row_sample_work(const segue_op_header *header)
 {
     const segue_row_sample *op = (const segue_row_sample *)header;
-    return 5 * op->logits.shape[2] + 1;
+    return size_sum(size_product(5, op->logits.shape[2]), 1);
 }
 
 /* ---- numbers of a row ------------------------------------------------------------------------- */

@@ -50,7 +50,7 @@ static void scan(const segue_selective_scan *op, const sequence *q, int64_t d, r
 int64_t segue_reference_selective_scan_work(const segue_op_header *header)
 {
     const segue_selective_scan *op = (const segue_selective_scan *)header;
-    return 2 * op->A.shape[1];
+    return size_product(2, op->A.shape[1]);
 }
 
 void segue_reference_selective_scan(const segue_op_header *header, real *work)
@@ -70,6 +70,12 @@ void segue_reference_selective_scan(const segue_op_header *header, real *work)
 
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
+
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_selective_scan_work(op)) ? NULL : "A: n is at most 2^59";
+}
 
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
@@ -94,6 +100,7 @@ const segue_row segue_row_selective_scan_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

@@ -65,7 +65,7 @@ static void blank(const segue_ssd *op, const sequence *q, int64_t h)
 int64_t segue_reference_ssd_work(const segue_op_header *header)
 {
     const segue_ssd *op = (const segue_ssd *)header;
-    return op->x.shape[3] * op->B.shape[3] + 1;
+    return size_sum(size_product(op->x.shape[3], op->B.shape[3]), 1);
 }
 
 void segue_reference_ssd(const segue_op_header *header, real *work)
@@ -83,6 +83,13 @@ void segue_reference_ssd(const segue_op_header *header, real *work)
 
 #ifndef SEGUE_GAUGE
 #include <segue/kit.h>
+
+static const char *accepts(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)dev;
+    return fits_workspace(segue_reference_ssd_work(op)) ? NULL
+                                                        : "B: n times p is at most 2^60 numbers of workspace";
+}
 
 static segue_status prepare(const segue_op_header *op, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
@@ -107,6 +114,7 @@ const segue_row segue_row_ssd_reference = {
     .accuracy = SEGUE_ACCURACY_F64,
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
+    .accepts = accepts,
     .prepare = prepare,
     .run = run,
 };

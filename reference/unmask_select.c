@@ -24,7 +24,7 @@ typedef struct row {
 /* Numbers that segue_reference_unmask_select() works in: scores, then (as integers) states. */
 int64_t segue_reference_unmask_select_work(const segue_op_header *header)
 {
-    return 2 * ((const segue_unmask_select *)header)->x.shape[1];
+    return size_product(2, ((const segue_unmask_select *)header)->x.shape[1]);
 }
 
 /* ---- what is known ------------------------------------------------------------------------------ */

@@ -55,6 +55,10 @@ void refused_call(struct bad *bad, const char *what, const char *defect, segue_s
 /* The good op runs and answers right. */
 void still_good(struct bad *bad, const char *after);
 
+/* One more row with this defect. */
+void bad_count(const char *defect);
+void bad_fail(const struct bad *bad, const char *what, const char *defect, const char *call, const char *why,
+              const char *text);
 struct expect expect(segue_status status, int field, const char *given, const char *wanted);
 const segue_field_facts *bad_field(const struct bad *bad, int i);
 /* First present field from `from` on for which test holds; -1 = none. */
@@ -69,7 +73,8 @@ void bad_operands(struct bad *bad); /* one operand or parameter at a time */
 void bad_memory(struct bad *bad);   /* extents, strides, overlap */
 void bad_headers(struct bad *bad);
 void bad_rules(struct bad *bad);
-void bad_runs(struct bad *bad); /* good ops that are not the plan's */
+void bad_runs(struct bad *bad);  /* good ops that are not the plan's */
+void bad_sizes(struct bad *bad); /* two axes as large as strides of 0 allow */
 void bad_handles(struct bad *bad);
 
 #endif

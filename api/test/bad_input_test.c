@@ -15,7 +15,7 @@ static struct {
 static char *first_answers[64]; /* by sample kind */
 static int rows, calls, failures, counting = 1;
 
-static void count(const char *defect)
+void bad_count(const char *defect)
 {
     int i = 0;
     if (!counting) return; /* a second device tries the same rows */
@@ -82,8 +82,8 @@ int bad_partner(const struct bad *bad, int out)
     return -1;
 }
 
-static void fail(const struct bad *bad, const char *what, const char *defect, const char *call, const char *why,
-                 const char *text)
+void bad_fail(const struct bad *bad, const char *what, const char *defect, const char *call, const char *why,
+              const char *text)
 {
     failures++;
     printf("FAIL %s %s/%s, %s, %s: %s: %s\n", bad->device, bad->base.facts->name, bad->base.name, what, defect,
@@ -121,14 +121,14 @@ static void run_good(struct bad *bad)
     sample_fill(&bad->base, bad->arena);
     if (segue_plan_run(bad->plan, &bad->good.header, bad->stream, bad->workspace, &why) ||
         segue_stream_sync(bad->dev, bad->stream, &why))
-        fail(bad, "all operands", "none", "the good call", "refused", why.text);
+        bad_fail(bad, "all operands", "none", "the good call", "refused", why.text);
 }
 
 void still_good(struct bad *bad, const char *after)
 {
     run_good(bad);
     if (memcmp(bad->arena, bad->answer, bad->base.arena_bytes))
-        fail(bad, "all operands", after, "the good call after it", "another answer", NULL);
+        bad_fail(bad, "all operands", after, "the good call after it", "another answer", NULL);
 }
 
 static segue_status by_plan(struct bad *bad, const segue_op_header *op, segue_diag *why)
@@ -137,7 +137,7 @@ static segue_status by_plan(struct bad *bad, const segue_op_header *op, segue_di
     segue_plan *out = (segue_plan *)&nobody;
     const segue_status status = segue_plan_create(bad->dev, op, &out, why);
     if (status && out != (segue_plan *)&nobody)
-        fail(bad, "handle", "failed call", "segue_plan_create", "*out was written", NULL);
+        bad_fail(bad, "handle", "failed call", "segue_plan_create", "*out was written", NULL);
     if (!status) segue_plan_destroy(out);
     return status;
 }
@@ -165,18 +165,19 @@ static void check_support(struct bad *bad, const segue_op_header *op, const char
 {
     segue_support_facts facts = { .size = sizeof facts };
     segue_diag why = { 0 };
-    if (segue_support(bad->dev, op, &facts, &why)) fail(bad, what, defect, "segue_support", "failed", why.text);
+    if (segue_support(bad->dev, op, &facts, &why))
+        bad_fail(bad, what, defect, "segue_support", "failed", why.text);
     else if (facts.verdict != SEGUE_SUPPORT_NO || facts.reasons != SEGUE_REASON_INVALID)
-        fail(bad, what, defect, "segue_support", "no NO", facts.text);
+        bad_fail(bad, what, defect, "segue_support", "no NO", facts.text);
     else if (facts.field != (uint32_t)(want->field + 1))
-        fail(bad, what, defect, "segue_support", "another field", facts.text);
+        bad_fail(bad, what, defect, "segue_support", "another field", facts.text);
 }
 
 void refused(struct bad *bad, const struct sample *sample, const union sample_op *op, int by,
              const char *defect, struct expect want)
 {
     const char *what = want.field >= 0 ? bad_field(bad, want.field)->name : "call";
-    count(defect);
+    bad_count(defect);
     sample_fill(sample, bad->before);
     for (size_t e = 0; e < sizeof entries / sizeof *entries; e++) {
         segue_diag why;
@@ -186,11 +187,11 @@ void refused(struct bad *bad, const struct sample *sample, const union sample_op
         const segue_status status = entries[e].call(bad, &op->header, &why);
         const char *problem = wrong(bad, status, &why, &want);
         calls++;
-        if (problem) fail(bad, what, defect, entries[e].name, problem, status ? why.text : NULL);
+        if (problem) bad_fail(bad, what, defect, entries[e].name, problem, status ? why.text : NULL);
         if (entries[e].call(bad, &op->header, NULL) != status)
-            fail(bad, what, defect, entries[e].name, "another status without diag", NULL);
+            bad_fail(bad, what, defect, entries[e].name, "another status without diag", NULL);
         if (memcmp(bad->arena, bad->before, sample->arena_bytes))
-            fail(bad, what, defect, entries[e].name, "memory was written", NULL);
+            bad_fail(bad, what, defect, entries[e].name, "memory was written", NULL);
     }
     if (by & BY_PLAN) check_support(bad, &op->header, what, defect, &want);
     still_good(bad, defect);
@@ -200,9 +201,9 @@ void refused_call(struct bad *bad, const char *what, const char *defect, segue_s
                   const segue_diag *why, struct expect want)
 {
     const char *problem = wrong(bad, status, why, &want);
-    count(defect);
+    bad_count(defect);
     calls++;
-    if (problem) fail(bad, what, defect, "the call", problem, status ? why->text : NULL);
+    if (problem) bad_fail(bad, what, defect, "the call", problem, status ? why->text : NULL);
     still_good(bad, defect);
 }
 
@@ -231,9 +232,9 @@ static void check_answer(struct bad *bad)
         const size_t at = bad->base.at[i], room = bad->base.room[i], bytes = room - SAMPLE_SLACK;
         const int same = !memcmp(bad->answer + at, bad->before + at, bytes);
         if (same == sample_is_written(bad_field(bad, (int)i)))
-            fail(bad, bad_field(bad, (int)i)->name, "none", "the good call", "written or not: wrong", NULL);
+            bad_fail(bad, bad_field(bad, (int)i)->name, "none", "the good call", "written or not: wrong", NULL);
         if (memcmp(bad->answer + at + bytes, bad->before + at + bytes, SAMPLE_SLACK))
-            fail(bad, bad_field(bad, (int)i)->name, "none", "the good call", "wrote beyond", NULL);
+            bad_fail(bad, bad_field(bad, (int)i)->name, "none", "the good call", "wrote beyond", NULL);
     }
 }
 
@@ -253,8 +254,8 @@ static void check_against_first(struct bad *bad, char **first)
         for (size_t k = 0; k < (bad->base.room[i] - SAMPLE_SLACK) / sizeof *got; k++)
             if (memcmp(&got[k], &want[k], sizeof *got) &&
                 !(fabsf(got[k] - want[k]) <= near * (1 + fabsf(want[k]))))
-                fail(bad, bad_field(bad, (int)i)->name, "none", "the good call",
-                     "not the first device's answer", NULL);
+                bad_fail(bad, bad_field(bad, (int)i)->name, "none", "the good call",
+                         "not the first device's answer", NULL);
     }
 }
 
@@ -269,6 +270,7 @@ static void try_kind(struct bad *bad, const struct sample_kind *kind, uint64_t *
     bad_operands(bad);
     bad_memory(bad);
     bad_runs(bad);
+    bad_sizes(bad);
     *tried |= bad->base.present;
     segue_plan_destroy(bad->plan);
     segue_memory_free(bad->dev, bad->workspace);

@@ -274,6 +274,11 @@ static void surroundings(struct bad *bad)
         snprintf(given, sizeof given, "API %u", apis[i]);
         surrounding(bad, "stream of another API", (segue_stream){ .api = apis[i] }, good,
                     expect(SEGUE_ERROR_ARGUMENT, -1, given, "wanted one of"));
+        segue_diag why = { 0 };
+        const segue_status status =
+            segue_run(bad->dev, &bad->good.header, (segue_stream){ .api = apis[i] }, &why);
+        refused_call(bad, "segue_run", "stream of another API", status, &why,
+                     expect(SEGUE_ERROR_ARGUMENT, -1, given, "wanted one of"));
     }
     if (!need.workspace_bytes) return; /* nothing to refuse */
     snprintf(e.wanted, sizeof e.wanted, "wanted %" PRIu64 " bytes", need.workspace_bytes);

@@ -8,6 +8,7 @@
 static int made, gone, ran, losing, synced, sync_fails, copy_fails, allocated;
 static segue_status failing;
 static uint32_t captured;
+static int asked;
 
 static segue_status count(const segue_host *host, uint32_t *out, segue_diag *diag)
 {
@@ -41,6 +42,7 @@ static segue_status capturing(void *device, segue_stream stream, uint32_t *out, 
 {
     (void)device, (void)stream, (void)diag;
     *out = captured;
+    asked++;
     return SEGUE_OK;
 }
 
@@ -217,6 +219,18 @@ static void not_under_capture(void **state)
     run_t(b, 3);
 }
 
+/* A driver would take the handle for one of its own. */
+static void no_driver_sees_another_apis_stream(void **state)
+{
+    const struct bench *b = *state;
+    const segue_selective_scan op = scan(3);
+    const int before = asked;
+    assert_refused(SEGUE_ERROR_ARGUMENT, "stream is of API 77", "wanted one of",
+                   segue_run(b->dev, &op.header, (segue_stream){ .api = 77 }, why));
+    assert_int_equal(asked, before);
+    run_t(b, 3);
+}
+
 static void no_uncapturable_row_under_capture(void **state)
 {
     const struct bench *b = *state;
@@ -318,6 +332,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_oldest_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failure_keeps_the_cache, set_up, tear_down),
         cmocka_unit_test_setup_teardown(not_under_capture, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_driver_sees_another_apis_stream, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_uncapturable_row_under_capture, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lost_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_run_is_waited_for, set_up, tear_down),

@@ -245,6 +245,9 @@ static const char *accepts_in_parts(const segue_op_header *header, const segue_k
     if (op->chunk) return "chunk: not shared out";
     if (op->k.shape[2] > gpu_of(dev)->most_groups[0] / LOW_TILE)
         return "k: more heads than the device takes groups";
+    const double each = ((double)op->v.shape[3] + 2) * LOW_TILE * sizeof(float);
+    if (!gpu_fits_workspace((double)op->q.shape[0] * (double)op->k.shape[2] * parts_of(op, gpu_of(dev)) * each))
+        return "q: b times j times v is too much for a workspace in parts";
     return accepts(header, dev);
 }
 

@@ -81,6 +81,9 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (op->W.shape[1] < 1 || op->W.shape[1] > MOST_ROWS) return "W: m is supported from 1 to 1024";
     if (op->x.shape[3] < 1 || op->x.shape[3] > GPU_MOST_INDEX) return "x: k is supported from 1 to 2^30";
     if (op->x.shape[2] > gpu_of(dev)->most_groups[0]) return "x: more heads than the device takes groups";
+    if (!gpu_fits_workspace((double)gpu_sequences(&op->x, &op->cu_seqlens) * (double)op->x.shape[2] *
+                            MOST_PARTS * sizeof(float)))
+        return "x: b times h is too much for a workspace";
     return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 

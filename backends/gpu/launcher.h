@@ -19,6 +19,12 @@ static inline int64_t gpu_pool(const segue_tensor *h_in, const segue_tensor *h_o
     return h_in->dtype.bits ? h_in->shape[0] : h_out->dtype.bits ? h_out->shape[0] : 0;
 }
 
+/* For accepts(): whether a workspace has a size. Outputs bound the factors by 2^61 elements where they lie, not in a plan. */
+static inline int gpu_fits_workspace(double bytes)
+{
+    return bytes < 0x1p62;
+}
+
 /* A packed call has one batch row and offsets [s+1], any other a sequence in each row of x [b t d]. */
 static inline int64_t gpu_sequences(const segue_tensor *x, const segue_tensor *cu_seqlens)
 {

@@ -191,7 +191,6 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
                  rounds = (double)op->perm.shape[2];
     const double count = 2 * f * (op->R_2.dtype.bits ? 2 * g : 1) + (double)op->pad_bucket;
     const double stride = op->bucket_stride ? (double)op->bucket_stride : count;
-    (void)dev;
     if (op->R.dtype.bits && f == 0) return "R: f is 0, wanted a column or more";
     if (op->R_2.dtype.bits && g == 0) return "R_2: g is 0, wanted a column or more";
     if (op->x.dtype.bits && op->x.shape[3] > GPU_MOST_INDEX) return "x: k is at most 2^30";
@@ -199,6 +198,9 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (stride < count) return "bucket_stride: smaller than the number of buckets";
     if (rounds * stride > INT32_MAX) return "bucket: rounds times buckets are at most 2^31 - 1";
     if (rounds * (double)op->perm.shape[3] > INT32_MAX) return "perm: rounds times tokens are at most 2^31 - 1";
+    if (!gpu_fits_workspace((double)lists_of(op, gpu_of(dev)->group) * sizeof(int32_t) * rounds *
+                            (double)op->perm.shape[0] * (double)op->perm.shape[1] * (double)op->perm.shape[3]))
+        return "perm: b times h is too much for a workspace";
     return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 

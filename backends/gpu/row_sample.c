@@ -104,6 +104,9 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (op->logits.shape[1] > GPU_MOST_INDEX) return "logits: n is at most 2^30";
     if (op->logits.shape[2] > GPU_MOST_INDEX) return "logits: v is at most 2^30";
     if (op->banned.dtype.bits && op->banned.shape[0] > GPU_MOST_INDEX) return "banned: z is at most 2^30";
+    if (!gpu_fits_workspace((double)op->tok.shape[0] * (double)op->tok.shape[1] * (double)parts_of(op) *
+                            SAMPLE_WORDS * sizeof(uint32_t)))
+        return "tok: b times n is too much for a workspace";
     return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 

@@ -73,23 +73,21 @@ static const segue_kit_refusal operands[] = {
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
-    const segue_feature_map *op = (const void *)header;
-    const double floats = (double)op->x.shape[2] * (double)(op->x.shape[3] + 1) *
-                          (double)(op->W.dtype.bits ? op->W.shape[1] + FEATURE_LINE : 1);
-    if (floats + (double)op->y.shape[3] * FEWEST > (double)MOST_SCRATCH)
-        return segue_kit_fail(
-            why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
-            "W, y: the projections of all heads and %d tokens of features are %.0f numbers, scratch "
-            "memory is for %lld at most",
-            FEWEST, floats + (double)op->y.shape[3] * FEWEST, (long long)MOST_SCRATCH);
-    const struct feature_job job = plan_job(op, dev->handle);
+    const struct feature_job job = plan_job((const void *)header, dev->handle);
+    (void)why;
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
     return SEGUE_OK;
 }
 
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
+    const segue_feature_map *op = (const void *)header;
+    const double floats = (double)op->x.shape[2] * (double)(op->x.shape[3] + 1) *
+                          (double)(op->W.dtype.bits ? op->W.shape[1] + FEATURE_LINE : 1);
     (void)dev;
+    if (floats + (double)op->y.shape[3] * FEWEST > (double)MOST_SCRATCH)
+        return op->W.dtype.bits ? "W: with the features of a few tokens at most 2^40 numbers of scratch memory"
+                                : "x: with the features of a few tokens at most 2^40 numbers of scratch memory";
     return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 

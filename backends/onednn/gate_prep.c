@@ -69,19 +69,18 @@ static const segue_kit_refusal operands[] = {
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
-    const segue_gate_prep *op = (const void *)header;
-    if ((double)op->x.shape[2] * ((double)op->x.shape[3] + GATE_LINE) > (double)MOST_SCRATCH)
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
-                              "x: a token has %lld heads of %lld, scratch memory is for %lld numbers at most",
-                              (long long)op->x.shape[2], (long long)op->x.shape[3], (long long)MOST_SCRATCH);
-    const struct gate_job job = plan_job(op, dev->handle);
+    const struct gate_job job = plan_job((const void *)header, dev->handle);
+    (void)why;
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
     return SEGUE_OK;
 }
 
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
+    const segue_gate_prep *op = (const void *)header;
     (void)dev;
+    if ((double)op->x.shape[2] * ((double)op->x.shape[3] + GATE_LINE) > (double)MOST_SCRATCH)
+        return "x: h times k + 16 is at most 2^40";
     return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 

@@ -31,13 +31,16 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                             segue_diag *why)
 {
     const struct norm_job job = job_of(header, dev->handle);
-    return segue_norm_prepare(&job, dev->handle, plan, why);
+    (void)why;
+    plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
+    return SEGUE_OK;
 }
 
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
+    const char *const wide = segue_norm_refuses(&((const segue_gated_norm *)header)->x);
     (void)dev;
-    return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
+    return wide ? wide : segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 
 static segue_status run(const segue_op_header *header, const segue_kit_call *call)

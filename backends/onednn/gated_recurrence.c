@@ -147,24 +147,20 @@ static const segue_kit_refusal operands[] = {
             { 0, NULL }
 };
 
-segue_status segue_recurrence_check(const segue_gated_recurrence *op, segue_diag *why)
+const char *segue_recurrence_refuses(const segue_gated_recurrence *op)
 {
     const segue_tensor *S = state(op);
-    const int64_t keys = op->k.dtype.bits ? op->k.shape[3] : S->shape[2],
-                  values = op->v.dtype.bits ? op->v.shape[3] : S->shape[3];
-    if (keys > MOST_KEYS || values > MOST_VALUES)
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
-                              "k and v are %lld and %lld, scratch memory is for %lld and %lld at most",
-                              (long long)keys, (long long)values, (long long)MOST_KEYS, (long long)MOST_VALUES);
-    return SEGUE_OK;
+    if (op->k.dtype.bits ? op->k.shape[3] > MOST_KEYS : S->shape[2] > MOST_KEYS) return "k: wider than 2^20";
+    if (op->v.dtype.bits ? op->v.shape[3] > MOST_VALUES : S->shape[3] > MOST_VALUES)
+        return "v: wider than 2^20";
+    return NULL;
 }
 
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
                             segue_diag *why)
 {
     struct recurrence_job job;
-    const segue_status s = segue_recurrence_check((const void *)header, why);
-    if (s) return s;
+    (void)why;
     segue_recurrence_plan((const void *)header, dev->handle, &job);
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
     return SEGUE_OK;
@@ -180,7 +176,8 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (op->read == SEGUE_GATED_RECURRENCE_EXCLUSIVE) return "read: EXCLUSIVE is not offered yet";
     if (op->norm == SEGUE_GATED_RECURRENCE_MAX1) return "norm: MAX1 is not offered yet";
     if (op->gv.dtype.bits) return "gv: a decay by value column is not offered yet";
-    return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
+    const char *const wide = segue_recurrence_refuses(op);
+    return wide ? wide : segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 
 static segue_status run(const segue_op_header *header, const segue_kit_call *call)

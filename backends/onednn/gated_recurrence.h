@@ -42,7 +42,8 @@ struct recurrence_kernel {
 };
 
 /* For a row that computes by the recurrence: what fits, and a job whose op, a stack's, is there until it has run. */
-segue_status segue_recurrence_check(const segue_gated_recurrence *op, segue_diag *why);
+/* For accepts(): why scratch memory is not for it; NULL = it is. */
+const char *segue_recurrence_refuses(const segue_gated_recurrence *op);
 void segue_recurrence_plan(const segue_gated_recurrence *op, const struct segue_cpu *cpu,
                            struct recurrence_job *job);
 

@@ -38,7 +38,9 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (op->map > SEGUE_LINEAR_ATTENTION_RELU)
         return "map: wanted IDENTITY, ELU1 or RELU; the row `lowered` offers others";
     if (op->keep.dtype.bits) return "keep: the row `lowered` offers it";
-    return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
+    const segue_gated_recurrence r = recurrence_of(op);
+    const char *const wide = segue_recurrence_refuses(&r);
+    return wide ? wide : segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
@@ -46,8 +48,7 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
 {
     const segue_gated_recurrence r = recurrence_of((const void *)header);
     struct recurrence_job job;
-    const segue_status s = segue_recurrence_check(&r, why);
-    if (s) return s;
+    (void)why;
     plan_job((const void *)header, &r, dev->handle, &job);
     plan->workspace_bytes = tile_workspace(dev->handle, &job.tile);
     return SEGUE_OK;

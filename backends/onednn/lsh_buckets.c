@@ -147,11 +147,8 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
                             segue_diag *why)
 {
     const segue_lsh_buckets *op = (const void *)header;
-    const double keys = op->R.dtype.bits ? (double)op->R.shape[1] : 0, rounds = (double)op->perm.shape[2] + 4;
-    if (rounds * (keys + 1) * MOST_BUCKETS > (double)MOST_SCRATCH)
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
-                              "R: k is %.0f in %.0f rounds, too much for scratch memory", keys, rounds - 4);
     const struct lsh_job job = plan_job(op, dev->handle);
+    (void)why;
     plan->workspace_bytes = workspace_of(&job, dev->handle);
     return SEGUE_OK;
 }
@@ -166,13 +163,15 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     };
     const segue_lsh_buckets *op = (const void *)header;
     const int64_t f = lsh_columns(&op->R), g = lsh_columns(&op->R_2);
-    const double rounds = (double)op->perm.shape[2];
+    const double rounds = (double)op->perm.shape[2], keys = op->R.dtype.bits ? (double)op->R.shape[1] : 0;
     (void)dev;
     if (op->R.dtype.bits && f == 0) return "R: f is 0, wanted a column or more";
     if (op->R_2.dtype.bits && g == 0) return "R_2: g is 0, wanted a column or more";
     if ((g ? 4 * (double)g : 2) * (double)f > MOST_BUCKETS - 1) return "R: more than 2^20 buckets in a round";
     if (op->bucket_in.dtype.bits && op->bucket_stride > MOST_BUCKETS)
         return "bucket_stride: more than 2^20 buckets in a round";
+    if ((rounds + 4) * (keys + 1) * MOST_BUCKETS > (double)MOST_SCRATCH)
+        return op->R.dtype.bits ? "R: r + 4 times k + 1 is at most 2^20" : "perm: r + 4 is at most 2^20";
     if (op->bucket_stride && op->bucket_stride < hashed_count(op))
         return "bucket_stride: smaller than the number of buckets";
     if (rounds * (double)(op->bucket_stride ? op->bucket_stride : hashed_count(op)) > INT32_MAX)

@@ -45,14 +45,8 @@ void segue_norm_plan(struct norm_job *job, const struct segue_cpu *cpu)
     job->tile.scratch_floats = end;
 }
 
-segue_status segue_norm_prepare(const struct norm_job *job, const struct segue_cpu *cpu, segue_kit_plan *plan,
-                                segue_diag *why)
+const char *segue_norm_refuses(const segue_tensor *x)
 {
-    const int64_t h = job->x->shape[2], d = job->x->shape[3];
-    if (d > MOST_SCRATCH || (d && h > MOST_SCRATCH / d))
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
-                              "x: a token has %lld heads of %lld, scratch memory is for %lld numbers at most",
-                              (long long)h, (long long)d, (long long)MOST_SCRATCH);
-    plan->workspace_bytes = tile_workspace(cpu, &job->tile);
-    return SEGUE_OK;
+    const int64_t h = x->shape[2], d = x->shape[3];
+    return d > MOST_SCRATCH || (d && h > MOST_SCRATCH / d) ? "x: h times d is at most 2^40" : NULL;
 }

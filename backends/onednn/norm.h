@@ -27,7 +27,7 @@ extern const struct segue_tile_kernel segue_norm_base, segue_norm_avx2, segue_no
 /* Everything behind eps, and tile: what is before it is set. Scratch has room for any strides, since these
  * may change from run to run. */
 void segue_norm_plan(struct norm_job *job, const struct segue_cpu *cpu);
-segue_status segue_norm_prepare(const struct norm_job *job, const struct segue_cpu *cpu, segue_kit_plan *plan,
-                                segue_diag *why);
+/* For accepts(): why scratch memory is not for x [b t h d]; NULL = it is. */
+const char *segue_norm_refuses(const segue_tensor *x);
 
 #endif

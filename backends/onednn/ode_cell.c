@@ -37,16 +37,13 @@ void segue_cell_plan(struct cell_job *job, const segue_ode_cell *op, const struc
     place_shared(job);
 }
 
-segue_status segue_cell_check(const segue_ode_cell *op, segue_diag *why)
+static int fits_scratch(const segue_ode_cell *op)
 {
     const double n = (double)(op->cell == SEGUE_ODE_CELL_LTC ? op->gleak.shape[0] : op->ff1_w.shape[0]);
     const double d = (double)op->x.shape[2], u = op->ff1_w.dtype.bits ? (double)op->ff1_w.shape[1] : 0;
     const double l = op->deep_w.dtype.bits ? (double)op->deep_w.shape[0] : 0;
     /* Rounded up to whole lanes, four vectors of them, that is far from overflow. */
-    const double floats = (n + 64) * (n + d + u + 64) + (d + n + u * l + 64) * (u + 64);
-    if (floats < (double)MOST_SCRATCH) return SEGUE_OK;
-    return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
-                          "a cell of %.0f neurons and %.0f features is too much for scratch memory", n, d);
+    return (n + 64) * (n + d + u + 64) + (d + n + u * l + 64) * (u + 64) < (double)MOST_SCRATCH;
 }
 
 uint64_t segue_cell_workspace(const struct cell_job *job, const struct segue_cpu *cpu)
@@ -110,7 +107,7 @@ void segue_cell_run(struct cell_job *job, const struct segue_cpu *cpu, segue_buf
 
 /* ---- refusals -------------------------------------------------------------------------------------------- */
 
-const char *segue_cell_refuses_f64(const segue_op_header *op)
+const char *segue_cell_refuses(const segue_op_header *op)
 {
     static const segue_kit_refusal operands[] = {
 #define OPERAND(name) { offsetof(segue_ode_cell, name), #name ": f64 is offered by the reference only" },
@@ -124,5 +121,7 @@ const char *segue_cell_refuses_f64(const segue_op_header *op)
 #undef OPERAND
                                     { 0, NULL }
     };
+    if (!fits_scratch((const void *)op))
+        return "x: scratch memory has 2^40 numbers for neurons and features at most";
     return segue_kit_refuse_dtype(op, SEGUE_F64, operands);
 }

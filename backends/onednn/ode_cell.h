@@ -68,13 +68,12 @@ static inline struct segue_sequence cell_sequence(const struct cell_job *job, in
     return q;
 }
 
-/* Whether its weights fit into memory at all. */
-segue_status segue_cell_check(const segue_ode_cell *op, segue_diag *why);
 /* What both rows begin with; the kernel is set. */
 void segue_cell_plan(struct cell_job *job, const segue_ode_cell *op, const struct segue_cpu *cpu);
 uint64_t segue_cell_workspace(const struct cell_job *job, const struct segue_cpu *cpu);
 void segue_cell_run(struct cell_job *job, const struct segue_cpu *cpu, segue_buffer workspace);
-const char *segue_cell_refuses_f64(const segue_op_header *op);
+/* For accepts(): f64, or more than scratch memory is for; NULL = neither. */
+const char *segue_cell_refuses(const segue_op_header *op);
 
 extern const struct cell_kernel segue_ltc_base, segue_ltc_avx2, segue_ltc_avx512;
 extern const struct cell_kernel segue_cfc_base, segue_cfc_avx2, segue_cfc_avx512;

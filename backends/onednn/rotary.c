@@ -83,10 +83,6 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     const segue_rotary *op = (const void *)header;
     const struct rotary_job job = plan_job(op, dev->handle);
     const uint64_t each = sizeof(uint64_t) + sizeof(float);
-    if (op->x.shape[3] > MOST_SCRATCH)
-        return segue_kit_fail(why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_PLAN, 0,
-                              "x: a head has %lld channels, scratch memory is for %lld at most",
-                              (long long)op->x.shape[3], (long long)MOST_SCRATCH);
     struct rotary_pairs *pairs =
         dev->host->alloc(dev->host->user, sizeof *pairs + (uint64_t)job.count * each, sizeof(uint64_t));
     if (!pairs)
@@ -103,7 +99,9 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
 
 static const char *accepts(const segue_op_header *header, const segue_kit_device *dev)
 {
+    const segue_rotary *op = (const void *)header;
     (void)dev;
+    if (op->x.shape[3] > MOST_SCRATCH) return "x: d is at most 2^40";
     return segue_kit_refuse_dtype(header, SEGUE_F64, operands);
 }
 
