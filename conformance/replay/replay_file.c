@@ -133,7 +133,7 @@ static int take_parameters(struct reader *r)
     return 0;
 }
 
-/* Shape and strides from which nothing overflows. */
+/* Shape and strides from which nothing overflows. Of an axis of one element or none the stride means nothing, and may be anything. */
 static int take_view(uint32_t dtype, uint32_t rank, const int64_t *shape, const int64_t *stride,
                      segue_tensor *out)
 {
@@ -146,11 +146,13 @@ static int take_view(uint32_t dtype, uint32_t rank, const int64_t *shape, const 
         if (shape[d] < 0 || shape[d] > most || __builtin_mul_overflow(count, shape[d] ? shape[d] : 1, &count) ||
             count > most)
             return -1;
-        if (stride[d] < -most || stride[d] > most || __builtin_mul_overflow(shape[d], stride[d], &step))
-            return -1;
-        if (__builtin_add_overflow(reach, step < 0 ? -step : step, &reach) || reach > most) return -1;
+        const int far = stride[d] < -most || stride[d] > most;
+        if (shape[d] > 1) {
+            if (far || __builtin_mul_overflow(shape[d] - 1, stride[d], &step)) return -1;
+            if (__builtin_add_overflow(reach, step < 0 ? -step : step, &reach) || reach > most) return -1;
+        }
         out->shape[d] = shape[d];
-        out->stride[d] = stride[d];
+        out->stride[d] = far ? 0 : stride[d];
     }
     tensor_settle(out);
     return 0;
