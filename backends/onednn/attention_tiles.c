@@ -4,11 +4,11 @@
  * online softmax of arXiv:1805.02867. Queries lie in lanes: scores [key][query] and sums [value][query] need no sum
  * over lanes, and keys and values are read as they are. */
 #include "attention_tiles.h"
+#include "bf16_pays.h"
 #include "row.h"
 
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 /* FEWEST: for fewer query slots a row that reads keys once for all of them is faster. Floats of Q and O together, of K and V of
  * a tile, of all that stay packed. MOST_WIDTH, MOST_SLOTS: sizes and slot numbers stay far from overflow. */
@@ -273,56 +273,8 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
 
 /* ---- products in bf16 ----------------------------------------------------------------------------------- */
 
-/* Seconds of the fastest of some runs of product i. */
-static double time_product(struct dnnl_hand *hand, int i, const void *operands, float *result)
-{
-    enum { ROUNDS = 5, RUNS = 8 };
-    double best = INFINITY;
-    for (int round = 0; round < ROUNDS; round++) {
-        struct timespec from, to;
-        clock_gettime(CLOCK_MONOTONIC, &from);
-        for (int k = 0; k < RUNS; k++)
-            if (dnnl_product(hand, i, operands, operands, result)) return INFINITY;
-        clock_gettime(CLOCK_MONOTONIC, &to);
-        const double seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
-        best = seconds < best ? seconds : best;
-    }
-    return best;
-}
-
-/* Whether a product of bf16 takes at most 0.8 of the time of one of f32, which pays for rounding the weights. Some 10 ms, most
- * of them to load oneDNN. */
-static int bf16_is_faster(const segue_host *host)
-{
-    const struct dnnl_shape shapes[] = { { 128, PANEL, 128, 128, .dtype = SEGUE_F32 },
-                                         { 128, PANEL, 128, 128, .dtype = SEGUE_BF16 } };
-    const uint64_t operands = 128 * 128 * sizeof(float), result = 128 * PANEL * sizeof(float);
-    struct dnnl_products *p = has_bf16() ? dnnl_products_create(host, shapes, 2, NULL) : NULL;
-    int faster = 0;
-    if (!p) return 0;
-    char *const memory = host->alloc(host->user, operands + result + dnnl_scratch_bytes(p), 64);
-    struct dnnl_hand *const hand = memory ? dnnl_hand_create(p, memory + operands + result) : NULL;
-    if (hand) {
-        float *const c = (float *)(void *)(memory + operands);
-        memset(memory, 0, operands);
-        faster = time_product(hand, 1, memory, c) < 0.8 * time_product(hand, 0, memory, c);
-        dnnl_hand_destroy(hand);
-    }
-    if (memory) host->free(host->user, memory);
-    dnnl_products_destroy(p);
-    return faster;
-}
-
-/* Measured once for each opened device; two threads that ask at once both measure. */
-static int bf16_pays(struct segue_cpu *cpu)
-{
-    int known = atomic_load_explicit(&cpu->bf16_products, memory_order_relaxed);
-    if (!known) {
-        known = cpu->isa == SEGUE_ISA_AVX512 && bf16_is_faster(cpu->host) ? 1 : -1;
-        atomic_store_explicit(&cpu->bf16_products, known, memory_order_relaxed);
-    }
-    return known > 0;
-}
+/* A product of bf16 takes at most so much of the time of one of f32, in percent: that pays for rounding the weights. */
+enum { BF16_PAYS = 80 };
 
 static const char *accepts_bf16(const segue_op_header *header, const segue_kit_device *dev)
 {
@@ -335,8 +287,9 @@ static const char *accepts_bf16(const segue_op_header *header, const segue_kit_d
     if (op->v.shape[3] < 16 || op->v.shape[3] > MOST_BF16_WIDTH) return "v: wanted a width from 16 to 512";
     if (op->chunk) return "chunk: this row has none";
     if (op->key_norm == SEGUE_ATTENTION_UNIT) return "key_norm: UNIT is not for keys in bf16 here";
-    return bf16_pays(dev->handle) ? NULL
-                                  : "q: products of bf16 by oneDNN are not faster than those of f32 here";
+    return bf16_percent(dev->handle) < BF16_PAYS
+               ? NULL
+               : "q: products of bf16 by oneDNN are not faster than those of f32 here";
 }
 
 static void release_bf16(void *data, const segue_kit_device *dev)

@@ -53,7 +53,7 @@ static void in_bf16(void **context)
     for (int n = 0; n < 150; n++) {
         struct scene c;
         assert_true(test_open(&device, SEGUE_ISA_AVX512, draw(5)));
-        device.cpu.bf16_products = 1; /* whether or not they are faster */
+        device.cpu.bf16_percent = 1; /* whether or not they are faster */
         make_scene(&c, OF_BF16);
         segue_kit_plan plan = { 0 };
         if (attention_tiles_bf16_cpu.prepare(&c.op.header, &device.kit, &plan, NULL)) skip(); /* no oneDNN */

@@ -29,7 +29,7 @@ struct segue_cpu { /* an opened device */
     struct segue_pool *pool; /* NULL: the engine's parallel_for is used */
     void (*parallel_for)(void *user, int32_t count, void (*body)(void *arg, int32_t index), void *arg);
     void *parallel_user;
-    atomic_int bf16_products; /* whether they are faster than those of f32: 1, -1; 0: nobody has measured yet */
+    atomic_int bf16_percent; /* time of their products, of f32's; 0: nobody has measured yet; see bf16_pays.h */
 };
 
 struct segue_sequence {
