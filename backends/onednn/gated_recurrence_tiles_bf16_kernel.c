@@ -197,17 +197,25 @@ static void weigh(const struct chunk *c, const float *decay, const float *gain, 
     for (int i = 0; i < VECTORS; i++) lanes_store(factors + i * LANES, factor[i]);
 }
 
-/* V as it is but for what is no number, which a weight of 0 must not meet, and U. Returns whether there is such. */
-static int take_values(const struct chunk_work *w, const struct chunk *c, const struct face *f,
+/* V as it is but for what is no number, which a weight of 0 must not meet, and U. Returns whether there is such. U is rounded up or
+ * down by chance, as far as it lies from either: where decays are near 1, all of U would else be rounded to V itself, and nothing
+ * decay within a chunk. The numbers drawn (Numerical Recipes' 32-bit generator) depend on head, token and column alone. */
+static int take_values(const struct chunk_work *w, const struct chunk *c, int64_t head, const struct face *f,
                        const float *factors, uint16_t *v, uint16_t *U)
 {
     const int64_t values = w->job->values, pitch = c->count * values;
     const lanes inf = lanes_splat(__builtin_inff());
+    const struct face from = *f; /* a copy that no store changes */
+    lanes_bits drawn = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
     int strange = 0;
+    drawn = (drawn + (uint32_t)(head << 16 ^ c->first << 4)) * 0x9e3779b9u;
     for (int64_t s = 0; s < c->tokens; s++)
         for (int64_t e = 0; e < values; e += LANES) {
-            lanes x = element_load(f->p + s * f->step + e * element_size(f->dtype), f->dtype);
-            half_store(U + s * pitch + e, x * factors[s]);
+            lanes x = element_load(from.p + s * from.step + e * element_size(from.dtype), from.dtype);
+            const lanes u = x * factors[s];
+            drawn = drawn * 1664525u + 1013904223u;
+            const lanes chosen = (lanes)(((lanes_bits)u + (drawn >> 16)) & 0xffff0000u);
+            half_store(U + s * pitch + e, lanes_if_less(lanes_abs(u), inf, chosen, u));
             if (__builtin_expect(!lanes_all_less(lanes_abs(x), inf), 0)) {
                 strange = 1;
                 x = lanes_if_less(lanes_abs(x), inf, x, (lanes){ 0 });
@@ -296,7 +304,7 @@ static void one_head(struct chunk_work *w, const struct chunk *c, int64_t i)
     weigh(c, decay, gain, W, factors, product);
     const struct segue_strip vs = head_strip(w, &op->v, head, c->first, c->tokens);
     const struct face f = face_of(w, &vs);
-    const int strange = take_values(w, c, &f, factors, v, halves(w, job->U) + i * job->values);
+    const int strange = take_values(w, c, head, &f, factors, v, halves(w, job->U) + i * job->values);
     multiply(w, LOOK, W, v, y);
     if (strange) add_strangers(w, c, &f, W, y);
     finish(w, c, index, w->scratch + job->read + i * job->values, product, y);
