@@ -84,13 +84,13 @@ static void plan_job(const segue_gated_recurrence *op, const struct segue_cpu *c
 /* ---- the row -------------------------------------------------------------------------------------------- */
 
 /* Whether that much work with products of bf16 takes less time than the row that keeps tokens in order: both in products of f32 for
- * a token and head. A quarter more is all that is no product. */
+ * a token and head. Three tenths more are all that is no product. */
 static int pays(const segue_gated_recurrence *op, int percent)
 {
     const double K = (double)op->k.shape[3], V = (double)op->v.shape[3],
                  shared = (double)op->v.shape[2] / (double)groups(op);
     const double chunks = 2 * K * V + CHUNK * V + CHUNK * K / shared;
-    return 1.25 * chunks * percent < 100 * 2 * K * V;
+    return 1.3 * chunks * percent < 100 * 2 * K * V;
 }
 
 static const char *refused_form(const segue_gated_recurrence *op)
