@@ -233,25 +233,53 @@ static void shaky_device(void **context)
     }
 }
 
-/* A device that goes away and does not come back: what was judged until then is told, and what failed counts. */
-static void gone_device(void **context)
+static void has_summary(const char *path)
 {
     static char json[1 << 20];
-    char path[4096];
+    json[read_file(path, json, sizeof json - 1)] = 0;
+    assert_non_null(strstr(json, "\n{\"summary\":{"));
+    unlink(path);
+}
+
+/* A device that goes away and does not come back, or another one that comes in its place: what was judged until then is told, and
+ * what failed counts. Side by side, since both are waited for. */
+static void gone_device(void **context)
+{
+    static const char another[] = "segue conform: another device than the run began on: moody:0 (";
+    static char told[1 << 16];
+    char path[4096], line[8192];
     (void)context;
     setenv("SEGUE_PLUGIN_PATH", plugins, 1);
-    setenv("SEGUE_MOODY", "gone", 1);
     setenv("SEGUE_MOODY_FOLDER", scratch, 1);
+    snprintf(line, sizeof line,
+             "SEGUE_MOODY=moved SEGUE_MOODY_FOLDER='%s/selective_scan' '%s' golden '%s/selective_scan' 2>&1",
+             scratch, program, golden);
+    FILE *moved = popen(line, "r");
+    assert_non_null(moved);
+    setenv("SEGUE_MOODY", "gone", 1);
     snprintf(path, sizeof path, "%s/out.jsonl", scratch);
     assert_int_equal(command("golden '%s/selective_scan' --device moody --json %s", golden, path), 1);
     unsetenv("SEGUE_MOODY");
     says("segue conform: moody: the device is gone");
     says(" failed, 0 skipped\n");
-    json[read_file(path, json, sizeof json - 1)] = 0;
-    assert_non_null(strstr(json, "\n{\"summary\":{"));
-    unlink(path);
+    has_summary(path);
+    told[fread(told, 1, sizeof told - 1, moved)] = 0;
+    assert_int_equal(WEXITSTATUS(pclose(moved)), 1);
+    if (!strstr(told, another)) fail_msg("\"%s\" is not in:\n%s", another, told);
     snprintf(path, sizeof path, "%s/gone", scratch);
     unlink(path);
+    snprintf(path, sizeof path, "%s/selective_scan/gone", scratch);
+    unlink(path);
+}
+
+/* Whoever read the output is gone: the lines of --json are written nevertheless. */
+static void nobody_reads(void **context)
+{
+    char path[4096];
+    (void)context;
+    snprintf(path, sizeof path, "%s/out.jsonl", scratch);
+    command("golden '%s/selective_scan' --device reference --json %s 2>&1 | true; true", golden, path);
+    has_summary(path);
 }
 
 int main(int argc, char **argv)
@@ -261,6 +289,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(fewer_than_recorded), cmocka_unit_test(usage_and_devices),
         cmocka_unit_test(empty_folder),        cmocka_unit_test(whole_folder),
         cmocka_unit_test(shaky_device),        cmocka_unit_test(gone_device),
+        cmocka_unit_test(nobody_reads),
     };
     char path[4096];
     if (argc != 4 || !mkdtemp(scratch)) return 2;

@@ -127,9 +127,28 @@ static void overlap(struct bad *bad, int i)
     }
 }
 
+/* Outgoing state i in the place of its own, which another incoming one shares. */
+static void shared(struct bad *bad, int i)
+{
+    const int partner = bad_partner(bad, i);
+    if (!sample_is_written(bad_field(bad, i)) || partner < 0 || !(bad->base.present >> partner & 1)) return;
+    for (int k = 0; k < (int)bad->base.facts->field_count; k++) {
+        union sample_op op;
+        char given[TEXT];
+        if (k == partner || !(bad->base.present >> k & 1) || bad_field(bad, k)->role != SEGUE_ROLE_STATE_IN)
+            continue;
+        segue_tensor *t = spoil(bad, &op, i);
+        t->data = sample_tensor(bad->base.facts, &op, partner)->data;
+        sample_tensor(bad->base.facts, &op, k)->data = t->data;
+        snprintf(given, sizeof given, "overlaps %s", bad_field(bad, k)->name);
+        refused(bad, &bad->base, &op, BY_ALL, "an incoming state in the place of another that is written",
+                expect(SEGUE_ERROR_OPERAND, i, given, "wanted"));
+    }
+}
+
 void bad_memory(struct bad *bad)
 {
-    static void (*const memory_defects[])(struct bad *, int) = { extents, alignment, folded, overlap };
+    static void (*const memory_defects[])(struct bad *, int) = { extents, alignment, folded, overlap, shared };
     for (int i = 0; i < (int)bad->base.facts->field_count; i++)
         for (size_t k = 0; k < sizeof memory_defects / sizeof *memory_defects; k++)
             if (bad->fields >> i & 1) memory_defects[k](bad, i);

@@ -8,7 +8,7 @@
  * one, quad_of(a, b, c, d) makes one. PACK_F16(lo, hi), PACK_BF16(lo, hi): two numbers rounded into a u32.
  * EXP2_FAST, RCP_FAST: off by 2^-22 and 2^-23 of the result, subnormals become zero. SHUFFLE_XOR(x, mask),
  * SHUFFLE_UP(x, by): x of the item with another number among the same 32; all items of the group call it
- * together. */
+ * together. They order no memory: WARP_BARRIER() does, LOCAL among these 32, and all call it, too. */
 #ifndef FAST_WORDS
 typedef uint4 QUAD;
 #define LOAD_QUAD(p) (*(const QUAD *)(p))
@@ -18,6 +18,7 @@ typedef uint4 QUAD;
 
 #define SHUFFLE_XOR(x, mask) __shfl_xor_sync(0xffffffffu, x, mask)
 #define SHUFFLE_UP(x, by) __shfl_up_sync(0xffffffffu, x, by)
+#define WARP_BARRIER() __syncwarp()
 
 FUNC float EXP2_FAST(float x)
 {

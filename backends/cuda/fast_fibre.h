@@ -1,8 +1,8 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* fast.h's words for fibres; in front of it, behind words.h. Tests only. Lanes exchange through LOCAL, with
- * barriers that a GPU has not: what only these order is a race that checked mode does not see. So the kernels
- * use lanes where nothing else lies in LOCAL, or between barriers of their own. */
+/* fast.h's words for fibres; in front of it, behind words.h. Tests only. Lanes exchange through LOCAL that checks
+ * do not see, and items meet for it without anything else being ordered, as on a GPU. WARP_BARRIER orders the
+ * whole group: what it is to order among lanes of other warps is a race that checked mode does not see. */
 #define FAST_WORDS
 
 typedef u32 QUAD __attribute__((vector_size(16), may_alias)); /* one access of 16 bytes for the checks, too */
@@ -15,14 +15,16 @@ FUNC QUAD quad_of(u32 a, u32 b, u32 c, u32 d)
     return q;
 }
 
-LOCAL float fast_lanes[GROUP];
+#define WARP_BARRIER() BARRIER()
+LOCAL u32 fast_lanes[GROUP];
 FUNC float fast_exchange(float x, int from)
 {
-    fast_lanes[LOCAL_ID] = x;
-    BARRIER();
-    x = fast_lanes[from];
-    BARRIER();
-    return x;
+    u32 bits = f32_bits(x);
+    __asm__ volatile("movl %1, %0" : "=m"(fast_lanes[LOCAL_ID]) : "r"(bits));
+    MEETING();
+    __asm__ volatile("movl %1, %0" : "=r"(bits) : "m"(fast_lanes[from]));
+    MEETING();
+    return bits_f32(bits);
 }
 #define SHUFFLE_XOR(x, mask) fast_exchange(x, LOCAL_ID ^ (mask))
 #define SHUFFLE_UP(x, by) fast_exchange(x, LOCAL_ID % 32 < (by) ? LOCAL_ID : LOCAL_ID - (by))

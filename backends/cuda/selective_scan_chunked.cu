@@ -88,7 +88,8 @@ FUNC void walk(float *y, const float *step, const float *in, float rate, LOCAL_A
         all *= more;
     }
     float start = SHUFFLE_UP(x, 1);
-    if (lane == LANES - 1) *carry = x; /* the exchange has brought what lane 0 read: it is not read again */
+    WARP_BARRIER(); /* all lanes have read what the last one overwrites */
+    if (lane == LANES - 1) *carry = x;
     x = lane ? start : before;
     take(read, row_C);
     UNROLL for (int i = 0; i < RUN; i++)
@@ -173,7 +174,7 @@ KERNEL(selective_scan_chunked)
                 walk(sum, step, in, rate[n * CHANNELS + channel], first + n * ROW + chunk,
                      second + n * ROW + chunk, carry + n * CHANNELS + channel);
         }
-        BARRIER(); /* fibres do not miss it, since their exchanges have barriers; lanes of other warps would */
+        BARRIER(); /* fibres do not miss it, since their WARP_BARRIER is one; lanes of other warps would */
         give(first + channel * ROW + chunk, sum);
         BARRIER();
         UNROLL for (int m = 0; m < VECTORS; m++)

@@ -6,8 +6,8 @@
  *
  * An item walks SPAN tokens of one channel with its last W inputs in registers; items share nothing. Only the
  * item of a channel's first span reads h_in, and it writes h_out once its inputs are in registers: both may be
- * one tensor. Launch: groups (ceil(d / GROUP), at most ceil(t / SPAN), at most one a sequence). Key: ACT,
- * STATE, W. */
+ * one tensor. Launch: groups (ceil(d / GROUP), at most ceil(t / SPAN), at most one a sequence), or
+ * (ceil(d / GROUP), 1, at most one a piece). Key: ACT, STATE, W. */
 #if W > SPAN + 1
 #error "a span must be as long as the taps reach back"
 #endif
@@ -79,12 +79,17 @@ KERNEL(causal_conv1d)(GLOBAL const ACT *x, GLOBAL const void *weight, GLOBAL con
     i32 tag[W];
     UNROLL for (int w = 0; w < W; w++) tap[w] = LOAD_ANY(weight, AT2(a.weight, r.d, w), a.weight.dtype);
 
-    for (i64 s = GROUP_ID(2); s < a.sequences; s += a.rows) {
-        r.q = sequence_at(s, a.tokens, a.pool, cu_seqlens, a.cu_seqlens, slot, a.slot);
-        r.seen = -1;
-        if (a.cache_seqlens.present) r.seen = clamped(cache_seqlens[AT1(a.cache_seqlens, s)], 0x7fffffff);
+    for (i64 n = GROUP_ID(2); n < a.pieces; n += a.rows) {
+        PIECE p = { n, GROUP_ID(1), a.tokens + 1 };
         i64 step = (i64)a.spans * SPAN;
-        for (i64 first = (i64)GROUP_ID(1) * SPAN; first < r.q.count || first == 0; first += step) {
+        if (a.searched) {
+            p = piece_at(n, a.sequences, a.tokens, SPAN, 1, cu_seqlens, a.cu_seqlens.at, a.cu_seqlens.stride[0]);
+            step = SPAN;
+        }
+        r.q = sequence_at(p.s, a.tokens, a.pool, cu_seqlens, a.cu_seqlens, slot, a.slot);
+        r.seen = -1;
+        if (a.cache_seqlens.present) r.seen = clamped(cache_seqlens[AT1(a.cache_seqlens, p.s)], 0x7fffffff);
+        for (i64 first = p.tile * SPAN; first < p.end * SPAN && (first < r.q.count || first == 0); first += step) {
             int tokens = r.q.count - first < SPAN ? (int)(r.q.count - first) : SPAN;
             if (tokens > 0)
                 UNROLL for (int w = 1; w < W; w++) {

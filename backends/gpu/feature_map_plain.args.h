@@ -19,9 +19,11 @@ struct feature_map_plain_args { /* behind one pointer for each operand, in the s
     VIEW x, W, bias, keep, cu_seqlens, y;
     i64 sequence; /* of the first groups along axis 1 */
     i64 tokens;
+    i64 sequences; /* packed ones, of which groups take what piece_at() numbers; 0 = each of axis 1 has one sequence */
+    i64 pieces;           /* 1 without these */
     i64 position, length; /* COSREW */
     i32 width, features;  /* k, f */
-    i32 heads, parts;     /* groups that share a sequence */
+    i32 heads, parts;     /* groups that share a sequence, or all pieces */
     i32 map;
     float scale, eps;
     i32 reserved;

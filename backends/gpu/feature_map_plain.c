@@ -15,13 +15,22 @@ GPU_SOURCE(feature_map_plain);
 
 static const struct gpu_form form = { OPERANDS, sizeof(struct feature_map_plain_args) };
 
-static void grid_of(const segue_feature_map *op, const struct gpu *gpu, int32_t groups[3])
+/* Returns the pieces that groups share; 0 = a sequence for each of axis 1, which makes fewer groups. */
+static int64_t grid_of(const segue_feature_map *op, const struct gpu *gpu, int32_t groups[3])
 {
     const double features = (double)op->x.shape[1] * (double)op->x.shape[2] * (double)op->y.shape[3];
     const double wanted = features / (gpu->group * PLAIN_EACH) + 1;
-    groups[0] = gpu_groups(gpu, 0, wanted < MOST_PARTS ? (int64_t)wanted : MOST_PARTS, 1);
-    groups[1] = gpu_groups(gpu, 1, gpu_sequences(&op->x, &op->cu_seqlens), 1);
+    const int64_t parts = wanted < MOST_PARTS ? (int64_t)wanted : MOST_PARTS,
+                  sequences = gpu_sequences(&op->x, &op->cu_seqlens);
+    int64_t pieces = 0;
+    if (op->cu_seqlens.dtype.bits && features > 0)
+        pieces =
+            gpu_pieces(sequences, op->x.shape[1] * op->x.shape[2] * op->y.shape[3], gpu->group * PLAIN_EACH);
+    if (pieces >= parts * sequences) pieces = 0;
+    groups[0] = gpu_groups(gpu, 0, pieces ? pieces : parts, 1);
+    groups[1] = pieces ? 1 : gpu_groups(gpu, 1, sequences, 1);
     groups[2] = 1;
+    return pieces;
 }
 
 static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
@@ -56,8 +65,10 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
     const struct gpu_kernel *kernel = call->data;
     struct gpu_arg list[OPERANDS + 1];
     int32_t groups[3];
-    grid_of(op, kernel->gpu, groups);
+    const int64_t pieces = grid_of(op, kernel->gpu, groups), sequences = gpu_sequences(&op->x, &op->cu_seqlens);
     struct feature_map_plain_args args = { .tokens = op->x.shape[1],
+                                           .sequences = pieces ? sequences : 0,
+                                           .pieces = pieces ? pieces : 1,
                                            .position = op->position,
                                            .length = op->length ? op->length : op->position + op->x.shape[1],
                                            .width = (int32_t)op->x.shape[3],
@@ -68,8 +79,8 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
                                            .scale = (float)op->scale,
                                            .eps = (float)op->eps };
     gpu_bind(&form, header, call->device, &args, list);
-    return gpu_launch_sequences(kernel, call, groups, list, OPERANDS + 1,
-                                gpu_sequences(&op->x, &op->cu_seqlens), &args.sequence);
+    return gpu_launch_sequences(kernel, call, groups, list, OPERANDS + 1, pieces ? 1 : sequences,
+                                &args.sequence);
 }
 
 const segue_row feature_map_plain_shared = {

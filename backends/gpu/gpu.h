@@ -78,10 +78,9 @@ struct gpu_driver;
 struct gpu_kernel;
 struct gpu_program;
 
-enum {                        /* struct gpu.features */
-       GPU_HAS_F16 = 1,       /* -DHAS_F16=1 */
-       GPU_HAS_SUBGROUPS = 2, /* -DHAS_SUBGROUPS=1 */
-       GPU_HAS_SM80 = 4       /* CUDA's compute capability 8.0 or later: the rows of backends/cuda */
+enum {                  /* struct gpu.features */
+       GPU_HAS_F16 = 1, /* -DHAS_F16=1 */
+       GPU_HAS_SM80 = 2 /* CUDA's compute capability 8.0 or later: the rows of backends/cuda */
 };
 
 /* First member of every adapter's opened device, so that segue_kit_device.handle is a struct gpu *. The adapter

@@ -25,6 +25,13 @@ static inline int64_t gpu_sequences(const segue_tensor *x, const segue_tensor *c
     return cu_seqlens->dtype.bits ? cu_seqlens->shape[0] - 1 : x->shape[0];
 }
 
+/* Pieces of packed sequences in tiles, where the longest sequence is not known: a first tile for each, and as many later
+ * ones as may begin in all the units. words.h, piece_at(): which is whose. */
+static inline int64_t gpu_pieces(int64_t sequences, int64_t units, int64_t tile)
+{
+    return sequences && units ? sequences + (units - 1) / tile : sequences;
+}
+
 /* Groups for count things of which a group does each: at most what the device takes, for kernels that go on
  * with the next after those. */
 static inline int32_t gpu_groups(const struct gpu *gpu, int axis, int64_t count, int64_t each)

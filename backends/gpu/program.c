@@ -74,7 +74,6 @@ static segue_status make_options(const struct gpu *gpu, const struct gpu_key *ke
     if (act) append(out, " -DACT_%s=1", act);
     if (state) append(out, " -DSTATE_%s=1", state);
     if (gpu->features & GPU_HAS_F16) append(out, " -DHAS_F16=1");
-    if (gpu->features & GPU_HAS_SUBGROUPS) append(out, " -DHAS_SUBGROUPS=1");
     for (int32_t i = 0; i < key->define_count; i++)
         append(out, " -D%s=%" PRId64, key->define[i].name, key->define[i].value);
     if (!out->cut) return SEGUE_OK;

@@ -253,9 +253,10 @@ FUNC void offer_noisy(struct row_sample_args a, ROW r, GLOBAL const void *draws,
     }
 }
 
-/* What an item finds among the ids from `begin` to `end`; those below the bound do not stay. m: of the whole row, for
- * entropies. */
-FUNC PARTIAL gather(struct row_sample_args a, ROW r, int round, MASS m, i32 begin, i32 end, u64 bound,
+/* What an item finds among the ids from `begin` to `end`; those below the bound do not stay, but for `first`, the row's largest:
+ * where division is not rounded correctly, it may come out lower here than where the bound was found. m: of the whole row,
+ * for entropies. */
+FUNC PARTIAL gather(struct row_sample_args a, ROW r, int round, MASS m, i32 begin, i32 end, u64 bound, i32 first,
                     GLOBAL const i32 *banned, GLOBAL const void *draws)
 {
     PARTIAL p = of_nothing();
@@ -265,7 +266,10 @@ FUNC PARTIAL gather(struct row_sample_args a, ROW r, int round, MASS m, i32 begi
         if (r.raw && round == TO_CHOOSE) p.raw = with_all(p.raw, l);
         UNROLL for (int i = 0; i < MANY; i++) l[i] = divided(r, l[i]);
         if (FILTER) {
-            UNROLL for (int i = 0; i < MANY; i++) l[i] = rank_of(l[i], id_of(tile, i)) >= bound ? l[i] : -INF;
+            UNROLL for (int i = 0; i < MANY; i++) {
+                i32 id = id_of(tile, i);
+                l[i] = id == first || rank_of(l[i], id) >= bound ? l[i] : -INF;
+            }
         }
         if (round == TO_SUM_ENTROPY) {
             ROLLED for (int i = 0; i < MANY; i++) { /* registers have no numbers: what comes next moves to the front */
@@ -467,15 +471,16 @@ KERNEL(row_sample)(GLOBAL const ACT *logits, GLOBAL const ACT *logits_u, GLOBAL 
     ROW r = row_of(a, position, logits, logits_u, x, row, lo, hi, temperature, guidance, seed, seq_id, pos, step);
     PARTIAL whole = of_nothing();
     u64 bound = 0;
+    i32 first = -1;
     if (r.open) {
         int last = a.confidence == 3 && (a.stage == SAMPLE_WHOLE || a.stage == SAMPLE_ENTROPY) ? TO_SUM_ENTROPY : TO_CHOOSE;
         for (int round = FILTER ? TO_FIND_MOST : TO_CHOOSE; round <= last; round++) {
             PARTIAL p = of_nothing();
             if (round == TO_CHOOSE && a.stage >= SAMPLE_ENTROPY) {
-                i32 each = (a.parts + GROUP - 1) / GROUP, first = LOCAL_ID * each;
-                for (i32 i = first; i < first + each && i < a.parts; i++) p = merged(p, saved(work + partials + i * SAMPLE_WORDS, a.stage), a.absorb);
+                i32 each = (a.parts + GROUP - 1) / GROUP, from = LOCAL_ID * each;
+                for (i32 i = from; i < from + each && i < a.parts; i++) p = merged(p, saved(work + partials + i * SAMPLE_WORDS, a.stage), a.absorb);
             } else {
-                p = gather(a, r, round, whole.p, begin, end, bound, banned, draws);
+                p = gather(a, r, round, whole.p, begin, end, bound, first, banned, draws);
             }
             part[LOCAL_ID] = p;
             BARRIER();
@@ -490,7 +495,7 @@ KERNEL(row_sample)(GLOBAL const ACT *logits, GLOBAL const ACT *logits_u, GLOBAL 
                 SEARCH s = { mass, count, 0, 0, 0, 0.0f };
                 float share = a.top_p.present ? LOAD_ANY(top_p, AT1(a.top_p, r.b), a.top_p.dtype) : 1.0f;
                 i32 k = a.top_k.present ? top_k[AT1(a.top_k, r.b)] : 0;
-                if (round == TO_FIND_MOST) bound = search(a, r, s, whole, share, k, banned);
+                if (round == TO_FIND_MOST) bound = search(a, r, s, whole, share, k, banned), first = whole.id;
             }
             BARRIER();
         }

@@ -6,7 +6,7 @@
  * From the command line: GROUP, items of a group (a power of two); one of ACT_F32, ACT_F16, ACT_BF16 and one of
  * STATE_F32, STATE_F16, STATE_BF16, where the kernel has them; the kernel's own (N, W, ...).
  * A dialect gives: u16 u32 i32 i64 u64, KERNEL FUNC GLOBAL LOCAL LOCAL_ARG UNROLL, BARRIER LOCAL_ID GROUP_ID, EXP2
- * FMA MAX, f32_bits bits_f32 f16_to_f32 f32_to_f16. It may give GROUP_SUM and GROUP_MAX. */
+ * FMA MAX, f32_bits bits_f32 f16_to_f32 f32_to_f16. */
 
 #define INF bits_f32(0x7f800000u)
 
@@ -266,7 +266,6 @@ FUNC float gumbel_given(i32 noise, float x)
 
 /* ---- over a group: every item calls it; scratch has GROUP floats and is free again on return ------------- */
 
-#ifndef GROUP_SUM
 FUNC float group_sum(float x, LOCAL_ARG float *scratch)
 {
     scratch[LOCAL_ID] = x;
@@ -280,7 +279,6 @@ FUNC float group_sum(float x, LOCAL_ARG float *scratch)
     return x;
 }
 #define GROUP_SUM(x, scratch) group_sum(x, scratch)
-#endif
 
 /* The same over `width` items, a power of two: each of the GROUP / width parts of a group has its own sum. */
 FUNC float part_sum(float x, LOCAL_ARG float *scratch, int width)
@@ -296,7 +294,6 @@ FUNC float part_sum(float x, LOCAL_ARG float *scratch, int width)
     return x;
 }
 
-#ifndef GROUP_MAX
 FUNC float group_max(float x, LOCAL_ARG float *scratch)
 {
     scratch[LOCAL_ID] = x;
@@ -310,7 +307,6 @@ FUNC float group_max(float x, LOCAL_ARG float *scratch)
     return x;
 }
 #define GROUP_MAX(x, scratch) group_max(x, scratch)
-#endif
 
 /* ---- sequences and states ------------------------------------------------------------------------------- */
 
@@ -323,6 +319,41 @@ typedef struct SEQUENCE {
 FUNC i64 clamped(i64 value, i64 last)
 {
     return value < 0 ? 0 : value > last ? last : value;
+}
+
+typedef struct PIECE {
+    i64 s, tile, end; /* of sequence s the tiles from `tile` up to but not including `end` */
+} PIECE;
+
+/* Packed sequences, cut into tiles of `tile` units, of which each token has `each`, where nobody has told the longest one: piece
+ * `number` of as many as gpu_pieces() says. The first ones have each sequence's first tile. Of those behind them number
+ * sequences + j - 1 has the later tile that begins in units j tile to j tile + tile - 1 of all: there is at most one, its sequence
+ * has the unit in front of these, and halving finds it. Offsets may fall: halving then may miss a sequence, or a part of it. One
+ * of which an offset on the way to it is out of order stays with its first piece as a whole, so that nothing is lost or done twice. */
+FUNC PIECE piece_at(i64 number, i64 sequences, i64 tokens, i64 tile, i64 each, GLOBAL const i32 *cu_seqlens,
+                    i64 at, i64 step)
+{
+    i64 low = 0, high = sequences, block = number - sequences + 1, token = (block * tile - 1) / each;
+    i64 below = clamped(cu_seqlens[at], tokens), above = clamped(cu_seqlens[at + high * step], tokens);
+    while (high - low > 1) {
+        i64 middle = low + (high - low) / 2, offset = clamped(cu_seqlens[at + middle * step], tokens);
+        if (block > 0 ? offset <= token : middle <= number) {
+            low = middle;
+            below = offset > below ? offset : below;
+        } else {
+            high = middle;
+            above = offset < above ? offset : above;
+        }
+    }
+    i64 first = clamped(cu_seqlens[at + low * step], tokens),
+        end = clamped(cu_seqlens[at + high * step], tokens);
+    int in_order = below <= first && end <= above;
+    PIECE p = { low, 0, 1 };
+    if (block > 0) {
+        p.tile = block - first * each / tile;
+        p.end = in_order && first <= token && token < end ? p.tile + 1 : p.tile;
+    } else if (!in_order && first < end) p.end = ((end - first) * each + tile - 1) / tile;
+    return p;
 }
 
 /* Sequence s of operands with `tokens` tokens and `pool` rows of state. Whatever the values in cu_seqlens and

@@ -4,7 +4,7 @@
  * online softmax of arXiv:1805.02867. Queries lie in lanes: scores [key][query] and sums [value][query] need no sum
  * over lanes, and keys and values are read as they are. */
 #include "attention_tiles.h"
-#include "bf16_pays.h"
+#include "bf16_products.h"
 #include "row.h"
 
 #include <math.h>
@@ -14,8 +14,8 @@
  * a tile, of all that stay packed. MOST_WIDTH, MOST_SLOTS: sizes and slot numbers stay far from overflow. */
 enum {
     FEWEST = 16,
-    QUERY_FLOATS = 96 << 10,
-    KEY_FLOATS = 32 << 10,
+    QUERY_FLOATS = 97 << 10,
+    KEY_FLOATS = 33 << 10,
     KEPT_FLOATS = 1 << 20,
     USUAL_KEYS = 128,
     MOST_WIDTH = 4096,
@@ -56,20 +56,19 @@ static void cut(const struct tiles_job *job, int64_t tile, struct tiles_place *p
     p->slots = clamp((end < slots ? end : slots) - p->slot, 0, slots);
 }
 
-/* Head by head, so that threads share its keys in the last-level cache. Later tiles come first: under a causal mask they
- * are the longest. */
-static struct tiles_place place_at(const struct tiles_job *job, int64_t unit)
+/* Later tiles come first: under a causal mask they are the longest. */
+static struct tiles_place place_at(const struct tiles_job *job, int64_t head, int64_t unit)
 {
     const segue_attention *op = job->op;
-    const int64_t count = attention_sequences(op);
-    struct tiles_place p = { .head = unit / job->tiles };
-    int64_t tile = job->tiles - 1 - unit % job->tiles;
+    struct tiles_place p = { .head = head };
+    int64_t tile = job->tiles - 1 - unit;
     if (!attention_present(&op->cu_seqlens)) {
-        p.sequence = attention_sequence_at(op, tile % count);
-        cut(job, tile / count, &p);
+        const int64_t each = job->tiles / attention_sequences(op);
+        p.sequence = attention_sequence_at(op, tile / each);
+        cut(job, tile % each, &p);
         return p;
     }
-    for (int64_t s = 0; s < count; s++) {
+    for (int64_t s = 0; s < attention_sequences(op); s++) {
         p.sequence = attention_sequence_at(op, s);
         const int64_t here = tiles_of(job, p.sequence.queries);
         if (tile < here) break;
@@ -155,21 +154,24 @@ static void place_all(struct tiles_job *job)
     job->O = place_scratch(&end, job->most_queries * v);
     job->S = place_scratch(&end, job->most_keys * 3 * lanes);
     job->rows = place_scratch(&end, lanes * (k > v ? k : v));
+    if (job->bf16) job->P = place_scratch(&end, job->most_keys * PANEL / 2);
     if (job->products) {
-        job->P = place_scratch(&end, job->most_keys * PANEL / 2);
         job->T = place_scratch(&end, v * PANEL);
         job->hand = place_scratch(&end, (int64_t)(dnnl_scratch_bytes(job->products) / sizeof(float)));
     }
     job->floats = end;
 }
 
-static void plan_job(const segue_attention *op, const struct segue_cpu *cpu,
+static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, int bf16,
                      const struct dnnl_products *products, struct tiles_job *job)
 {
     const double scale = op->scale != 0 ? op->scale : 1 / sqrt((double)op->k.shape[3]);
-    *job = (struct tiles_job){
-        .op = op, .cpu = cpu, .kernel = kernels[cpu->isa], .products = products, .bf16_fast = has_bf16()
-    };
+    *job = (struct tiles_job){ .op = op,
+                               .cpu = cpu,
+                               .kernel = kernels[cpu->isa],
+                               .bf16 = bf16,
+                               .products = products,
+                               .bf16_fast = has_bf16() };
     job->lane_step = products ? PANEL : job->kernel->lanes;
     job->grain = products ? GRAIN : job->kernel->block;
     job->group = op->k.shape[2] ? op->q.shape[2] / op->k.shape[2] : 1;
@@ -184,7 +186,7 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu,
     job->stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->y));
     plan_queries(job);
     plan_keys(job);
-    job->block_pitch = job->tile_keys * job->kernel->block + LINE_FLOATS;
+    job->block_pitch = job->tile_keys * job->kernel->block / (bf16 ? 2 : 1) + LINE_FLOATS;
     plan_rules(job);
     place_all(job);
 }
@@ -230,21 +232,27 @@ static segue_status prepare(const segue_op_header *header, const segue_kit_devic
     const struct segue_cpu *cpu = dev->handle;
     struct tiles_job job;
     (void)why;
-    plan_job((const void *)header, cpu, NULL, &job);
+    plan_job((const void *)header, cpu, 0, NULL, &job);
     plan->workspace_bytes = job.floats * sizeof(float) * cpu->threads;
     return SEGUE_OK;
 }
 
-int segue_attention_next_tile(struct tiles_job *job, int early, struct tiles_place *out)
+/* A worker's queue first, so that the keys of its heads are packed once; then what others have left. */
+int segue_attention_next_tile(struct tiles_job *job, int64_t worker, int early, struct tiles_place *out)
 {
-    const int64_t spare = early ? job->cpu->threads : 0;
-    do {
-        if (atomic_load_explicit(&job->next, memory_order_relaxed) + spare >= job->units) return 0;
-        const int64_t unit = atomic_fetch_add_explicit(&job->next, 1, memory_order_relaxed);
-        if (unit >= job->units) return 0;
-        *out = place_at(job, unit);
-    } while (out->slots <= 0);
-    return 1;
+    const int64_t spare = early ? job->cpu->threads : 0, queues = job->queues;
+    for (int64_t i = 0; i < queues; i++) {
+        const int64_t q = (worker + i) % queues,
+                      units = (job->op->k.shape[2] - q + queues - 1) / queues * job->tiles;
+        while (atomic_load_explicit(&job->taken, memory_order_relaxed) + spare < job->units) {
+            const int64_t unit = atomic_fetch_add_explicit(&job->next[q], 1, memory_order_relaxed);
+            if (unit >= units) break;
+            atomic_fetch_add_explicit(&job->taken, 1, memory_order_relaxed);
+            *out = place_at(job, q + unit / job->tiles * queues, unit % job->tiles);
+            if (out->slots > 0) return 1;
+        }
+    }
+    return 0;
 }
 
 static void part(void *arg, int32_t index, int32_t parts)
@@ -252,29 +260,32 @@ static void part(void *arg, int32_t index, int32_t parts)
     struct tiles_job *job = arg;
     const uint64_t mode = float_mode_enter();
     (void)parts;
-    job->kernel->work(job, job->scratch + (uint64_t)index * job->floats);
+    job->kernel->work(job, index, job->scratch + (uint64_t)index * job->floats);
     if (job->stream) stream_fence();
     float_mode_leave(mode);
 }
 
-static segue_status run(const segue_op_header *header, const segue_kit_call *call)
+static segue_status run_job(struct tiles_job *job, const segue_kit_call *call)
 {
-    const segue_attention *op = (const void *)header;
-    struct tiles_job job;
-    plan_job(op, call->device->handle, call->data, &job);
-    job.tiles = count_tiles(&job);
-    job.units = job.tiles * op->k.shape[2];
-    job.scratch = (float *)((char *)call->workspace.data + call->workspace.offset);
-    segue_parts_run(job.cpu, part, &job);
-    if (!atomic_load_explicit(&job.failed, memory_order_relaxed)) return SEGUE_OK;
+    const int64_t heads = job->op->k.shape[2], threads = job->cpu->threads;
+    job->tiles = count_tiles(job);
+    job->units = job->tiles * heads;
+    job->queues = clamp(heads, 0, threads < QUEUES ? threads : QUEUES);
+    job->scratch = (float *)((char *)call->workspace.data + call->workspace.offset);
+    segue_parts_run(job->cpu, part, job);
+    if (!atomic_load_explicit(&job->failed, memory_order_relaxed)) return SEGUE_OK;
     return segue_kit_fail(call->why, SEGUE_ERROR_MEMORY, SEGUE_PHASE_RUN, 0,
                           "oneDNN found no memory, or failed");
 }
 
-/* ---- products in bf16 ----------------------------------------------------------------------------------- */
+static segue_status run(const segue_op_header *header, const segue_kit_call *call)
+{
+    struct tiles_job job;
+    plan_job((const void *)header, call->device->handle, 0, NULL, &job);
+    return run_job(&job, call);
+}
 
-/* A product of bf16 takes at most so much of the time of one of f32, in percent: that pays for rounding the weights. */
-enum { BF16_PAYS = 80 };
+/* ---- products in bf16 ----------------------------------------------------------------------------------- */
 
 static const char *accepts_bf16(const segue_op_header *header, const segue_kit_device *dev)
 {
@@ -287,9 +298,7 @@ static const char *accepts_bf16(const segue_op_header *header, const segue_kit_d
     if (op->v.shape[3] < 16 || op->v.shape[3] > MOST_BF16_WIDTH) return "v: wanted a width from 16 to 512";
     if (op->chunk) return "chunk: this row has none";
     if (op->key_norm == SEGUE_ATTENTION_UNIT) return "key_norm: UNIT is not for keys in bf16 here";
-    return bf16_percent(dev->handle) < BF16_PAYS
-               ? NULL
-               : "q: products of bf16 by oneDNN are not faster than those of f32 here";
+    return bf16_products(dev->handle) > 0 ? NULL : "q: products of bf16 are not faster than those of f32 here";
 }
 
 static void release_bf16(void *data, const segue_kit_device *dev)
@@ -298,26 +307,43 @@ static void release_bf16(void *data, const segue_kit_device *dev)
     dnnl_products_destroy(data);
 }
 
-static segue_status prepare_bf16(const segue_op_header *header, const segue_kit_device *dev,
-                                 segue_kit_plan *plan, segue_diag *why)
+/* NULL with words in why. */
+static struct dnnl_products *prepare_onednn(const segue_attention *op, const segue_kit_device *dev,
+                                            segue_diag *why)
 {
-    const segue_attention *op = (const void *)header;
     const struct segue_cpu *cpu = dev->handle;
     const int64_t k = op->k.shape[3], v = op->v.shape[3], lanes = kernels[cpu->isa]->lanes;
     struct dnnl_shape shapes[2 * USUAL_KEYS / GRAIN];
-    struct tiles_job job;
     int count = 0;
     for (int64_t keys = GRAIN; keys <= USUAL_KEYS; keys += GRAIN) {
         shapes[count++] = (struct dnnl_shape){ keys, PANEL, k, rounded_up(k, lanes), .dtype = SEGUE_BF16 };
         shapes[count++] =
             (struct dnnl_shape){ v, PANEL, keys, rounded_up(v, lanes), .turned = 1, .dtype = SEGUE_BF16 };
     }
-    plan->data = dnnl_products_create(dev->host, shapes, count, why);
-    if (!plan->data) return SEGUE_ERROR_UNSUPPORTED;
-    plan->release = release_bf16;
-    plan_job(op, cpu, plan->data, &job);
+    return dnnl_products_create(dev->host, shapes, count, why);
+}
+
+static segue_status prepare_bf16(const segue_op_header *header, const segue_kit_device *dev,
+                                 segue_kit_plan *plan, segue_diag *why)
+{
+    const segue_attention *op = (const void *)header;
+    struct segue_cpu *cpu = dev->handle;
+    struct tiles_job job;
+    if (bf16_products(cpu) == BY_ONEDNN) {
+        plan->data = prepare_onednn(op, dev, why);
+        if (!plan->data) return SEGUE_ERROR_UNSUPPORTED;
+        plan->release = release_bf16;
+    }
+    plan_job(op, cpu, 1, plan->data, &job);
     plan->workspace_bytes = job.floats * sizeof(float) * cpu->threads;
     return SEGUE_OK;
+}
+
+static segue_status run_bf16(const segue_op_header *header, const segue_kit_call *call)
+{
+    struct tiles_job job;
+    plan_job((const void *)header, call->device->handle, 1, call->data, &job);
+    return run_job(&job, call);
 }
 
 const segue_row attention_tiles_cpu = {
@@ -343,5 +369,5 @@ const segue_row attention_tiles_bf16_cpu = {
     .determinism = SEGUE_RUN_TO_RUN,
     .accepts = accepts_bf16,
     .prepare = prepare_bf16,
-    .run = run,
+    .run = run_bf16,
 };

@@ -11,7 +11,7 @@
 
 /* Queries of all heads of a group that a tile has at most, and keys that are packed at once. In bf16, where oneDNN multiplies:
  * queries of a panel, and keys by which panels grow, so that few shapes are needed. */
-enum { TILE_QUERIES = 384, TILE_KEYS = 256, PANEL = 48, GRAIN = 32 };
+enum { TILE_QUERIES = 384, TILE_KEYS = 256, PANEL = 48, GRAIN = 32, QUEUES = 16 };
 
 enum tiles_rule {               /* what is looked at beside the interval of key slots that a query sees */
                   RULE_LOW = 1, /* positions */
@@ -50,18 +50,20 @@ struct tiles_job {
      * and V [block of v][key][v]; Q [panel][k][lane], O [panel][v][lane], S [key][lane] of one panel; rows [lane][k or v]. */
     int64_t K_floats, V_floats;
     uint64_t views, packed, K, V, Q, O, S, rows, floats;
+    int bf16; /* products of bf16: */
     const struct dnnl_products
-        *products;            /* NULL: our own, in f32. Of GRAIN keys scores and sums, of two GRAIN, ... */
-    uint64_t P, T, hand;      /* weights [key][lane] and sums [v][lane] of one panel; what oneDNN needs */
+        *products; /* by oneDNN: of GRAIN keys scores and sums, of two GRAIN, ...; NULL: our own, in pairs */
+    uint64_t P, T, hand;      /* weights in bf16 and sums [v][lane] of one panel; what oneDNN needs */
     int64_t lane_step, grain; /* queries and keys come by so many at least */
     atomic_int failed;
-    int64_t units;
-    atomic_llong next;
+    /* Heads are dealt out to queues; units: tiles of all heads. */
+    int64_t units, queues;
+    atomic_llong taken, next[QUEUES];
 };
 
 struct tiles_kernel {
     int64_t lanes, block;
-    void (*work)(struct tiles_job *job, float *scratch); /* until no tile is left */
+    void (*work)(struct tiles_job *job, int64_t worker, float *scratch); /* until no tile is left */
     int64_t view_floats, packed_floats; /* of what it knows of a tile's queries, and of packed keys */
 };
 
@@ -70,6 +72,6 @@ extern const struct tiles_kernel segue_attention_tile_base, segue_attention_tile
 
 /* The next tile that nobody has; 0: none is left. early: a second one for a worker that still has one, as long as
  * there are enough for all. */
-int segue_attention_next_tile(struct tiles_job *job, int early, struct tiles_place *out);
+int segue_attention_next_tile(struct tiles_job *job, int64_t worker, int early, struct tiles_place *out);
 
 #endif

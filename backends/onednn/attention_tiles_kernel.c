@@ -9,13 +9,15 @@
 
 enum { RULES_LSH = RULE_UNIT | RULE_SELF | RULE_HIGH };
 
+/* pairs: products of bf16, of two neighbours at once; else of f32. */
 INLINE void scores_of(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from, int64_t to,
-                      lanes top[WIDEST], const int nv)
+                      lanes top[WIDEST], const int nv, const int pairs)
 {
     const struct tiles_job *job = w->job;
     const struct tile_queries *q = &w->now->queries;
     const struct tile_keys *k = w->keys;
-    const int64_t pitch = job->keys_pitch, lane = p->vector * LANES;
+    const int64_t each = pairs ? 2 : 1, pitch = job->keys_pitch / each, steps = (job->keys + each - 1) / each,
+                  lane = p->vector * LANES;
     const float *Q = w->Q + lane * pitch;
     float *S = w->S;
     for (int64_t i = from; i < to; i += BLOCK, S += BLOCK * nv * LANES) {
@@ -23,15 +25,16 @@ INLINE void scores_of(struct tile_work *w, const struct tile_panel *p, int64_t t
         UNROLL
         for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = (lanes){ 0 };
         prepare_some(w);
-        product_rows(&sums, w->K + i * pitch, pitch, Q, job->keys, nv);
+        product_rows(&sums, w->K + i * pitch, pitch, Q, steps, nv, pairs);
         const int inside =
             !k->missing[i / BLOCK] && tile + i >= p->inner_first && tile + i + BLOCK <= p->inner_last;
         const int plain = inside && !job->rules;
         UNROLL
         for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++)
             {
-                lanes_store(S + (u * nv + c) * LANES, sums.at[u][c]);
-                if (plain) top[c] = lanes_most(sums.at[u][c], top[c]);
+                const lanes x = pairs ? sums.at[u][c] * lanes_splat(job->scale) : sums.at[u][c];
+                lanes_store(S + (u * nv + c) * LANES, x);
+                if (plain) top[c] = lanes_most(x, top[c]);
             }
         if (plain) continue;
         if (!job->rules) rule_block(job, q, k, i, lane, 0, 0, S, top, nv);
@@ -40,58 +43,82 @@ INLINE void scores_of(struct tile_work *w, const struct tile_panel *p, int64_t t
     }
 }
 
+/* share: what the weights' sums are multiplied by, too. */
 INLINE void sums_of(const struct tile_work *w, const struct tile_panel *p, int64_t from, int64_t to,
-                    const lanes decay[WIDEST], const int nv)
+                    const lanes decay[WIDEST], const lanes share[WIDEST], const int nv, const int pairs)
 {
     const struct tiles_job *job = w->job;
-    const int64_t values = (job->values + LANES - 1) / LANES * LANES;
+    const int64_t values = (job->values + LANES - 1) / LANES * LANES, each = pairs ? 2 : 1;
     float *O = w->O + p->vector * LANES * values;
-    const float *V = w->V;
+    const float *V = w->V, *weights = pairs ? w->P : w->S;
     for (int64_t e = 0; e < job->values; e += BLOCK, O += BLOCK * nv * LANES, V += job->block_pitch) {
         struct product_sums sums;
         UNROLL
         for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++) sums.at[u][c] = (lanes){ 0 };
-        product_columns(&sums, V + from * BLOCK, w->S, to - from, nv);
+        product_columns(&sums, V + from / each * BLOCK, weights, (to - from) / each, nv, pairs);
         UNROLL
         for (int u = 0; u < BLOCK; u++) UNROLL for (int c = 0; c < nv; c++)
             {
                 float *at = O + (u * nv + c) * LANES;
-                lanes_store(at, lanes_fma(lanes_load(at), decay[c], sums.at[u][c]));
+                const lanes sum = pairs ? sums.at[u][c] * share[c] : sums.at[u][c];
+                lanes_store(at, lanes_fma(lanes_load(at), decay[c], sum));
             }
     }
 }
 
+/* Scores of `count` keys become weights. rounded: the sums of what pairs hold; values that are no numbers want the weights in S,
+ * too. */
+INLINE void weigh(const struct tile_work *w, int64_t count, const lanes top[WIDEST], lanes sum[WIDEST],
+                  lanes rounded[WIDEST], const int nv, const int pairs)
+{
+    const lanes ones = pairs ? pair_of(lanes_splat(1), lanes_splat(1)) : (lanes){ 0 };
+    const int kept = !pairs || w->keys->strangers;
+    lanes even[WIDEST], odd[WIDEST]; /* of the tile: fewer roundings in a row */
+    float *S = w->S, *P = w->P;
+    UNROLL
+    for (int c = 0; c < nv; c++) even[c] = odd[c] = rounded[c] = (lanes){ 0 };
+    for (int64_t i = 0; i < count; i += 2, S += 2 * nv * LANES, P += nv * LANES) {
+        UNROLL
+        for (int c = 0; c < nv; c++) {
+            const lanes x = weight_of(lanes_load(S + c * LANES) - top[c]),
+                        y = weight_of(lanes_load(S + (nv + c) * LANES) - top[c]);
+            even[c] += x, odd[c] += y;
+            if (pairs) {
+                const lanes both = pair_of(x, y);
+                rounded[c] = product_add(both, ones, rounded[c], 1);
+                lanes_store(P + c * LANES, both);
+            }
+            if (!kept) continue;
+            lanes_store(S + c * LANES, x);
+            lanes_store(S + (nv + c) * LANES, y);
+        }
+    }
+    UNROLL
+    for (int c = 0; c < nv; c++) sum[c] = even[c] + odd[c];
+}
+
 /* Keys [from, to) of the tile, whole blocks; its first slot is `tile`. */
 INLINE void panel_as(struct tile_work *w, const struct tile_panel *p, int64_t tile, int64_t from, int64_t to,
-                     float *top_at, float *sum_at, const int nv)
+                     float *top_at, float *sum_at, const int nv, const int pairs)
 {
-    lanes top[WIDEST], even[WIDEST], odd[WIDEST], decay[WIDEST], before[WIDEST];
+    lanes top[WIDEST], sum[WIDEST], share[WIDEST], decay[WIDEST], before[WIDEST];
     UNROLL
     for (int c = 0; c < nv; c++) top[c] = before[c] = lanes_load(top_at + c * LANES);
-    scores_of(w, p, tile, from, to, top, nv);
+    scores_of(w, p, tile, from, to, top, nv, pairs);
     UNROLL
     for (int c = 0; c < nv; c++) {
         lanes_store(top_at + c * LANES, top[c]);
         /* Nothing seen yet: any finite number will do. */
         top[c] = lanes_if_less(top[c], lanes_splat(-3.4e38f), (lanes){ 0 }, top[c]);
         decay[c] = weight_of(before[c] - top[c]);
-        even[c] = odd[c] = (lanes){ 0 }; /* a sum of its own for each tile: fewer roundings in a row */
     }
-    float *S = w->S;
-    for (int64_t i = from; i < to; i += 2, S += 2 * nv * LANES) {
-        UNROLL
-        for (int c = 0; c < nv; c++) {
-            const lanes x = weight_of(lanes_load(S + c * LANES) - top[c]),
-                        y = weight_of(lanes_load(S + (nv + c) * LANES) - top[c]);
-            even[c] += x, odd[c] += y;
-            lanes_store(S + c * LANES, x);
-            lanes_store(S + (nv + c) * LANES, y);
-        }
-    }
+    weigh(w, to - from, top, sum, share, nv, pairs);
     UNROLL
-    for (int c = 0; c < nv; c++)
-        lanes_store(sum_at + c * LANES, lanes_fma(lanes_load(sum_at + c * LANES), decay[c], even[c] + odd[c]));
-    sums_of(w, p, from, to, decay, nv);
+    for (int c = 0; c < nv; c++) {
+        lanes_store(sum_at + c * LANES, lanes_fma(lanes_load(sum_at + c * LANES), decay[c], sum[c]));
+        share[c] = put_right(sum[c], share[c]);
+    }
+    sums_of(w, p, from, to, decay, share, nv, pairs);
     if (w->keys->strangers) add_strangers(w, p, from, to, nv);
 }
 
@@ -99,20 +126,40 @@ INLINE void panel_as(struct tile_work *w, const struct tile_panel *p, int64_t ti
 static __attribute__((noinline)) void panel_one(struct tile_work *w, const struct tile_panel *p, int64_t tile,
                                                 int64_t from, int64_t to, float *top, float *sum)
 {
-    panel_as(w, p, tile, from, to, top, sum, 1);
+    panel_as(w, p, tile, from, to, top, sum, 1, 0);
 }
 static __attribute__((noinline)) void panel_two(struct tile_work *w, const struct tile_panel *p, int64_t tile,
                                                 int64_t from, int64_t to, float *top, float *sum)
 {
-    panel_as(w, p, tile, from, to, top, sum, 2);
+    panel_as(w, p, tile, from, to, top, sum, 2, 0);
 }
 static __attribute__((noinline)) void panel_three(struct tile_work *w, const struct tile_panel *p, int64_t tile,
                                                   int64_t from, int64_t to, float *top, float *sum)
 {
-    panel_as(w, p, tile, from, to, top, sum, 3);
+    panel_as(w, p, tile, from, to, top, sum, 3, 0);
 }
 static panel_function *const panels[WIDEST + 1] = { NULL, panel_one, panel_two, panel_three };
 #if SEGUE_LANES == 16
+static __attribute__((noinline)) void panel_one_in_pairs(struct tile_work *w, const struct tile_panel *p,
+                                                         int64_t tile, int64_t from, int64_t to, float *top,
+                                                         float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 1, 1);
+}
+static __attribute__((noinline)) void panel_two_in_pairs(struct tile_work *w, const struct tile_panel *p,
+                                                         int64_t tile, int64_t from, int64_t to, float *top,
+                                                         float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 2, 1);
+}
+static __attribute__((noinline)) void panel_three_in_pairs(struct tile_work *w, const struct tile_panel *p,
+                                                           int64_t tile, int64_t from, int64_t to, float *top,
+                                                           float *sum)
+{
+    panel_as(w, p, tile, from, to, top, sum, 3, 1);
+}
+static panel_function *const panels_in_pairs[WIDEST + 1] = { NULL, panel_one_in_pairs, panel_two_in_pairs,
+                                                             panel_three_in_pairs };
 static panel_function *const panels_bf16[WIDEST + 1] = { NULL, NULL, NULL, panel_bf16 };
 #endif
 
@@ -166,12 +213,12 @@ static void come(struct tile_work *w, const struct tile_view *v, int64_t tile)
     if (keep && w->fresh && w->keys == &t->keys) t = w->spare[0]; /* of another head, and not done with */
     if (t == w->spare[0]) w->spare[0] = w->spare[1], w->spare[1] = t, w->fresh = 1;
     w->next = t;
-    w->soon = t->to;
+    w->soon = w->coming.from, w->soon_end = w->coming.to;
     if (!w->fresh) return;
     t->batch = q->batch, t->first_key = q->k, t->head = v->place.head, t->tile = tile;
     t->from = keep ? 0 : w->coming.from;
     t->to = keep && w->coming.blocks ? all : w->coming.to;
-    w->soon = t->from;
+    w->soon = t->from, w->soon_end = t->to;
     t->keys.strangers = 0;
     if (w->coming.blocks) look_at_keys(w->job, v, &t->keys, tile, t->from, t->to);
 }
@@ -192,9 +239,9 @@ static void all_keys(struct tile_work *w, float *top, float *sum)
         tile += w->job->tile_keys;
         if (tile < v->last) come(w, v, tile);
         else if (w->then->place.slots) come(w, w->then, first_tile(w, w->then));
-        else w->coming = (struct tile_span){ 0 }, w->soon = w->next->to;
+        else w->coming = (struct tile_span){ 0 }, w->soon = w->soon_end;
         if (!s.blocks) continue;
-        w->soon_step = (w->next->to - w->soon + s.blocks - 1) / s.blocks;
+        w->soon_step = (w->soon_end - w->soon + s.blocks - 1) / s.blocks;
         if (tile >= v->last && w->then->place.slots) w->asked_step = (w->then->lanes + s.blocks - 1) / s.blocks;
         for (const struct tile_panel *p = v->panel; p < v->panel + v->panels; p++) {
             int64_t at = 0;
@@ -264,15 +311,17 @@ static void one_tile(struct tile_work *w)
         for (int64_t v = 0; v < p->vectors; v++) finish_vector(w, p, v, top, sum);
 }
 
-/* What products by oneDNN need; 0: no memory. */
-static int take_hand(struct tile_work *w, float *scratch)
+/* For products of bf16; 0: no memory. */
+static int take_bf16(struct tile_work *w, float *scratch)
 {
     struct tiles_job *job = w->job;
 #if SEGUE_LANES == 16
-    w->P = (uint16_t *)(scratch + job->P), w->T = scratch + job->T;
-    w->panel = panels_bf16;
-    w->pack_queries = pack_queries_bf16;
-    w->pack_key = pack_key_in_bf16;
+    w->P = scratch + job->P, w->T = scratch + job->T;
+    w->panel = job->products ? panels_bf16 : panels_in_pairs;
+    w->pack_queries = job->products ? pack_queries_bf16 : pack_queries_in_pairs;
+    w->pack_key = job->products ? pack_key_in_bf16 : pack_key_in_pairs;
+    w->fetch_key = job->products ? fetch_key_in_bf16 : fetch_key_in_pairs;
+    if (!job->products) return 1;
     w->hand = dnnl_hand_create(job->products, scratch + job->hand);
 #else
     (void)scratch;
@@ -281,7 +330,7 @@ static int take_hand(struct tile_work *w, float *scratch)
     return w->hand != NULL;
 }
 
-static void work(struct tiles_job *job, float *scratch)
+static void work(struct tiles_job *job, int64_t worker, float *scratch)
 {
     struct tile_view *views = (void *)(scratch + job->views);
     struct tile_work w = {
@@ -296,15 +345,15 @@ static void work(struct tiles_job *job, float *scratch)
     w.Q = scratch + job->Q, w.O = scratch + job->O, w.S = scratch + job->S;
     w.rows = scratch + job->rows;
     choose_packing(&w);
-    w.panel = panels, w.pack_queries = pack_queries;
-    if (job->products && !take_hand(&w, scratch)) return;
+    w.panel = panels, w.pack_queries = pack_queries, w.fetch_key = fetch_key_f32;
+    if (job->bf16 && !take_bf16(&w, scratch)) return;
     for (int ahead = 0;;) {
         if (!ahead) {
-            if (!segue_attention_next_tile(job, 0, &w.now->place)) break;
+            if (!segue_attention_next_tile(job, worker, 0, &w.now->place)) break;
             look_at_queries(job, w.now);
             come(&w, w.now, first_tile(&w, w.now));
         }
-        ahead = segue_attention_next_tile(job, 1, &w.then->place);
+        ahead = segue_attention_next_tile(job, worker, 1, &w.then->place);
         if (ahead) look_at_queries(job, w.then);
         else w.then->place.slots = 0;
         one_tile(&w);

@@ -37,17 +37,17 @@ struct tile_work {
     struct tile_packed *next;      /* what is packed for span coming, */
     const struct tile_view *owner; /* of this tile of queries: */
     struct tile_span coming;
-    int64_t soon, soon_step,
-        fresh; /* its keys up to soon are there, some more come beside each block; some were not */
+    int64_t soon, soon_end, soon_step,
+        fresh; /* its keys up to soon are there, some more come beside each block: packed if fresh, else fetched */
     int64_t asked, asked_step; /* queries of `then` that are on their way; so many more beside each block */
     struct tile_packed *kept, *spare[2]; /* tiles that stay for the next queries; others, in turn */
     float *Q, *O, *S, *rows;
-    const float *K, *V; /* bf16 where oneDNN multiplies, as Q and next's */
+    const float *K, *V; /* bf16 for products of those, as Q and next's */
     struct dnnl_hand *hand;
-    uint16_t *P;
-    float *T;
+    float *P, *T; /* P: weights in bf16 */
     int failed;
     void (*pack_key)(struct tile_work *w, int64_t i);
+    void (*fetch_key)(struct tile_work *w, int64_t i); /* one that is packed already */
     void (*pack_queries)(const struct tile_work *w);
     panel_function *const *panel;
 };
@@ -229,11 +229,22 @@ static void choose_packing(struct tile_work *w)
                                    : pack_key_bf16;
 }
 
+/* Kept tiles wait in the last level. */
+static void fetch_key_f32(struct tile_work *w, int64_t i)
+{
+    const struct tiles_job *job = w->job;
+    ask_for((const char *)(w->next->K + i * job->keys_pitch), job->keys_pitch * (int64_t)sizeof(float), 2);
+    if (i * BLOCK * (int64_t)sizeof(float) % LINE) return;
+    for (int64_t e = 0; e < job->values; e += BLOCK)
+        ask_for((const char *)(w->next->V + e / BLOCK * job->block_pitch + i * BLOCK), LINE, 2);
+}
+
 /* What is done beside each block of products. The next queries come as far as the second level: there are more of them than the
  * first has room for. */
 INLINE void prepare_some(struct tile_work *w)
 {
-    for (int64_t n = w->soon_step; n > 0 && w->soon < w->next->to; n--) w->pack_key(w, w->soon++);
+    void (*const each)(struct tile_work *, int64_t) = w->fresh ? w->pack_key : w->fetch_key;
+    for (int64_t n = w->soon_step; n > 0 && w->soon < w->soon_end; n--) each(w, w->soon++);
     for (int64_t n = w->asked_step; n > 0 && w->asked < w->then->lanes; n--) {
         const char *row = query_row(w->job, w->then, w->asked++);
         if (row) ask_for(row, w->job->keys * (w->job->op->q.dtype.bits / 8), 2);
@@ -263,7 +274,7 @@ static void measure(const struct tiles_job *job, struct tile_packed *t)
 static void finish_keys(struct tile_work *w)
 {
     struct tile_packed *const t = w->next;
-    while (w->soon < t->to) w->pack_key(w, w->soon++);
+    while (w->fresh && w->soon < w->soon_end) w->pack_key(w, w->soon++);
     if (w->fresh && w->job->rules & RULE_UNIT) measure(w->job, t);
     w->keys = &t->keys, w->K = t->K, w->V = t->V;
 }

@@ -4,14 +4,16 @@
 #include "row.h"
 
 /* Floats of the states of a panel, its tile and the next one, which stay in a part of the second-level cache;
- * of R and of U, which use the first-level cache beside a unit's state. MOST_KEYS, MOST_VALUES: scratch sizes
- * stay far from overflow. SHARED_HEADS: so many heads a thread are shared out as they are, fewer by parts. */
+ * of a tile's q and of its k, which use the first-level cache beside a unit's state. MOST_KEYS, MOST_VALUES: scratch sizes
+ * stay far from overflow. OWN_CACHE: bytes of state that a core may still have from the call before; with more,
+ * one token is computed in SHARES shares a thread, since memory does not serve all cores alike. SHARED_HEADS: so many heads a thread are shared out as they are, fewer by parts. */
 enum {
     PANEL_FLOATS = 96 << 10,
-    SHEET_FLOATS = 4096,
+    ROWS_FLOATS = 4096,
     TILE = 32,
-    SHEET_KEYS = 64,
     SHARED_HEADS = 8,
+    OWN_CACHE = 1 << 20,
+    SHARES = 8,
     MOST_KEYS = 1 << 20,
     MOST_VALUES = 1 << 20
 };
@@ -61,7 +63,7 @@ static int64_t step_layout(const segue_gated_recurrence *op)
 static void place_all(struct recurrence_job *job, const struct recurrence_kernel *kernel)
 {
     const int64_t panel = job->tile.panel_blocks, tile = job->tile.tile_tokens, lanes = kernel->lanes,
-                  blocks = (tile + kernel->block - 1) / kernel->block;
+                  blocks = (tile + kernel->block - 1) / kernel->block, rows = blocks * kernel->block;
     const int64_t gates = (tile + 2 * lanes + kernel->block) / lanes * lanes,
                   columns = job->part_vectors * lanes;
     uint64_t end = 0;
@@ -72,11 +74,10 @@ static void place_all(struct recurrence_job *job, const struct recurrence_kernel
     job->decay = place_scratch(&end, gates);
     job->gain = place_scratch(&end, gates);
     job->inverse = place_scratch(&end, gates);
-    job->scores = place_scratch(&end, blocks * kernel->block * kernel->block);
     job->blocks = place_scratch(&end, blocks * kernel->block_floats);
-    job->R = place_scratch(&end, blocks * job->sheet);
-    job->U = place_scratch(&end, blocks * job->sheet);
-    job->product = place_scratch(&end, blocks * job->sheet / kernel->block);
+    job->R = place_scratch(&end, rows * job->pitch);
+    job->U = place_scratch(&end, rows * job->pitch);
+    job->product = place_scratch(&end, rows * job->pitch);
     job->q = place_scratch(&end, tile * job->pitch);
     job->k = place_scratch(&end, tile * job->pitch);
     job->gk = place_scratch(&end, tile * job->pitch);
@@ -108,7 +109,6 @@ void segue_recurrence_plan(const segue_gated_recurrence *op, const struct segue_
     job->vectors = blocks_of(job->values, kernel->lanes);
     job->readers = op->y.dtype.bits && job->heads ? op->y.shape[2] / job->heads : 1;
     job->pitch = blocks_of(job->keys > 1 ? job->keys : 1, kernel->lanes) * kernel->lanes;
-    job->sheet = blocks_of(job->keys, SHEET_KEYS) * SHEET_KEYS * kernel->block;
     job->step = step_layout(op);
     /* One worker has all of a head's normaliser. */
     job->parts = op->norm || job->heads >= SHARED_HEADS * (int64_t)cpu->threads || job->vectors < 4
@@ -131,8 +131,10 @@ void segue_recurrence_plan(const segue_gated_recurrence *op, const struct segue_
     /* Whole blocks of tokens: where they begin decides the order of sums. Heads of y that share a state read
      * each block before it is written. */
     int64_t most =
-        from_one_to(SHEET_FLOATS / (job->keys + 1) / kernel->block, TILE / kernel->block) * kernel->block;
+        from_one_to(ROWS_FLOATS / (job->keys + 1) / kernel->block, TILE / kernel->block) * kernel->block;
     job->tile.tile_tokens = job->readers > 1 ? kernel->block : most;
+    if (x && x->shape[1] == 1 && bytes_of(S) > OWN_CACHE * (double)cpu->threads)
+        job->tile.shares = (int32_t)from_one_to(SHARES * (int64_t)cpu->threads, job->tile.channels);
     place_all(job, kernel);
 }
 
@@ -194,7 +196,8 @@ const segue_row gated_recurrence_cpu = {
     .primitive = SEGUE_GATED_RECURRENCE,
     .since = 1,
     .priority = 200,
-    .accuracy = SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_CHUNK_LOG, /* query . key first, then value */
+    .accuracy =
+        SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_CHUNK_LOG, /* query . key first where heads of y share a state */
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
     .accepts = accepts,

@@ -1,39 +1,43 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inner loop: a block of tokens goes through the state at once, so that each part of it is loaded and
- * stored once for BLOCK tokens. Value columns lie in lanes, keys are counted through. With S before the
- * block, P_u the product of the decays up to token u:
- *     y_u = P_u S^T q_u + sum of s <= u: (q_u . k_s) P_u / P_s x_s,     S' = P S + sum of s: P / P_s k_s x_s
- * The quotients are products of decays between the two tokens: nothing is divided by a decay. Decays by key
- * are multiplied into q and k beforehand (gated_recurrence_prepare.h), those of a whole head into y and x
- * here. The state itself is multiplied only now and then: it is kept divided by its frame, the product of all
- * decays so far. arXiv:2312.06635, section 4; the block form of arXiv:2405.21060, section 6. */
+ * stored once for BLOCK tokens. Value columns lie in lanes, keys are counted through. The state is kept divided
+ * by its frame, a product of decays, and is itself multiplied now and then only. With F_u the frame behind token u
+ *     S += k_u x_u / F_u,     y_u = F_u S^T q_u,     u = 0, 1, ...
+ * so that nothing depends on later tokens, not even a rounding. Frames by key are multiplied into q and k
+ * beforehand (gated_recurrence_prepare.h), those of a whole head into y and x here. Where another head reads this
+ * state first, it is not written yet, and with P_u the product of the block's decays up to token u
+ *     y_u = P_u S^T q_u + sum of s <= u: (q_u . k_s) P_u / P_s x_s
+ * The quotients are products of the decays between two tokens.
+ * arXiv:2312.06635, section 4; the block form of arXiv:2405.21060, section 6. */
 #ifndef SEGUE_ONEDNN_GATED_RECURRENCE_BLOCK_H
 #define SEGUE_ONEDNN_GATED_RECURRENCE_BLOCK_H
 
 #include "engine/element.h"
 #include "engine/unroll.h"
 
-/* BLOCK: as many tokens as 16 or 32 registers hold, with WIDEST vectors of columns. SHEET: keys in a row of R
- * and U, [keys / SHEET][token of the block][SHEET], so that one address serves all tokens. SOON: lines
- * fetched ahead by a block, at most. */
-enum { BLOCK = LANES == 16 ? 4 : 2, WIDEST = 3, SHEET = 64, SOON = 128 };
+/* BLOCK: as many tokens as 16 or 32 registers hold, with WIDEST vectors of columns. SOON: lines fetched ahead by a
+ * block, at most. */
+enum { BLOCK = LANES == 16 ? 4 : 2, WIDEST = 3, SOON = 128 };
 
-enum decays { DECAY_NONE, DECAY_HEAD, DECAY_KEY, DECAYS };
+enum decays {
+    DECAY_NONE,
+    DECAY_BLOCK,
+    DECAY_TOKEN
+}; /* the state is multiplied: before the block, each token */
 
 struct token_block {
     float y[BLOCK], x[BLOCK]; /* factors of what the state gives, of what it takes */
-    float c[BLOCK * BLOCK];   /* [u][s]: x_s in y_u */
-    float decay;              /* of the state, with DECAY_HEAD */
-    int32_t decays;           /* none: the frame takes it */
+    float c[BLOCK * BLOCK];   /* [u][s]: x_s in y_u, where nothing is written */
+    int32_t decays;
 };
 
 struct unit { /* up to WIDEST vectors of columns of one head, and whole blocks of tokens */
     int64_t keys, blocks;
-    float *S;             /* [k][column] */
-    const float *R, *U;   /* [block of tokens], sheet floats apart */
-    const float *product; /* the same of decays by key, product_pitch apart */
-    int64_t sheet, product_pitch;
+    float *S; /* [k][column] */
+    const float *R, *U,
+        *product; /* [token][k]: q, k; what multiplies the state, with DECAY_BLOCK its first token's */
+    int64_t R_step, U_step, product_step; /* floats */
     const struct token_block *factors;
     const float *inverse, *D; /* [token], [column]; NULL: none */
     const char *x;            /* tokens x_step bytes apart; NULL: none */
@@ -45,35 +49,38 @@ struct unit { /* up to WIDEST vectors of columns of one head, and whole blocks o
     intptr_t *soon, *further;
 };
 
-/* Keys [from, to) of one sheet; S, R, U and product are its first key's. */
-INLINE void some_keys(float *S, const float *R, const float *U, const float *product, int64_t from, int64_t to,
-                      const intptr_t *soon, lanes decay, lanes x[BLOCK][WIDEST], lanes y[BLOCK][WIDEST],
-                      const int nv, const int reads, const int writes, const int decays)
+/* Keys [from, to) of a block of tokens. */
+INLINE void some_keys(const struct unit *u, int64_t b, int64_t from, int64_t to, const intptr_t *soon,
+                      lanes x[BLOCK][WIDEST], lanes y[BLOCK][WIDEST], const int nv, const int reads,
+                      const int writes, const int decays)
 {
+    const int64_t R_step = u->R_step, U_step = u->U_step, product_step = u->product_step;
+    const float *R = u->R + b * BLOCK * R_step, *U = u->U + b * BLOCK * U_step,
+                *product = u->product + b * BLOCK * product_step;
+    float *S = u->S;
     for (int64_t i = from; i < to; i++) {
         float *at = S + i * nv * LANES;
         lanes s[WIDEST];
         if (soon && !(i & 1)) __builtin_prefetch((const char *)soon[i >> 1], 0, 3);
         UNROLL
-        for (int c = 0; c < nv; c++) s[c] = lanes_load(at + c * LANES);
-        UNROLL
-        for (int u = 0; reads && u < BLOCK; u++) {
-            lanes r = lanes_splat(R[u * SHEET + i]);
-            UNROLL
-            for (int c = 0; c < nv; c++) y[u][c] = lanes_fma(r, s[c], y[u][c]);
-        }
-        if (!writes) continue;
-        if (decays == DECAY_KEY) decay = lanes_splat(product[i]);
-        UNROLL
-        for (int c = 0; decays && c < nv; c++) s[c] *= decay;
-        UNROLL
-        for (int u = 0; u < BLOCK; u++) {
-            lanes k = lanes_splat(U[u * SHEET + i]);
-            UNROLL
-            for (int c = 0; c < nv; c++) s[c] = lanes_fma(k, x[u][c], s[c]);
+        for (int c = 0; c < nv; c++) {
+            s[c] = lanes_load(at + c * LANES);
+            if (decays == DECAY_BLOCK) s[c] *= product[i];
         }
         UNROLL
-        for (int c = 0; c < nv; c++) lanes_store(at + c * LANES, s[c]);
+        for (int t = 0; t < BLOCK; t++) {
+            const lanes m = lanes_splat(decays == DECAY_TOKEN ? product[t * product_step + i] : 1),
+                        k = lanes_splat(writes ? U[t * U_step + i] : 0),
+                        r = lanes_splat(reads ? R[t * R_step + i] : 0);
+            UNROLL
+            for (int c = 0; c < nv; c++) {
+                if (decays == DECAY_TOKEN) s[c] *= m;
+                if (writes) s[c] = lanes_fma(k, x[t][c], s[c]);
+                if (reads) y[t][c] = lanes_fma(r, s[c], y[t][c]);
+            }
+        }
+        UNROLL
+        for (int c = 0; writes && c < nv; c++) lanes_store(at + c * LANES, s[c]);
     }
 }
 
@@ -93,8 +100,9 @@ INLINE void put_at(const struct unit *u, int64_t token, int c, lanes v)
     else element_store(p + c * (2 * LANES), v, SEGUE_BF16, u->stream);
 }
 
-/* y = (factor S^T q + what the block's own tokens give) / den + D x. */
-INLINE void finish_block(const struct unit *u, int64_t b, lanes y[BLOCK][WIDEST], const int nv)
+/* y = (factor S^T q + what the block's own tokens give, if the state does not have it) / den + D x. */
+INLINE void finish_block(const struct unit *u, int64_t b, lanes y[BLOCK][WIDEST], const int nv,
+                         const int writes)
 {
     const struct token_block *w = u->factors + b;
     UNROLL
@@ -102,10 +110,11 @@ INLINE void finish_block(const struct unit *u, int64_t b, lanes y[BLOCK][WIDEST]
         lanes own[BLOCK];
         UNROLL
         for (int t = 0; t < BLOCK; t++) {
-            own[t] = u->x ? value_at(u, b * BLOCK + t, c) : (lanes){ 0 };
+            own[t] = u->x && (!writes || u->D) ? value_at(u, b * BLOCK + t, c) : (lanes){ 0 };
             lanes out = y[t][c] * w->y[t];
             UNROLL
-            for (int s = 0; s <= t; s++) out = lanes_fma(lanes_splat(w->c[t * BLOCK + s]), own[s], out);
+            for (int s = 0; !writes && s <= t; s++)
+                out = lanes_fma(lanes_splat(w->c[t * BLOCK + s]), own[s], out);
             if (u->inverse) out *= u->inverse[b * BLOCK + t];
             if (u->D) out = lanes_fma(lanes_load(u->D + c * LANES), own[t], out);
             put_at(u, b * BLOCK + t, c, out);
@@ -117,10 +126,7 @@ INLINE void block_as(const struct unit *u, int64_t b, const int nv, const int re
                      const int decays)
 {
     const struct token_block *w = u->factors + b;
-    const float *R = u->R + b * u->sheet, *U = u->U + b * u->sheet,
-                *product = u->product + b * u->product_pitch;
-    float *S = u->S;
-    lanes x[BLOCK][WIDEST], y[BLOCK][WIDEST], decay = lanes_splat(w->decay);
+    lanes x[BLOCK][WIDEST], y[BLOCK][WIDEST];
     const intptr_t *soon = u->soon;
     int64_t left = u->lines;
     for (; left > u->keys / 2; left--) __builtin_prefetch((const char *)*soon++, 0, 3);
@@ -132,18 +138,16 @@ INLINE void block_as(const struct unit *u, int64_t b, const int nv, const int re
             if (writes && u->x) x[t][c] = value_at(u, b * BLOCK + t, c) * w->x[t];
         }
     }
-    for (int64_t k = 0; k < u->keys; k += SHEET, S += SHEET * nv * LANES) {
-        const int64_t keys = u->keys - k < SHEET ? u->keys - k : SHEET,
-                      ahead = 2 * left < keys ? 2 * left : keys;
-        some_keys(S, R, U, product, 0, ahead, soon, decay, x, y, nv, reads, writes, decays);
-        some_keys(S, R, U, product, ahead, keys, NULL, decay, x, y, nv, reads, writes, decays);
-        left -= ahead / 2;
-        soon += ahead / 2;
-        R += BLOCK * SHEET;
-        U += BLOCK * SHEET;
-        product += SHEET;
-    }
-    if (reads) finish_block(u, b, y, nv);
+    const int64_t ahead = 2 * left < u->keys ? 2 * left : u->keys;
+    some_keys(u, b, 0, ahead, soon, x, y, nv, reads, writes, decays);
+    some_keys(u, b, ahead, u->keys, NULL, x, y, nv, reads, writes, decays);
+    if (reads) finish_block(u, b, y, nv, writes);
+}
+
+/* To the lines that the next block fetches. */
+INLINE void move_on(intptr_t *restrict soon, const intptr_t *restrict further, int64_t lines)
+{
+    for (int64_t i = 0; i < lines; i++) soon[i] += further[i];
 }
 
 INLINE void sweep_as(const struct unit *u, const int nv)
@@ -151,13 +155,13 @@ INLINE void sweep_as(const struct unit *u, const int nv)
     for (int64_t b = 0; b < u->blocks; b++) {
         const int32_t decays = u->factors[b].decays;
         if (!u->writes) block_as(u, b, nv, 1, 0, DECAY_NONE);
-        else if (u->reads && decays == DECAY_KEY) block_as(u, b, nv, 1, 1, DECAY_KEY);
-        else if (u->reads && decays == DECAY_HEAD) block_as(u, b, nv, 1, 1, DECAY_HEAD);
+        else if (u->reads && decays == DECAY_TOKEN) block_as(u, b, nv, 1, 1, DECAY_TOKEN);
+        else if (u->reads && decays == DECAY_BLOCK) block_as(u, b, nv, 1, 1, DECAY_BLOCK);
         else if (u->reads) block_as(u, b, nv, 1, 1, DECAY_NONE);
-        else if (decays == DECAY_KEY) block_as(u, b, nv, 0, 1, DECAY_KEY);
-        else if (decays == DECAY_HEAD) block_as(u, b, nv, 0, 1, DECAY_HEAD);
+        else if (decays == DECAY_TOKEN) block_as(u, b, nv, 0, 1, DECAY_TOKEN);
+        else if (decays == DECAY_BLOCK) block_as(u, b, nv, 0, 1, DECAY_BLOCK);
         else block_as(u, b, nv, 0, 1, DECAY_NONE);
-        for (int64_t i = 0; i < u->lines; i++) u->soon[i] += u->further[i];
+        move_on(u->soon, u->further, u->lines);
     }
 }
 

@@ -179,6 +179,35 @@ static struct face features_of(const struct segue_tile *t, const struct face *fr
     return (struct face){ (char *)to, job_of(t)->pitch * (int64_t)sizeof *to, SEGUE_F32 };
 }
 
+static struct face scratch_rows(const struct segue_tile *t, float *rows)
+{
+    return (struct face){ (char *)rows, job_of(t)->pitch * (int64_t)sizeof *rows, SEGUE_F32 };
+}
+
+INLINE void copy_rows(const struct segue_tile *t, const struct face *from, float *to, const uint32_t dtype)
+{
+    const struct face f = *from;
+    const int64_t keys = job_of(t)->keys, pitch = job_of(t)->pitch, tokens = t->tokens;
+    for (int64_t i = 0; i < tokens; i++)
+        for (int64_t z = 0; z < keys; z += LANES)
+            lanes_store(to + i * pitch + z,
+                        key_load(&f, i, z, dtype ? LANES : keys - z, dtype ? dtype : f.dtype));
+}
+
+/* q or k as f32, for whole blocks of tokens: where it is, or in scratch with 0 behind it, and where there is none.
+ * read: it is not there yet. */
+static struct face rows_of(const struct segue_tile *t, const struct face *from, float *to, int read)
+{
+    const int64_t pitch = job_of(t)->pitch, tokens = from->p ? t->tokens : 0;
+    if (from->p && from->dtype == SEGUE_F32 && tokens % BLOCK == 0) return *from;
+    if (read && from->p && from->dtype == SEGUE_BF16 && job_of(t)->keys % LANES == 0)
+        copy_rows(t, from, to, SEGUE_BF16);
+    else if (read && from->p) copy_rows(t, from, to, 0);
+    if (read)
+        memset(to + tokens * pitch, 0, (size_t)((blocks_in(t->tokens) * BLOCK - tokens) * pitch) * sizeof *to);
+    return scratch_rows(t, to);
+}
+
 /* fresh: q and k are not those of the head before. */
 static struct head head_of(const struct segue_tile *t, const struct heads *heads, int fresh)
 {
@@ -196,7 +225,6 @@ static struct head head_of(const struct segue_tile *t, const struct heads *heads
     h.R = t->scratch + job->R;
     h.U = t->scratch + job->U;
     h.product = t->scratch + job->product;
-    h.scores = t->scratch + job->scores;
     h.blocks = (struct token_block *)(void *)(t->scratch + job->blocks);
     float *decay = t->scratch + job->decay, *gain = t->scratch + job->gain;
     for (int64_t i = 0; h.decay && i < t->tokens + BLOCK; i += LANES) /* rest: e^0 */
@@ -242,7 +270,7 @@ static void fetch_ahead(const struct segue_tile *t, struct ahead *a, const struc
     fetch_rows(&tile, a, &op->v, heads.state, p.column, p.columns);
     fetch_rows(&tile, a, &op->z, heads.y, p.column, p.columns);
     fetch_rows(&tile, a, &op->gk, heads.state, 0, job_of(t)->keys);
-    if (then >= 0 && now->q == heads.q && now->k == heads.k && !present(&op->gk)) return; /* they are packed */
+    if (then >= 0 && now->q == heads.q && now->k == heads.k && !present(&op->gk)) return; /* they are there */
     fetch_rows(&tile, a, &op->q, heads.q, 0, job_of(t)->keys);
     fetch_rows(&tile, a, &op->k, heads.k, 0, job_of(t)->keys);
 }
@@ -310,8 +338,10 @@ static void run_unit(const struct segue_tile *t, const struct head *h, const str
     const int64_t lines = ahead->lines * unit / units_of(p);
     struct unit u = { .keys = job->keys, .blocks = blocks_in(t->tokens) };
     u.S = state_of(t, p) + job->keys * first * LANES;
-    u.R = h->R, u.U = h->U, u.product = h->product;
-    u.sheet = job->sheet, u.product_pitch = job->sheet / BLOCK;
+    u.R = (const float *)(const void *)h->q.p, u.U = (const float *)(const void *)h->k.p,
+    u.product = h->product;
+    u.R_step = h->q.step / (int64_t)sizeof(float), u.U_step = h->k.step / (int64_t)sizeof(float);
+    u.product_step = job->pitch;
     u.factors = h->blocks;
     u.lines = ahead->lines * (unit + 1) / units_of(p) - lines;
     u.soon = ahead->soon + lines, u.further = ahead->further + lines;
@@ -320,7 +350,7 @@ static void run_unit(const struct segue_tile *t, const struct head *h, const str
         take_values(t, &vs, &u);
     }
     u.reads = present(&op->y);
-    u.writes = h->last && (present(&op->k) || h->decay || h->gk.p);
+    u.writes = h->writes;
     if (!u.reads) {
         if (u.writes) sweeps[vectors](&u);
         return;
@@ -340,7 +370,7 @@ static void run_unit(const struct segue_tile *t, const struct head *h, const str
     if (!direct) give_values(t, &ys, &zs);
 }
 
-/* The tile of one part; held: the heads of q and k that the sheets hold already, without decays by key. */
+/* The tile of one part; held: the heads of q and k whose rows are there already, without decays by key. */
 static void run_place(const struct segue_tile *t, const struct place *p, struct heads *held, int64_t then)
 {
     const struct recurrence_job *job = job_of(t);
@@ -350,16 +380,21 @@ static void run_place(const struct segue_tile *t, const struct place *p, struct 
         const struct heads heads = heads_of(t, p->head, reader);
         const int fresh = held->q != heads.q || held->k != heads.k || present(&job->op->gk);
         struct head h = head_of(t, &heads, fresh);
-        h.last = reader == job->readers - 1;
+        h.writes = reader == job->readers - 1 && (h.k.p || h.decay || h.gk.p);
         h.frame = frame_of(t, p->index);
-        if (h.gk.p) prepare_decayed(&h);
-        else {
-            if (fresh) prepare_plain(&h);
+        if (!h.gk.p) {
+            h.q = rows_of(t, &h.q, h.R, fresh);
+            h.k = rows_of(t, &h.k, h.U, fresh);
             weigh_plain(&h);
         }
         fetch_ahead(t, &ahead, &heads, then);
         *held = heads;
         if (job->op->norm) normalise(&h, n, t->scratch + job->inverse);
+        if (h.gk.p) {
+            prepare_decayed(&h);
+            h.q = scratch_rows(t, h.R);
+            h.k = scratch_rows(t, h.U);
+        }
         for (int64_t i = 0; i < units_of(p); i++) run_unit(t, &h, &heads, p, i, &ahead);
     }
 }
@@ -388,7 +423,7 @@ static void step_place(const struct segue_tile *t, const struct place *p)
     struct step s = { .keys = job->keys, .columns = p->columns };
     float *q = t->scratch + job->R, *k = t->scratch + job->U, *w = t->scratch + job->product,
           *x = state_of(t, p), *y = x + job->part_vectors * LANES, *z = y + job->part_vectors * LANES;
-    h.last = 1;
+    h.writes = 1;
     if (op->norm) normalise(&h, t->scratch + job->n + p->index * job->pitch, t->scratch + job->inverse);
     step_rows(&h, q, k, w);
     struct segue_strip vs = head_strip(t, &op->v, heads.state, p->column, p->columns);

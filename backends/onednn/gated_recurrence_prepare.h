@@ -1,16 +1,21 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the inner loop is given for a tile of one head: sheets of q and k, the products of a block's queries and
+/* What the inner loop is given for a tile of one head: rows of q and k, the products of a block's queries and
  * keys, decays, and denominators. Keys lie in lanes here. */
 #ifndef SEGUE_ONEDNN_GATED_RECURRENCE_PREPARE_H
 #define SEGUE_ONEDNN_GATED_RECURRENCE_PREPARE_H
 
+#include "engine/lanes_functions.h"
 #include "gated_recurrence.h"
 #include "gated_recurrence_block.h"
 
-/* A frame at least: before the product of decays gets smaller, the state is multiplied by it. States beyond
- * 2^88 would overflow. */
+/* The frames that a block goes on with: another one ends before the next block, the state is multiplied by it. Within a block
+ * frames get as far as the second two; a decay that would lead beyond multiplies the state instead, and the frame stays.
+ * Decays above 1 make frames grow. States beyond 2^88 would overflow. */
+#define SMALL_FRAME 0x1p-20f
+#define LARGE_FRAME 0x1p20f
 #define SMALLEST_FRAME 0x1p-40f
+#define LARGEST_FRAME 0x1p40f
 #define LOG2E_REST 0x1.4ae0cp-26f /* log2 e less LANES_LOG2E */
 
 struct face { /* tokens x columns, the columns side by side; step in bytes */
@@ -21,12 +26,13 @@ struct face { /* tokens x columns, the columns side by side; step in bytes */
 
 struct head { /* one head of y (or of the state, where nothing is read) and one tile */
     const struct recurrence_job *job;
-    int64_t tokens, last; /* last: no other head of y reads this state head after it */
-    struct face q, k, gk; /* absent: nothing is read, written, decays by key */
-    const float *decay;   /* [token]: e^g; NULL: none */
-    const float *gain;    /* [token]; NULL: 1 */
-    float *R, *U, *product, *scores;
-    float *frame; /* of the head, or of each key */
+    int64_t tokens,
+        writes; /* writes: the state takes k or decays, and no other head of y reads it after this one */
+    struct face q, k, gk;   /* absent: nothing is read, written, decays by key */
+    const float *decay;     /* [token]: e^g; NULL: none */
+    const float *gain;      /* [token]; NULL: 1 */
+    float *R, *U, *product; /* rows in scratch, pitch apart */
+    float *frame;           /* of the head, or of each key */
     struct token_block *blocks;
 };
 
@@ -59,110 +65,117 @@ INLINE void block_load(lanes out[BLOCK], const struct face *f, int64_t first, in
     }
 }
 
-/* Some keys of one block: q and k as they are, and all q . k of tokens in order. */
-INLINE void plain_keys(const struct head *h, int64_t first, int64_t count, int64_t z, const int64_t left,
-                       float *R, float *U, lanes dot[BLOCK * BLOCK], const uint32_t dtype)
+/* Some keys of a block: q, k, and their decays. */
+struct decayed {
+    lanes q[BLOCK], k[BLOCK], w[BLOCK];
+};
+
+/* dtype: of q and k, and no partial lanes; gates: of the decays then; or 0: as each of them says. */
+INLINE struct decayed decayed_load(const struct head *h, int64_t first, int64_t count, int64_t z,
+                                   const uint32_t dtype, const uint32_t gates)
 {
-    lanes q[BLOCK], k[BLOCK];
-    block_load(q, &h->q, first, count, z, left, dtype ? dtype : h->q.dtype);
-    block_load(k, &h->k, first, count, z, left, dtype ? dtype : h->k.dtype);
+    const int64_t left = dtype ? LANES : h->job->keys - z;
+    struct decayed d;
+    block_load(d.q, &h->q, first, count, z, left, dtype ? dtype : h->q.dtype);
+    block_load(d.k, &h->k, first, count, z, left, dtype ? dtype : h->k.dtype);
+    block_load(d.w, &h->gk, first, count, z, left, dtype ? gates : h->gk.dtype);
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
-        lanes_store(R + u * SHEET, q[u]);
-        lanes_store(U + u * SHEET, k[u]);
-        UNROLL
-        for (int s = 0; s <= u; s++) dot[u * BLOCK + s] = lanes_fma(q[u], k[s], dot[u * BLOCK + s]);
+        if (h->gain && u < count) d.k[u] *= h->gain[first + u];
+        d.w[u] = decay_of(d.w[u]);
+        if (h->decay && u < count) d.w[u] *= h->decay[first + u];
     }
+    return d;
 }
 
-/* The same with decays by key (w, SHEET keys a token): q with what precedes it, and the frame before; k with
- * what follows it in the block, divided by the frame behind; q . k with what lies between. Returns 0 where
- * the state has to be multiplied by product. */
-INLINE int decayed_keys(const struct head *h, int64_t first, int64_t count, int64_t z, const int64_t left,
-                        float *R, float *U, lanes dot[BLOCK * BLOCK], const uint32_t dtype)
+/* q times the frame, k divided by it. before: the state's frame; it ends here if ends. Returns whether the frame
+ * takes all decays; by_token: product is what the state is multiplied by before each token, also by the decays
+ * that a frame cannot take (with the first one the old frame goes on). */
+INLINE int decayed_keys(const struct decayed *d, lanes before, int ends, float *frame, float *R, float *U,
+                        float *product, int64_t pitch, const int by_token)
 {
-    const lanes scale = lanes_splat((float)h->job->op->scale), one = lanes_splat(1.0f),
-                smallest = lanes_splat(SMALLEST_FRAME);
-    float *product = h->product + first / BLOCK * (h->job->sheet / BLOCK) + z;
-    lanes q[BLOCK], k[BLOCK], w[BLOCK], frame, after;
-    block_load(q, &h->q, first, count, z, left, dtype ? dtype : h->q.dtype);
-    block_load(k, &h->k, first, count, z, left, dtype ? dtype : h->k.dtype);
+    const lanes one = lanes_splat(1.0f), smallest = lanes_splat(SMALLEST_FRAME),
+                largest = lanes_splat(LARGEST_FRAME);
+    lanes F = ends ? one : before, m = ends ? before : one, least = one, most = one;
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
-        w[u] = lanes_load(R + u * SHEET);
-        q[u] *= scale;
-        if (h->gain && u < count) k[u] *= h->gain[first + u];
+        const lanes next = F * d->w[u], w = d->w[u], old = u ? F : before;
+        if (by_token) {
+            lanes_store(product + u * pitch,
+                        lanes_if_less(smallest, next, lanes_if_less(next, largest, m, w), w));
+            F = lanes_if_less(smallest, next, lanes_if_less(next, largest, next, old),
+                              old); /* NaN is not taken */
+            m = one;
+        } else {
+            F = next;
+            least = lanes_least(least, F), most = lanes_most(most, F); /* NaN stays in F */
+        }
+        lanes_store(R + u * pitch, d->q[u] * F);
+        lanes_store(U + u * pitch, d->k[u] * lanes_reciprocal(F));
     }
-    frame = w[0] * lanes_load(h->frame + z);
+    lanes_store(frame, F);
+    return lanes_all_less(smallest, lanes_least(least, F)) && lanes_all_less(lanes_most(most, F), largest);
+}
+
+/* Of a head whose state is not written yet: q with the decays of its block before it, and the frame; q . k with what lies
+ * between them. */
+INLINE void decayed_before(struct decayed *d, lanes frame, float *R, int64_t pitch, lanes dot[BLOCK * BLOCK])
+{
+    frame *= d->w[0];
     UNROLL
     for (int u = 0; u < BLOCK; u++) {
         UNROLL
         for (int s = u; s >= 0; s--) {
-            dot[u * BLOCK + s] = lanes_fma(q[u], k[s], dot[u * BLOCK + s]);
-            q[u] *= s ? w[s] : frame;
+            dot[u * BLOCK + s] = lanes_fma(d->q[u], d->k[s], dot[u * BLOCK + s]);
+            d->q[u] *= s ? d->w[s] : frame;
         }
-        lanes_store(R + u * SHEET, q[u]);
+        lanes_store(R + u * pitch, d->q[u]);
     }
-    UNROLL
-    for (int s = 1; s < BLOCK; s++) frame *= w[s];
-    const int kept = lanes_all_less(smallest, frame); /* not with NaN */
-    lanes_store(product, lanes_if_less(smallest, frame, one, frame));
-    frame = lanes_if_less(smallest, frame, frame, one);
-    if (h->last) lanes_store(h->frame + z, frame);
-    after = one / frame;
-    UNROLL
-    for (int s = BLOCK - 1; s >= 0; s--) {
-        lanes_store(U + s * SHEET, k[s] * after);
-        after *= w[s];
-    }
-    return kept;
 }
 
-/* The decays themselves, by key, in the places that q will have. */
-INLINE void decay_block(const struct head *h, int64_t first, int64_t count, float *R, const uint32_t dtype,
-                        const int whole)
+/* Whether the frames are to end: one of them. */
+INLINE int frames_end(const struct head *h)
 {
-    const int64_t keys = h->job->keys;
-    for (int64_t z = 0; z < keys; z += LANES) {
-        float *to = R + z / SHEET * (BLOCK * SHEET) + z % SHEET;
-        lanes w[BLOCK];
-        block_load(w, &h->gk, first, count, z, whole ? LANES : keys - z, dtype ? dtype : h->gk.dtype);
-        UNROLL
-        for (int u = 0; u < BLOCK; u++) {
-            w[u] = decay_of(w[u]);
-            if (h->decay && u < count) w[u] *= h->decay[first + u];
-            lanes_store(to + u * SHEET, w[u]);
-        }
+    int go_on = 1;
+    for (int64_t z = 0; z < h->job->keys; z += LANES) {
+        const lanes F = lanes_load(h->frame + z);
+        go_on &= lanes_all_less(lanes_splat(SMALL_FRAME), F) & lanes_all_less(F, lanes_splat(LARGE_FRAME));
     }
+    return !go_on;
 }
 
-/* One block of tokens. dtype: of q and k, and no partial lanes; or 0: as each of them says. */
-INLINE void prepare_block(const struct head *given, int64_t b, int64_t count, const int decayed,
-                          const uint32_t dtype)
+/* One block of tokens. dtype, gates: as in decayed_load. */
+INLINE void prepare_block(const struct head *given, int64_t b, int64_t count, const uint32_t dtype,
+                          const uint32_t gates)
 {
     const struct head h = *given; /* a copy that no store changes */
-    const int64_t first = b * BLOCK, keys = h.job->keys, sheet = h.job->sheet;
-    float *R = h.R + b * sheet, *U = h.U + b * sheet;
-    int kept = 1;
-    lanes dot[BLOCK * BLOCK] = { { 0 } };
-    if (decayed && dtype && h.gk.dtype == SEGUE_F32) decay_block(&h, first, count, R, SEGUE_F32, 1);
-    else if (decayed && dtype && h.gk.dtype == SEGUE_BF16) decay_block(&h, first, count, R, SEGUE_BF16, 1);
-    else if (decayed) decay_block(&h, first, count, R, 0, 0);
-    for (int64_t z = 0; z < keys; z += LANES) {
-        const int64_t left = dtype ? LANES : keys - z;
-        if (decayed) kept &= decayed_keys(&h, first, count, z, left, R, U, dot, dtype);
-        else plain_keys(&h, first, count, z, left, R, U, dot, dtype);
-        const int64_t step = (z + LANES) % SHEET ? LANES : LANES + (BLOCK - 1) * SHEET;
-        R += step;
-        U += step;
-    }
+    const int64_t first = b * BLOCK, keys = h.job->keys, pitch = h.job->pitch, at = first * pitch;
     struct token_block *w = h.blocks + b;
-    float *scores = decayed ? w->c : h.scores + b * BLOCK * BLOCK;
-    for (int i = 0; i < BLOCK * BLOCK; i += 4) lanes_store_some(scores + i, 4, lanes_four_sums(dot + i));
-    if (!decayed) return;
-    for (int u = 0; u < BLOCK; u++) w->y[u] = w->x[u] = 1; /* the sheets have all factors */
-    w->decays = kept ? DECAY_NONE : DECAY_KEY;
-    w->decay = 1;
+    const int ends = frames_end(&h);
+    int taken = 0;
+    lanes dot[BLOCK * BLOCK] = { { 0 } };
+    w->decays = ends ? DECAY_BLOCK : DECAY_NONE;
+    for (int by_token = 0; by_token < 2 && !taken; by_token++) {
+        taken = 1;
+        for (int64_t z = 0; z < keys; z += LANES) {
+            float *R = h.R + at + z, *U = h.U + at + z, *product = h.product + at + z;
+            struct decayed d = decayed_load(&h, first, count, z, dtype, gates);
+            if (!h.writes) {
+                decayed_before(&d, lanes_load(h.frame + z), R, pitch, dot);
+            } else if (by_token) {
+                decayed_keys(&d, lanes_load(product), ends, h.frame + z, R, U, product, pitch, 1);
+            } else {
+                const lanes frame = lanes_load(h.frame + z);
+                lanes_store(product, frame);
+                taken &= decayed_keys(&d, frame, ends, h.frame + z, R, U, product, pitch, 0);
+            }
+        }
+        if (by_token) w->decays = DECAY_TOKEN;
+    }
+    const float scale = (float)h.job->op->scale;
+    for (int i = 0; !h.writes && i < BLOCK * BLOCK; i += 4)
+        lanes_store_some(w->c + i, 4, lanes_four_sums(dot + i) * scale);
+    for (int u = 0; u < BLOCK; u++) w->y[u] = scale, w->x[u] = 1; /* the rows have all else */
 }
 
 INLINE int64_t blocks_in(int64_t tokens)
@@ -177,64 +190,116 @@ static uint32_t usual_dtype(const struct head *h)
 }
 
 /* Loops of their own for what is usual. */
-static void prepare_plain(const struct head *h)
+static void prepare_decayed(const struct head *h)
 {
-    const uint32_t dtype = usual_dtype(h);
+    const uint32_t dtype = usual_dtype(h), gates = h->gk.dtype;
     for (int64_t b = 0; b < blocks_in(h->tokens); b++) {
         const int64_t count = h->tokens - b * BLOCK;
-        if (dtype == SEGUE_F32 && count >= BLOCK) prepare_block(h, b, BLOCK, 0, SEGUE_F32);
-        else if (dtype == SEGUE_BF16 && count >= BLOCK) prepare_block(h, b, BLOCK, 0, SEGUE_BF16);
+        const int whole = count >= BLOCK;
+        if (whole && dtype == SEGUE_F32 && gates == SEGUE_F32) prepare_block(h, b, BLOCK, SEGUE_F32, SEGUE_F32);
+        else if (whole && dtype == SEGUE_BF16 && gates == SEGUE_F32)
+            prepare_block(h, b, BLOCK, SEGUE_BF16, SEGUE_F32);
+        else if (whole && dtype == SEGUE_BF16 && gates == SEGUE_BF16)
+            prepare_block(h, b, BLOCK, SEGUE_BF16, SEGUE_BF16);
         else prepare_block(h, b, count, 0, 0);
     }
 }
 
-static void prepare_decayed(const struct head *h)
+/* q . k of all tokens of a block in order. */
+static void block_scores(const struct head *h, int64_t b, float *scores)
 {
-    const uint32_t dtype = usual_dtype(h);
-    for (int64_t b = 0; b < blocks_in(h->tokens); b++) {
-        const int64_t count = h->tokens - b * BLOCK;
-        if (dtype == SEGUE_F32 && count >= BLOCK) prepare_block(h, b, BLOCK, 1, SEGUE_F32);
-        else if (dtype == SEGUE_BF16 && count >= BLOCK) prepare_block(h, b, BLOCK, 1, SEGUE_BF16);
-        else prepare_block(h, b, count, 1, 0);
+    const int64_t first = b * BLOCK, keys = h->job->keys;
+    lanes dot[BLOCK * BLOCK] = { { 0 } }, q[BLOCK], k[BLOCK];
+    for (int64_t z = 0; z < keys; z += LANES) {
+        block_load(q, &h->q, first, h->tokens - first, z, keys - z, h->q.dtype);
+        block_load(k, &h->k, first, h->tokens - first, z, keys - z, h->k.dtype);
+        UNROLL
+        for (int u = 0; u < BLOCK; u++) {
+            UNROLL
+            for (int s = 0; s <= u; s++) dot[u * BLOCK + s] = lanes_fma(q[u], k[s], dot[u * BLOCK + s]);
+        }
     }
+    for (int i = 0; i < BLOCK * BLOCK; i += 4) lanes_store_some(scores + i, 4, lanes_four_sums(dot + i));
+}
+
+struct gates {                 /* of one block of tokens */
+    const float *decay, *gain; /* NULL: 1 */
+    float scale;
+};
+
+/* Factors of a block whose state is not written yet. */
+static void weigh_before(const struct head *h, int64_t b, const struct gates *g, float frame)
+{
+    struct token_block *w = h->blocks + b;
+    block_scores(h, b, w->c);
+    for (int u = 0; u < BLOCK; u++) {
+        float between = g->scale;
+        if (g->decay) frame *= g->decay[u];
+        w->y[u] = g->scale * frame;
+        for (int s = u; s >= 0; s--) {
+            w->c[u * BLOCK + s] *= g->gain ? between * g->gain[s] : between;
+            if (g->decay) between *= g->decay[s];
+        }
+    }
+}
+
+/* All keys of a block's token are multiplied by m. */
+static void fill_product(const struct head *h, int64_t b, int64_t token, float m)
+{
+    float *product = h->product + (b * BLOCK + token) * h->job->pitch;
+    for (int64_t z = 0; z < h->job->keys; z += LANES) lanes_store(product + z, lanes_splat(m));
+}
+
+static int is_taken(float F) /* NaN is not */
+{
+    return F > SMALLEST_FRAME && F < LARGEST_FRAME;
+}
+
+/* Factors of a block with decays that the frame cannot take: they multiply the state. ends: so does the frame
+ * before it, but for such a decay of the first token. Returns the frame behind. */
+static float weigh_tokens(const struct head *h, int64_t b, const struct gates *g, float before, int ends)
+{
+    struct token_block *w = h->blocks + b;
+    float F = ends ? 1 : before, m = ends ? before : 1;
+    w->decays = DECAY_TOKEN;
+    for (int u = 0; u < BLOCK; u++) {
+        const float next = F * g->decay[u];
+        const int taken = is_taken(next);
+        fill_product(h, b, u, taken ? m : g->decay[u]);
+        F = taken ? next : u ? F : before;
+        m = 1;
+        w->y[u] = g->scale * F;
+        w->x[u] = (g->gain ? g->gain[u] : 1) / F;
+    }
+    return F;
 }
 
 /* Factors of all blocks, where decays are a whole head's. */
 static void weigh_plain(const struct head *h)
 {
     float frame = *h->frame;
-    const float scale = (float)h->job->op->scale;
     for (int64_t b = 0; b < blocks_in(h->tokens); b++) {
         struct token_block *w = h->blocks + b;
-        const float *dot = h->scores + b * BLOCK * BLOCK;
-        float before = frame, after = 1;
-        w->decays = DECAY_NONE;
+        const struct gates g = { h->decay ? h->decay + b * BLOCK : NULL, h->gain ? h->gain + b * BLOCK : NULL,
+                                 (float)h->job->op->scale };
+        const int ends = !(frame > SMALL_FRAME && frame < LARGE_FRAME);
+        int taken = 1;
+        float F = ends ? 1 : frame;
+        if (!h->writes) {
+            weigh_before(h, b, &g, frame);
+            continue;
+        }
+        w->decays = ends ? DECAY_BLOCK : DECAY_NONE;
+        if (ends) fill_product(h, b, 0, frame);
         for (int u = 0; u < BLOCK; u++) {
-            float between = scale;
-            if (h->decay) before *= h->decay[b * BLOCK + u];
-            w->y[u] = scale * before;
-            for (int s = u; s >= 0; s--) {
-                w->c[u * BLOCK + s] = dot[u * BLOCK + s] * between;
-                if (h->gain) w->c[u * BLOCK + s] *= h->gain[b * BLOCK + s];
-                if (h->decay) between *= h->decay[b * BLOCK + s];
-            }
+            if (g.decay) F *= g.decay[u];
+            taken &= is_taken(F);
+            w->y[u] = g.scale * F;
+            w->x[u] = (g.gain ? g.gain[u] : 1) / F;
         }
-        for (int s = BLOCK - 1; s >= 0; s--) {
-            w->x[s] = h->gain ? h->gain[b * BLOCK + s] * after : after;
-            if (h->decay) after *= h->decay[b * BLOCK + s];
-        }
-        if (!h->decay) continue;
-        if (before >= SMALLEST_FRAME) {
-            const float inverse = 1 / before;
-            for (int s = 0; s < BLOCK; s++) w->x[s] *= inverse;
-            frame = before;
-        } else {
-            w->decays = DECAY_HEAD;
-            w->decay = before;
-            frame = 1;
-        }
+        frame = taken ? F : weigh_tokens(h, b, &g, frame, ends);
     }
-    if (h->last) *h->frame = frame;
+    if (h->writes) *h->frame = frame;
 }
 
 INLINE lanes inverse_of(const segue_gated_recurrence *op, lanes sum)
@@ -247,7 +312,7 @@ INLINE lanes inverse_of(const segue_gated_recurrence *op, lanes sum)
     return lanes_splat(1.0f) / den;
 }
 
-/* One block of tokens: n goes on (kept where this is the last head of y that reads it), inverse is 1 / den.
+/* One block of tokens: n goes on (kept where the state is written), inverse is 1 / den.
  * dtype as in prepare_block. */
 INLINE void normalise_block(const struct head *given, int64_t b, int64_t count, float *n, float *inverse,
                             const uint32_t dtype)
@@ -271,7 +336,7 @@ INLINE void normalise_block(const struct head *given, int64_t b, int64_t count, 
             sum = h->gain ? lanes_fma(lanes_splat(h->gain[first + u]), k[u], sum) : sum + k[u];
             dot[u] = lanes_fma(q[u], sum + more, dot[u]);
         }
-        if (h->last) lanes_store(n + z, sum);
+        if (h->writes) lanes_store(n + z, sum);
     }
     lanes_store_some(inverse + first, 4, inverse_of(op, lanes_four_sums(dot)));
 }

@@ -400,6 +400,32 @@ static void one_token_where_its_state_is(void **state)
     }
 }
 
+/* States too large for a core's own cache are shared out to whoever is free: each of them once. */
+static void large_states_are_shared_out(void **state)
+{
+    static const uint32_t threads[] = { 1, 2, 5, 0 };
+    struct scene c;
+    char *bits[OPERANDS] = { NULL };
+    (void)state;
+    seed = 77;
+    make_plain(&c, (struct shape){ 3, 1, 30, 15, 128, 128 }, SEGUE_F32);
+    MAKE(&c.w[G], SEGUE_F32, 0, -2, 0, 3, 1, 30);
+    MAKE(&c.w[S_IN], SEGUE_F32, 0, -1, 1, 3, 30, 128, 128);
+    c.in_place = 1;
+    settle(&c);
+    for (int k = 0; k < 4; k++) {
+        struct test_device d;
+        if (!test_open(&d, SEGUE_ISA_COUNT - 1, threads[k]) && !test_open(&d, 0, threads[k])) continue;
+        for (int i = 0; i < OPERANDS; i++) restore(&c.w[i]);
+        run_row(&gated_recurrence_cpu, &d, &c.op.header, &c.op.header);
+        if (!k) check_scene(&c);
+        keep_bits(&c, bits);
+        test_close(&d);
+    }
+    for (int i = 0; i < OPERANDS; i++) free(bits[i]);
+    release(&c);
+}
+
 /* Through many frames: decays that are weak for long, strong, 0, and of heads, keys or both; gains of 0. */
 static void frames_come_and_go(void **state)
 {
@@ -421,6 +447,36 @@ static void frames_come_and_go(void **state)
             const int64_t at[] = { 0, draw(333), draw(2), draw(20) };
             set_at(&c.w[GAIN].t, at, -INFINITY);
             set_at(&c.w[round / 15 ? GK : G].t, at, -INFINITY);
+        }
+        settle(&c);
+        run_row(&gated_recurrence_cpu, &d, &c.op.header, &c.op.header);
+        check_scene(&c);
+        release(&c);
+        test_close(&d);
+    }
+}
+
+/* Decays above 1, behind strong ones: what a frame cannot take multiplies the state. */
+static void decays_may_grow(void **state)
+{
+    (void)state;
+    for (int round = 0; round < SEGUE_ISA_COUNT * 3; round++) {
+        struct test_device d;
+        struct scene c;
+        seed = 600 + (uint64_t)round;
+        if (!test_open(&d, round % 3, 2)) continue;
+        make_plain(&c, (struct shape){ 1, 90, 2, 2, 20, 33 }, SEGUE_F32);
+        if (round / 3 != 1) MAKE(&c.w[G], SEGUE_F32, 0, -1, 0, 1, 90, 2);
+        if (round / 3 != 0) MAKE(&c.w[GK], SEGUE_F32, 0, -1, 0, 1, 90, 2, 20);
+        MAKE(&c.w[GAIN], SEGUE_F32, 0, 4, 4.2, 1, 90, 2); /* logarithms */
+        MAKE(&c.w[S_OUT], SEGUE_F32, 0, -1, 1, 1, 2, 20, 33);
+        for (int64_t t = 0; t < 80; t++) {
+            static const double gates[] = { -3, -3,   -3,   -3,   -75,  60,   -1,   -0.2,
+                                            -2, -0.1, -0.1, -0.1, -0.1, -0.1, -0.1, -0.1 };
+            for (int64_t i = 0; i < 40; i++) {
+                const int64_t at[] = { 0, t, i / 20, i % 20 };
+                set_at(&c.w[round / 3 ? GK : G].t, at, gates[(t + i / 20 * 4) % 16]);
+            }
         }
         settle(&c);
         run_row(&gated_recurrence_cpu, &d, &c.op.header, &c.op.header);
@@ -530,10 +586,13 @@ static void refuses_what_it_does_not_do(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(against_the_definition),  cmocka_unit_test(one_token_where_its_state_is),
-        cmocka_unit_test(frames_come_and_go),      cmocka_unit_test(batches_change_no_bits),
-        cmocka_unit_test(nan_stays_in_its_future), cmocka_unit_test(refuses_what_it_does_not_do)
-    };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
+                                        cmocka_unit_test(one_token_where_its_state_is),
+                                        cmocka_unit_test(large_states_are_shared_out),
+                                        cmocka_unit_test(frames_come_and_go),
+                                        cmocka_unit_test(decays_may_grow),
+                                        cmocka_unit_test(batches_change_no_bits),
+                                        cmocka_unit_test(nan_stays_in_its_future),
+                                        cmocka_unit_test(refuses_what_it_does_not_do) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

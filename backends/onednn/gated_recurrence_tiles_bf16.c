@@ -2,7 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Prefill of the matrix-state recurrence in bf16 by chunks, where oneDNN multiplies bf16 so fast that more products take less time. */
 #include "gated_recurrence_tiles_bf16.h"
-#include "bf16_pays.h"
+#include "bf16_products.h"
 #include "row.h"
 
 /* PANEL_FLOATS: of the states of a panel, at most. WIDEST: keys and values, which scratch grows with. FEWEST: tokens of a sequence. */
@@ -83,16 +83,6 @@ static void plan_job(const segue_gated_recurrence *op, const struct segue_cpu *c
 
 /* ---- the row -------------------------------------------------------------------------------------------- */
 
-/* Whether that much work with products of bf16 takes less time than the row that keeps tokens in order: both in products of f32 for
- * a token and head. Three tenths more are all that is no product. */
-static int pays(const segue_gated_recurrence *op, int percent)
-{
-    const double K = (double)op->k.shape[3], V = (double)op->v.shape[3],
-                 shared = (double)op->v.shape[2] / (double)groups(op);
-    const double chunks = 2 * K * V + CHUNK * V + CHUNK * K / shared;
-    return 1.3 * chunks * percent < 100 * 2 * K * V;
-}
-
 static const char *refused_form(const segue_gated_recurrence *op)
 {
     if (op->write != SEGUE_GATED_RECURRENCE_ADD) return "write: wanted ADD";
@@ -132,7 +122,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (shared < FEWEST) return "v: wanted sequences of 256 tokens at least";
     why = segue_kit_refuse_dtype(header, SEGUE_F64, operands);
     if (why) return why;
-    return pays(op, bf16_percent(dev->handle))
+    return bf16_products(dev->handle) == BY_ONEDNN
                ? NULL
                : "q: products of bf16 by oneDNN are not so fast here that chunks take less time";
 }

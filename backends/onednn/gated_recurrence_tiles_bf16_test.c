@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The matrix-state recurrence in chunks of bf16 against a plain loop in doubles: sequences that end anywhere in a chunk, head maps,
  * slots, layouts, gains, decays of 0; values that are no numbers; what is refused. Skipped without oneDNN or AVX512_BF16. */
+#include "bf16_products.h"
 #include "dnnl_products.h"
 #include "row.h"
 #include "row_testing.h"
@@ -237,7 +238,7 @@ static int open_bf16(struct test_device *d, uint32_t threads)
     struct dnnl_products *const p = dnnl_products_create(&test_host, &shape, 1, NULL);
     if (p) dnnl_products_destroy(p);
     else test_close(d);
-    d->cpu.bf16_percent = 1; /* however fast they are */
+    d->cpu.bf16_products = BY_ONEDNN; /* however fast they are */
     return p != NULL;
 }
 
@@ -312,12 +313,7 @@ static void what_is_refused(void **state)
     (void)state;
     assert_true(test_open(&d, SEGUE_ISA_BASE, 1));
     refused(&d, &op, "q: products of bf16 by oneDNN are not so fast here that chunks take less time");
-    d.cpu.bf16_percent = 55; /* of AVX512_BF16 */
-    refused(&d, &op, NULL);
-    op.q.shape[2] = op.k.shape[2] = 80; /* a product for each head */
-    op.q.shape[3] = op.k.shape[3] = 64;
-    refused(&d, &op, "q: products of bf16 by oneDNN are not so fast here that chunks take less time");
-    d.cpu.bf16_percent = 20; /* of AMX */
+    d.cpu.bf16_products = BY_ONEDNN;
     refused(&d, &op, NULL);
     op.v.shape[1] = FEWEST - 1;
     refused(&d, &op, "v: wanted sequences of 256 tokens at least");

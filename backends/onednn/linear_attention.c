@@ -67,7 +67,8 @@ const segue_row linear_attention_cpu = {
     .primitive = SEGUE_LINEAR_ATTENTION,
     .since = 1,
     .priority = 200,
-    .accuracy = SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_CHUNK_LOG, /* query . key first, then value */
+    .accuracy =
+        SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_CHUNK_LOG, /* query . key first where heads of y share a state */
     .capture = SEGUE_CAPTURE_NONE,
     .determinism = SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT | SEGUE_THREAD_INVARIANT,
     .accepts = accepts,

@@ -75,7 +75,7 @@ INLINE void score_band(struct best *best, int64_t token, const float *R, const f
                        int64_t column, const int nv)
 {
     struct product_sums y = { 0 };
-    product_columns(&y, R, x, keys, nv);
+    product_columns(&y, R, x, keys, nv, 0);
     keep_best(best, token, &y, column, nv);
 }
 

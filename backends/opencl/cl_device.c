@@ -209,16 +209,10 @@ static segue_status make_context(struct opencl_device *dev, uint32_t index, cons
 static void find_features(struct opencl_device *dev)
 {
     const struct opencl_api *cl = &dev->cl;
-    const int v = version(cl, dev->device);
-    const char *standard = "CL1.2";
     if (has_extension(cl, dev->device, dev->gpu.host, "cl_khr_fp16")) dev->gpu.features |= GPU_HAS_F16;
-    if (v >= 300 && number(cl, dev->device, CL_DEVICE_MAX_NUM_SUB_GROUPS)) standard = "CL3.0";
-    else if (v >= 200 && v < 300 && has_extension(cl, dev->device, dev->gpu.host, "cl_khr_subgroups"))
-        standard = "CL2.0";
-    if (strcmp(standard, "CL1.2")) dev->gpu.features |= GPU_HAS_SUBGROUPS;
     /* Without the option a GPU's division may be off by 2.5 ulp, and by another amount in each place. */
     const int exact = (number(cl, dev->device, CL_DEVICE_SINGLE_FP_CONFIG) & DIVIDES_EXACTLY) != 0;
-    snprintf(dev->language, sizeof dev->language, "-cl-std=%s%s", standard,
+    snprintf(dev->language, sizeof dev->language, "-cl-std=CL1.2%s",
              exact ? " -cl-fp32-correctly-rounded-divide-sqrt" : "");
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The dialect in OpenCL C 1.2. HAS_F16 (cl_khr_fp16) and HAS_SUBGROUPS (in OpenCL C 2.0 and 3.0 with
- * sub-groups) are defined where the device has them; neither is needed. Only FMA fuses. */
+/* The dialect in OpenCL C 1.2. HAS_F16 is defined where the device has cl_khr_fp16; it is not needed. Only FMA fuses. */
 #pragma OPENCL FP_CONTRACT OFF
 
 typedef ushort u16;
@@ -52,32 +51,4 @@ FUNC u16 f32_to_f16(float x)
     vstore_half_rte(x, 0, (half *)&h);
     return h;
 }
-#endif
-
-#ifdef HAS_SUBGROUPS
-#if defined(cl_khr_subgroups)
-#pragma OPENCL EXTENSION cl_khr_subgroups : enable
-#endif
-FUNC float group_sum(float x, LOCAL_ARG float *scratch)
-{
-    x = sub_group_reduce_add(x);
-    if (get_sub_group_local_id() == 0) scratch[get_sub_group_id()] = x;
-    BARRIER();
-    x = scratch[0];
-    for (uint i = 1; i < get_num_sub_groups(); i++) x += scratch[i];
-    BARRIER();
-    return x;
-}
-FUNC float group_max(float x, LOCAL_ARG float *scratch)
-{
-    x = sub_group_reduce_max(x);
-    if (get_sub_group_local_id() == 0) scratch[get_sub_group_id()] = x;
-    BARRIER();
-    x = scratch[0];
-    for (uint i = 1; i < get_num_sub_groups(); i++) x = fmax(x, scratch[i]);
-    BARRIER();
-    return x;
-}
-#define GROUP_SUM(x, scratch) group_sum(x, scratch)
-#define GROUP_MAX(x, scratch) group_max(x, scratch)
 #endif

@@ -9,7 +9,7 @@
 
 #include <stdatomic.h>
 
-/* ---- the driver's objects and numbers (Khronos, OpenCL 1.2 and 2.1, cl.h) ------------------------------- */
+/* ---- the driver's objects and numbers (Khronos, OpenCL 1.2, cl.h) ------------------------------- */
 
 typedef struct cl_platform_object *cl_platform;
 typedef struct cl_device_object *cl_device;
@@ -38,8 +38,7 @@ enum {
     CL_DEVICE_VERSION = 0x102F,
     CL_DEVICE_EXTENSIONS = 0x1030,
     CL_DEVICE_PLATFORM = 0x1031,
-    CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT = 0x103A,
-    CL_DEVICE_MAX_NUM_SUB_GROUPS = 0x105C
+    CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT = 0x103A
 };
 #define CL_DEVICE_TYPE_ALL UINT64_C(0xFFFFFFFF)
 enum { CL_CONTEXT_DEVICES = 0x1081 };

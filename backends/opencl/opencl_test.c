@@ -412,6 +412,8 @@ static void knows_its_devices(void **state)
     assert_string_equal(facts.description, again.description);
     assert_int_equal(adapter->info(&test_host, device_count, &facts, &why), SEGUE_ERROR_NO_DEVICE);
     assert_int_equal(dev->gpu.group & (dev->gpu.group - 1), 0);
+    assert_int_equal(strncmp(dev->language, "-cl-std=CL1.2", strlen("-cl-std=CL1.2")),
+                     0); /* the kernels' on every device */
     print_message("opencl:%u: %s; group %d, features %u, %s\n", device_index, dev->gpu.identity, dev->gpu.group,
                   dev->gpu.features, dev->language);
 }

@@ -47,12 +47,11 @@ double time_runs(struct stage *s, int64_t times, char *why);
 int bench_measure(const struct bench_device *device, struct rates *rates, const struct bench_case *c,
                   const char *row, const struct pace *pace, struct figure *out, char *why);
 
-/* A survey of odd shapes beside round ones, of those whose descriptor matches, printed to `to`; device: NULL = only their names.
- * Exit code. */
+/* How many odd shapes' descriptors match; their names on stdout where `print`. */
+int odd_list(char *const *globs, int glob_count, int print);
+/* A survey of these beside round ones, printed to `to`. Exit code. */
 int odd_survey(const struct bench_device *device, const struct pace *pace, char *const *globs, int glob_count,
                FILE *to);
-/* The number of a signal that ends the work behind the case that runs; 0 = none has come. */
-int bench_interrupted(void);
 
 /* `segue bench ...`: an exit code. */
 int verb_bench(int argc, char **argv);

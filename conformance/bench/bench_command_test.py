@@ -96,6 +96,8 @@ def main():
     for words in (("nothing/like/it",), ("--frobnicate",), ("--threads", "0"), ("--threads", "2x"), ("--odd", "nothing*"), ("--odd", "--json")):
         done = bench(*words, code=2)
         expect(f"{words}: words on stderr only", done.stderr and not done.stdout, done)
+    done = bench("--odd", "--device", "toaster:7", "gated_recurrence/*K80.V48*", code=3)
+    expect("--odd takes a glob that no usual case matches", "toaster:7" in done.stderr, done)
     done = bench("--help")
     expect("--help", "--threads" in done.stdout, done)
     done = bench("--device", "toaster:7", SMALL, code=3)

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../grammar/interruption.h"
 #include "bench.h"
 #include "crew.h"
 #include "stage.h"
@@ -88,6 +89,7 @@ static int try_count(const struct trial *t, char *why)
 static _Noreturn void child(int to, const struct trial *t)
 {
     char why[DESCRIPTOR_WHY] = "";
+    interruption_forget();              /* what the parent only notes ends this one */
     prctl(PR_SET_PDEATHSIG, SIGKILL);   /* a plugin that hangs does not outlive the command */
     dup2(STDERR_FILENO, STDOUT_FILENO); /* nor does what a driver says get among the figures */
     const int code = t->run(t, why);
@@ -101,8 +103,13 @@ static int has_ended(pid_t who)
     return !waitid(P_PID, (id_t)who, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid == who;
 }
 
-/* Waits for the child's words, no longer than until `end`; of one that has ended all lies in the pipe, though a process that it
- * left behind may keep that open. 1 = late. */
+static int time_is_up(double end)
+{
+    return seconds_now() >= end || interruption_came();
+}
+
+/* Waits for the child's words, no longer than until `end` or an interruption; of one that has ended all lies in the pipe, though
+ * a process that it left behind may keep that open. 1 = late. */
 static int hear(pid_t who, int from, double end, char *why)
 {
     struct pollfd p = { from, POLLIN, 0 };
@@ -112,20 +119,21 @@ static int hear(pid_t who, int from, double end, char *why)
         const int ended = has_ended(who), ready = poll(&p, 1, ended ? 0 : LOOK_MS);
         if (ready > 0) n = read(from, why + length, DESCRIPTOR_WHY - 1 - length);
         else if (ended) n = 0;
-        else late = seconds_now() >= end;
+        else late = time_is_up(end);
         if (ready > 0 && n > 0) length += (size_t)n;
     }
     why[length] = 0;
     return late;
 }
 
-/* Ends the child when its time is up. 1 = late; one that a driver holds in the kernel is not waited for. */
+/* Ends the child when its time is up or an interruption came. 1 = late; one that a driver holds in the kernel is not waited
+ * for. */
 static int reap(pid_t who, double end, int *status)
 {
     const struct timespec pause = { 0, 2000000 };
     int late = 0;
     while (!waitpid(who, status, WNOHANG)) {
-        if (seconds_now() >= end) {
+        if (late ? seconds_now() >= end : time_is_up(end)) {
             if (late) break;
             late = 1;
             end = seconds_now() + UNKILLABLE_SECONDS;
@@ -151,6 +159,10 @@ static int in_child(const struct trial *t, char *why)
     int late = hear(who, ends[0], end, words);
     close(ends[0]);
     late |= reap(who, end, &status);
+    if (interruption_came()) { /* it may have ended the child, too: nobody is to be blamed */
+        snprintf(why, DESCRIPTOR_WHY, "interrupted by %s", interruption_came());
+        return BENCH_FAILED;
+    }
     if (late) snprintf(words, sizeof words, "did not answer within %d s", TRIAL_SECONDS);
     if (!late && WIFEXITED(status) && (!WEXITSTATUS(status) || words[0])) {
         snprintf(why, DESCRIPTOR_WHY, "%s", words);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../grammar/interruption.h"
 #include "bench.h"
 #include "grid.h"
 
@@ -195,6 +196,19 @@ static int add(struct grid *g, const struct odd_point *p, const struct odd_outco
     return 0;
 }
 
+int odd_list(char *const *globs, int glob_count, int print)
+{
+    struct odd_point points[ODD_POINTS];
+    int found = 0;
+    odd_points(points);
+    for (int i = 0; i < ODD_POINTS; i++) {
+        if (!bench_matches(points[i].odd, globs, glob_count)) continue;
+        found++;
+        if (print) puts(points[i].odd);
+    }
+    return found;
+}
+
 int odd_survey(const struct bench_device *device, const struct pace *pace, char *const *globs, int glob_count,
                FILE *to)
 {
@@ -205,14 +219,10 @@ int odd_survey(const struct bench_device *device, const struct pace *pace, char 
     char why[DESCRIPTOR_WHY];
     int under = 0, broken = 0, declined = 0, matched = 0;
     odd_points(points);
-    for (int i = 0; i < ODD_POINTS && !bench_interrupted(); i++) {
+    for (int i = 0; i < ODD_POINTS && !interruption_came(); i++) {
         struct odd_outcome o = { .row = "" };
         if (!bench_matches(points[i].odd, globs, glob_count)) continue;
         matched++;
-        if (!device) {
-            fprintf(to, "%s\n", points[i].odd);
-            continue;
-        }
         const int code = odd_measure(device, &points[i], pace, &o, why);
         if (code) fprintf(stderr, "segue bench: %s: %s\n", points[i].odd, why);
         declined += code == STAGE_DECLINED;
@@ -222,15 +232,11 @@ int odd_survey(const struct bench_device *device, const struct pace *pace, char 
             broken += add(&g, &points[i], &o) != 0;
         }
     }
-    if (device) {
-        grid_print_md(&g, to);
-        fflush(to);
-        fprintf(stderr, "segue bench: %d points, %d under their bound, %d failed, %d declined\n", matched,
-                under, broken, declined);
-    }
-    const int nothing = device && !g.rows;
+    grid_print_md(&g, to);
+    fflush(to);
+    fprintf(stderr, "segue bench: %d points, %d under their bound, %d failed, %d declined\n", matched, under,
+            broken, declined);
+    const int nothing = !g.rows;
     grid_free(&g);
-    if (!matched) fputs("segue bench: no point matches; segue bench --odd --list names them all\n", stderr);
-    if (!matched) return BENCH_USAGE;
-    return under || broken || nothing || bench_interrupted() ? BENCH_FAILED : BENCH_OK;
+    return under || broken || nothing || interruption_came() ? BENCH_FAILED : BENCH_OK;
 }

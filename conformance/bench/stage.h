@@ -24,7 +24,7 @@ void bench_device_close(struct bench_device *d);
 
 enum { BENCH_DEVICES = 32 };
 /* The devices that are ready, as a person calls them, the reference last; no stand-ins. Asked for in a child. 0, or an
- * exit code with words. */
+ * exit code with words: BENCH_FAILED where an interruption came that is watched for (interruption.h). */
 int bench_device_names(char out[BENCH_DEVICES][32], int *count, char *why);
 
 enum { STAGE_PICKS = 8 };

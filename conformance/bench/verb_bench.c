@@ -3,12 +3,11 @@
 #include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "../grammar/interruption.h"
 #include "../grammar/output.h"
 #include "bench.h"
 #include "grid.h"
@@ -92,34 +91,6 @@ static int add_row(struct grid *g, const struct figure *f)
     return 0;
 }
 
-/* ---- interruption -------------------------------------------------------------------------------- */
-
-static volatile sig_atomic_t came; /* one a process */
-
-static void interrupted(int number)
-{
-    static const char words[] = "segue bench: ends behind this case; once more: at once, without a table\n";
-    const int before = errno;
-    came = number;
-    if (write(STDERR_FILENO, words, sizeof words - 1) < 0) errno = before;
-}
-
-/* A second one ends the process. */
-static void watch_signals(void)
-{
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-    const struct sigaction action = { .sa_handler = interrupted, .sa_flags = SA_RESTART | SA_RESETHAND };
-    struct sigaction before;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (!sigaction(signals[i], NULL, &before) && before.sa_handler != SIG_IGN) /* nohup means it */
-            sigaction(signals[i], &action, NULL);
-}
-
-int bench_interrupted(void)
-{
-    return came;
-}
-
 /* ---- running ------------------------------------------------------------------------------------- */
 
 struct session {
@@ -172,7 +143,8 @@ static void measure_rows(struct session *s, const struct bench_case *c)
         s->broken++;
         count = 0;
     }
-    for (uint32_t i = 0; i < count && i < room && !came; i++) /* it may count more when asked again */
+    for (uint32_t i = 0; i < count && i < room && !interruption_came();
+         i++) /* it may count more when asked again */
         if (rows[i].flags & (SEGUE_ROW_CHOSEN | SEGUE_ROW_ACCEPTS) && !(rows[i].flags & SEGUE_ROW_DELEGATED))
             measure(s, c, rows[i].name);
     free(rows), free(op);
@@ -190,13 +162,14 @@ static int run_cases(struct session *s)
                 s->rates.threads, s->rates.isa, 1e-9 * s->rates.exps, 1e-9 * s->rates.slots,
                 1e-9 * s->rates.tiles[0], 1e-9 * s->rates.tiles[1]);
     if (w->form == FORM_CSV) grid_print_csv_heads(&s->grid, s->out);
-    for (const struct bench_case *c = bench_cases; !blind && !came && c->name; c++) {
+    for (const struct bench_case *c = bench_cases; !blind && !interruption_came() && c->name; c++) {
         if (!bench_matches(c->name, w->globs, w->glob_count)) continue;
         if (w->rows) measure_rows(s, c);
         else measure(s, c, NULL);
     }
     if (w->form == FORM_MD && s->grid.rows) grid_print_md(&s->grid, s->out);
-    if (came) fprintf(stderr, "segue bench: interrupted by SIG%s\n", sigabbrev_np(came));
+    const char *came = interruption_came();
+    if (came) fprintf(stderr, "segue bench: interrupted by %s\n", came);
     grid_free(&s->grid);
     return blind ? BENCH_ENVIRONMENT : s->broken || !s->measured || came ? BENCH_FAILED : BENCH_OK;
 }
@@ -212,7 +185,8 @@ static int run(const struct wishes *w)
         return code;
     }
     s.is_cpu = s.device.facts.api == SEGUE_API_CPU && s.device.facts.flags & SEGUE_DEVICE_HOST_MEMORY;
-    if (w->form == FORM_MD) watch_signals(); /* other forms have printed what there is */
+    if (w->form == FORM_MD) /* other forms have printed what there is */
+        interruption_watch("segue bench: ends behind this case; once more: at once, without a table\n");
     if (w->odd)
         code = odd_survey(&s.device, w->quick ? &odd_quick : &odd_usual, w->globs, w->glob_count, s.out);
     else code = run_cases(&s);
@@ -291,9 +265,9 @@ int verb_bench(int argc, char **argv)
         fputs("segue bench: --odd has its own points and its own table: no --rows, --json or --csv\n", stderr);
         return BENCH_USAGE;
     }
-    if (w.odd && w.list) return odd_survey(NULL, &odd_usual, w.globs, w.glob_count, stdout);
-    if (!list(&w, w.list)) {
-        fputs("segue bench: no case matches; segue bench --list names them all\n", stderr);
+    if (!(w.odd ? odd_list(w.globs, w.glob_count, w.list) : list(&w, w.list))) {
+        fprintf(stderr, "segue bench: no %s; segue bench %s--list names them all\n",
+                w.odd ? "point matches" : "case matches", w.odd ? "--odd " : "");
         return BENCH_USAGE;
     }
     return w.list ? BENCH_OK : run(&w);

@@ -119,6 +119,13 @@ def refused(program, model, wrong):
         expect("--help", "--on A,B,C" in replay("--help").stdout)
         done = replay(files[0], "-q", "--on", "reference")
         expect("-q: the last line only", done.stdout == "1 passed, 0 failed, 0 skipped\n" and not done.stderr, done)
+        reader, writer = os.pipe()
+        os.close(reader)
+        report = f"{folder}/report"
+        done = subprocess.run([segue, "replay", files[0], "--on", "reference", "--json", report], stdout=writer, stderr=subprocess.DEVNULL, check=False)
+        os.close(writer)
+        told = open(report, encoding="utf-8").read() if os.path.exists(report) else ""
+        expect("whoever read the output is gone: the report is written, and 4", done.returncode == 4 and '\n{"summary":{"passed":1,' in told)
         done = replay(files[0], "--on", "reference", "--row", "nosuch", code=1)
         expect("no such row", "UNSUPPORTED" in done.stdout and "0 passed, 0 failed, 1 skipped" in done.stdout, done)
         scans = [f for f in files if "selective_scan" in f]

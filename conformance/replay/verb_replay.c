@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "../bench/stage.h"
+#include "../grammar/interruption.h"
 #include "../runner/children.h"
 #include "../runner/record.h"
 #include "../runner/verb.h"
@@ -30,8 +31,8 @@ struct replay { /* the parent's, and as it was at the fork the child's */
     struct file *files;
     size_t count, next, told;
     int counts[3];
-    char device_name[32]; /* of the one that was opened */
-    struct lab lab;       /* the child's */
+    json_t *facts;  /* of the device, once it was opened */
+    struct lab lab; /* the child's */
 };
 
 /* ---- the child: one file -------------------------------------------------------------------------------- */
@@ -41,10 +42,13 @@ static int child_open(void *user, json_t **facts, char *why, size_t room)
     struct replay *r = user;
     const int code = lab_open(&r->lab, r->device, 0, why, room);
     const segue_device_facts *f = &r->lab.device.facts;
-    if (!code)
-        *facts = json_pack("{s:o, s:b}", "name", json_text(f->alias[0] ? f->alias : f->name), "stand_in",
-                           (f->flags & SEGUE_DEVICE_STAND_IN) != 0);
-    return code;
+    if (code) return code;
+    *facts = json_pack("{s:o, s:o, s:I, s:b}", "name", json_text(f->alias[0] ? f->alias : f->name),
+                       "description", json_text(f->description), "memory_bytes", (json_int_t)f->memory_bytes,
+                       "stand_in", (f->flags & SEGUE_DEVICE_STAND_IN) != 0);
+    if (!child_found_another(r->facts, *facts, why, room)) return EXIT_OK;
+    lab_close(&r->lab);
+    return EXIT_NO_DEVICE;
 }
 
 struct teller {
@@ -113,6 +117,13 @@ static void print_failure(const char *device, const struct file *f, const struct
     printf("%s%s%s\n", r->why, r->pattern[0] ? "; " : "", r->pattern);
 }
 
+/* "" before it was opened */
+static const char *device_name(const struct replay *r)
+{
+    const char *name = json_string_value(json_object_get(r->facts, "name"));
+    return name ? name : "";
+}
+
 /* A file on this device. */
 static void print_file(struct replay *r, const struct file *f)
 {
@@ -121,7 +132,7 @@ static void print_file(struct replay *r, const struct file *f)
     for (size_t i = 0; i < json_array_size(f->lines); i++) {
         if (record_read(json_array_get(f->lines, i), &one)) continue;
         if (counts_as(&one) == COUNTS_FAILED) {
-            print_failure(r->device_name, f, &one);
+            print_failure(device_name(r), f, &one);
             failed = 1;
         } else if (counts_as(&one) == COUNTS_PASSED) {
             if (!rows || one.margin > worst.margin) worst = one;
@@ -131,7 +142,7 @@ static void print_file(struct replay *r, const struct file *f)
     }
     r->counts[failed ? COUNTS_FAILED : rows ? COUNTS_PASSED : COUNTS_SKIPPED]++;
     if (failed || r->quiet) return;
-    printf("%-13s  %-10s  %s  ", rows ? "PASS" : status_name(worst.status), r->device_name, f->name);
+    printf("%-13s  %-10s  %s  ", rows ? "PASS" : status_name(worst.status), device_name(r), f->name);
     if (rows) printf("%.3g of its bound (%s%s)\n", worst.margin, worst.row, rows > 1 ? ", the worst row" : "");
     else printf("%s%s%s\n", worst.row, worst.row[0] ? ": " : "", worst.why);
 }
@@ -164,13 +175,12 @@ static int next(void *user, int child, struct step *out)
 static void opened(void *user, int child, const json_t *facts)
 {
     struct replay *r = user;
-    const char *name = json_string_value(json_object_get(facts, "name"));
     (void)child;
-    if (r->device_name[0]) return;
-    snprintf(r->device_name, sizeof r->device_name, "%s", name ? name : r->device);
+    if (r->facts) return;
+    r->facts = json_deep_copy(facts);
     if (json_is_true(json_object_get(facts, "stand_in")))
         fprintf(stderr, "%s: a stand-in driver: this judges the plugin's software, and no hardware\n",
-                r->device_name);
+                device_name(r));
 }
 
 static void heard(void *user, int child, const struct step *s, const json_t *result)
@@ -210,7 +220,7 @@ static void ended(void *user, int child, const struct step *s, const struct deat
                  "the reference and its gauge take more than %d s: --seconds allows more", r->limits.seconds);
     } else snprintf(last.why, sizeof last.why, "%.390s", why ? why->why : "no verdict has come");
     if (why || !json_array_size(f->lines)) {
-        json_t *line = record_json(f->path, r->device_name, &last);
+        json_t *line = record_json(f->path, device_name(r), &last);
         json_object_set_new(line, "file", json_text(f->path));
         json_array_append_new(f->lines, line);
     }
@@ -226,23 +236,25 @@ static int run_device(struct replay *r, const char *device)
         .user = r, .more = more, .next = next, .opened = opened, .heard = heard, .ended = ended
     };
     struct trouble trouble;
-    r->device = device, r->device_name[0] = 0, r->next = r->told = 0;
+    r->device = device, r->next = r->told = 0;
     for (size_t i = 0; i < r->count; i++) {
         json_array_clear(r->files[i].lines);
         r->files[i].in_reference = r->files[i].done = 0;
     }
     const int code = children_run(&work, &duty, &r->limits, &trouble);
     tell(r, 1);
+    json_decref(r->facts);
+    r->facts = NULL;
     if (code) fprintf(stderr, "segue replay: %s\n", trouble.opening);
     else if (trouble.closing[0])
         fprintf(stderr, "segue replay: %s\n", trouble.closing), r->counts[COUNTS_FAILED]++;
     return code;
 }
 
-/* code: of the devices. What failed on one counts for more than that another one cannot be opened. */
+/* code: of the devices. What failed on one counts for more than that another one cannot be opened; so does an interruption. */
 static int summarise(struct replay *r, int code)
 {
-    const char *interrupted = children_interrupted();
+    const char *interrupted = interruption_came();
     json_t *summary =
         json_pack("{s:{s:i, s:i, s:i, s:i}}", "summary", "passed", r->counts[COUNTS_PASSED], "failed",
                   r->counts[COUNTS_FAILED], "skipped", r->counts[COUNTS_SKIPPED], "refused", r->refused);
@@ -252,7 +264,7 @@ static int summarise(struct replay *r, int code)
     json_decref(summary);
     printf("%d passed, %d failed, %d skipped\n", r->counts[COUNTS_PASSED], r->counts[COUNTS_FAILED],
            r->counts[COUNTS_SKIPPED]);
-    if (r->counts[COUNTS_FAILED]) return EXIT_FAILED;
+    if (r->counts[COUNTS_FAILED] || interrupted) return EXIT_FAILED;
     if (code) return code;
     if (r->refused) return EXIT_ENVIRONMENT;
     return r->counts[COUNTS_PASSED] ? EXIT_OK : EXIT_FAILED;
@@ -300,8 +312,7 @@ static int run_devices(struct replay *r, char *names)
             return fprintf(stderr, "segue replay: --on: wanted at most %d\n", DEVICES), EXIT_USAGE;
         snprintf(found[count++], sizeof found[0], "%s", name);
     }
-    children_watch_signals();
-    for (int i = 0; i < count && !children_interrupted(); i++) {
+    for (int i = 0; i < count && !interruption_came(); i++) {
         const int one = run_device(r, found[i]);
         if (!code) code = one;
     }
@@ -316,7 +327,8 @@ static int replay(struct replay *r, char **paths, int count, char *devices, cons
         free(r->files);
         return EXIT_ENVIRONMENT;
     }
-    for (int i = 0; i < count; i++) add_file(r, paths[i]);
+    children_watch_signals();
+    for (int i = 0; i < count && !interruption_came(); i++) add_file(r, paths[i]);
     fflush(stdout);
     share_memory(r);
     int code = r->count ? run_devices(r, devices) : EXIT_OK;

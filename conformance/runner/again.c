@@ -6,6 +6,7 @@
  * would be too much for one child at a time. */
 #include "suite_run.h"
 
+#include "../grammar/interruption.h"
 #include "progress.h"
 #include "record.h"
 
@@ -292,5 +293,5 @@ void run_classify(struct run *r)
     struct doubt doubts[CLASSIFIED];
     if (r->options->retries < 1 || r->interrupted) return;
     classify(r, doubts, collect(r, doubts));
-    r->interrupted = children_interrupted();
+    r->interrupted = interruption_came();
 }

@@ -2,6 +2,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "child.h"
 
+#include "../grammar/interruption.h"
 #include "verb.h"
 
 #include <dlfcn.h>
@@ -87,8 +88,7 @@ static void limit_memory(double gib)
 static int settle(int socket, double gib, pid_t parent)
 {
     const int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    static const int ours[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE }; /* the parent's ways are not for us */
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) signal(ours[i], SIG_DFL);
+    interruption_forget(); /* the parent's ways are not for us */
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) return -1; /* it ended before that call */
@@ -114,6 +114,31 @@ static void say(json_t *message)
 void child_tells(json_t *result)
 {
     say(json_pack("{s:o}", "result", result));
+}
+
+static const char *text_of(const json_t *facts, const char *name)
+{
+    const char *text = json_string_value(json_object_get(facts, name));
+    return text ? text : "";
+}
+
+static json_int_t bytes_of(const json_t *facts)
+{
+    return json_integer_value(json_object_get(facts, "memory_bytes"));
+}
+
+int child_found_another(const json_t *first, const json_t *now, char *why, size_t room)
+{
+    if (!first || (!strcmp(text_of(first, "name"), text_of(now, "name")) &&
+                   !strcmp(text_of(first, "description"), text_of(now, "description")) &&
+                   bytes_of(first) == bytes_of(now)))
+        return 0;
+    snprintf(
+        why, room,
+        "another device than the run began on: %s (%.180s), %lld bytes, now; %s (%.180s), %lld bytes, then",
+        text_of(now, "name"), text_of(now, "description"), (long long)bytes_of(now), text_of(first, "name"),
+        text_of(first, "description"), (long long)bytes_of(first));
+    return 1;
 }
 
 _Noreturn void child_live(const struct work *w, int socket, struct phase_page *page, double gib, pid_t parent)

@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "../checks/exam.h"
+#include "../grammar/interruption.h"
 #include "child.h"
 #include "verb.h"
 
@@ -261,34 +262,17 @@ static void look_after(struct crew *crew, struct child *c)
 
 /* ---- interruption --------------------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t came; /* the signal; one a process */
-
-static void interrupted(int number)
-{
-    came = number;
-}
-
 void children_watch_signals(void)
 {
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-    const struct sigaction action = { .sa_handler = interrupted, .sa_flags = SA_RESTART | SA_RESETHAND };
-    struct sigaction before;
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (!sigaction(signals[i], NULL, &before) && before.sa_handler != SIG_IGN) /* nohup means it */
-            sigaction(signals[i], &action, NULL);
-}
-
-const char *children_interrupted(void)
-{
-    return came == SIGINT ? "SIGINT" : came == SIGTERM ? "SIGTERM" : came ? "SIGHUP" : NULL;
+    interruption_watch(NULL);
+    signal(SIGPIPE, SIG_IGN);
 }
 
 /* What they were in has no end: nobody is to be blamed. */
 static void abandon_all(struct crew *crew)
 {
     crew->code = EXIT_FAILED;
-    snprintf(crew->trouble->opening, sizeof crew->trouble->opening, "interrupted by %s",
-             children_interrupted());
+    snprintf(crew->trouble->opening, sizeof crew->trouble->opening, "interrupted by %s", interruption_came());
     for (int i = 0; i < crew->jobs; i++) {
         struct child *c = &crew->children[i];
         if (c->state == FREE || c->state == ABANDONED) continue;
@@ -339,7 +323,7 @@ int children_run(const struct work *w, const struct duty *d, const struct limits
     if (crew.pages == MAP_FAILED || !crew.message) fail(&crew, "memory");
     for (int i = 0; i < MAX_JOBS && !crew.code; i++) crew.children[i].page = &crew.pages[i];
     while (!crew.code || alive(&crew)) {
-        if (came) abandon_all(&crew);
+        if (interruption_came()) abandon_all(&crew);
         start_some(&crew);
         if (!alive(&crew) && (crew.code || !d->more(d->user))) break;
         wait_for_news(&crew);

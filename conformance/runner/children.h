@@ -32,6 +32,10 @@ struct work {
     void (*close)(void *user);
 };
 
+/* In open(): 0 where facts (name, description, memory_bytes) are those of the device that the command began on, `first`, NULL =
+ * this is it; otherwise words. Behind a loss, names and the first place among those that are ready may go to others. */
+int child_found_another(const json_t *first, const json_t *now, char *why, size_t room);
+
 /* In judge(): a result (owned by the call). */
 void child_tells(json_t *result);
 
@@ -66,10 +70,9 @@ struct trouble {                /* not of a step */
     enum status closing_status; /* STATUS_CRASH, STATUS_TIMEOUT */
 };
 
-/* From now on SIGINT, SIGTERM and SIGHUP end children_run(); a second one ends the process. */
+/* From now on SIGINT, SIGTERM and SIGHUP end children_run() (interruption.h), and who no longer reads our output does not end
+ * us: main() says that it cannot be written. */
 void children_watch_signals(void);
-/* The name of the one that came ("SIGINT"), or NULL. */
-const char *children_interrupted(void);
 
 /* 0 when more() says no; else the exit code of a child that cannot open the device (the first one; later, four in a row with
  * rests between them, none longer than a step may take), with words, or EXIT_ENVIRONMENT. One that cannot open it while others

@@ -35,32 +35,6 @@ static json_t *facts_json(const struct lab *l, int tried)
                      variants, "own", own, "not_opened", tried ? not_opened(l) : json_array());
 }
 
-static const char *text_of(const json_t *facts, const char *name)
-{
-    const char *text = json_string_value(json_object_get(facts, name));
-    return text ? text : "";
-}
-
-static json_int_t bytes_of(const json_t *facts)
-{
-    return json_integer_value(json_object_get(facts, "memory_bytes"));
-}
-
-/* 0 where it is the device that the run began on: behind a loss, names may go to other devices. */
-static int is_another(const json_t *first, const json_t *now, char *why, size_t room)
-{
-    if (!first || (!strcmp(text_of(first, "name"), text_of(now, "name")) &&
-                   !strcmp(text_of(first, "description"), text_of(now, "description")) &&
-                   bytes_of(first) == bytes_of(now)))
-        return 0;
-    snprintf(
-        why, room,
-        "another device than the run began on: %s (%.180s), %lld bytes, now; %s (%.180s), %lld bytes, then",
-        text_of(now, "name"), text_of(now, "description"), (long long)bytes_of(now), text_of(first, "name"),
-        text_of(first, "description"), (long long)bytes_of(first));
-    return 1;
-}
-
 static int job_open(void *user, json_t **facts, char *why, size_t room)
 {
     struct job *j = user;
@@ -73,7 +47,7 @@ static int job_open(void *user, json_t **facts, char *why, size_t room)
     if (code) return code;
     *facts =
         facts_json(j->lab, o->variants && f->api == SEGUE_API_CPU && f->threads > 0 && j->lab->variant_count);
-    if (!is_another(first, *facts, why, room)) return EXIT_OK;
+    if (!child_found_another(first, *facts, why, room)) return EXIT_OK;
     lab_close(j->lab);
     return EXIT_NO_DEVICE;
 }

@@ -3,6 +3,7 @@
 /* All cases once. Where a child dies and nobody knows in which kernel, the case is judged again kernel by kernel. */
 #include "suite_run.h"
 
+#include "../grammar/interruption.h"
 #include "progress.h"
 #include "record.h"
 
@@ -281,7 +282,7 @@ int run_judge(struct run *r)
     progress_start(&o.progress, "cases", r->cases->count, r->options->quiet);
     int code = children_run(&work, &duty, &r->options->limits, &r->trouble);
     progress_stop(&o.progress);
-    r->interrupted = children_interrupted();
+    r->interrupted = interruption_came();
     if (r->device || r->interrupted) {
         settle_pending(&o);
         settle_closing(&o);

@@ -172,7 +172,6 @@ static int run_all(struct request *q, const struct selection *cases)
     struct run run = { .options = &q->options, .cases = cases };
     if (cases->ordered) q->options.limits.jobs = 1;
     children_watch_signals();
-    signal(SIGPIPE, SIG_IGN); /* main() says that the output cannot be written */
     int code = run_judge(&run);
     if (run.no_memory) {
         snprintf(run.trouble.opening, sizeof run.trouble.opening, "no memory for the results");

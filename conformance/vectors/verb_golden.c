@@ -4,6 +4,7 @@
 #include "verb_golden.h"
 
 #include "../checks/check_case.h"
+#include "../grammar/interruption.h"
 #include "../runner/children.h"
 #include "../runner/record.h"
 #include "../runner/verb.h"
@@ -163,13 +164,17 @@ static json_t *line_of(const struct golden *g, const char *path, const char *dev
 static int child_open(void *user, json_t **facts, char *why, size_t room)
 {
     struct golden *g = user;
-    const int code = lab_open(&g->lab, g->device, 0, why, room);
+    const char *wanted = g->device ? g->device : json_string_value(json_object_get(g->facts, "name"));
+    const int code = lab_open(&g->lab, wanted, 0, why, room);
     const segue_device_facts *f = &g->lab.device.facts;
-    if (!code)
-        *facts = json_pack("{s:o, s:o, s:b, s:b}", "name", json_text(f->name), "description",
-                           json_text(f->description), "reference", (f->flags & SEGUE_DEVICE_REFERENCE) != 0,
-                           "stand_in", (f->flags & SEGUE_DEVICE_STAND_IN) != 0);
-    return code;
+    if (code) return code;
+    *facts = json_pack("{s:o, s:o, s:I, s:b, s:b}", "name", json_text(f->name), "description",
+                       json_text(f->description), "memory_bytes", (json_int_t)f->memory_bytes, "reference",
+                       (f->flags & SEGUE_DEVICE_REFERENCE) != 0, "stand_in",
+                       (f->flags & SEGUE_DEVICE_STAND_IN) != 0);
+    if (!child_found_another(g->facts, *facts, why, room)) return EXIT_OK;
+    lab_close(&g->lab);
+    return EXIT_NO_DEVICE;
 }
 
 static int child_judge(void *user, const struct step *s)
@@ -317,9 +322,9 @@ static int summarize_files(struct golden *g, int code)
     if (!g->all.count) fprintf(stderr, "segue conform: no .safetensors below %s\n", g->folder);
     json_t *summary = json_pack("{s:{s:i, s:i, s:i}}", "summary", "passed", g->count[TRIAL_PASSED], "failed",
                                 g->count[TRIAL_FAILED], "skipped", g->count[TRIAL_SKIPPED]);
-    if (children_interrupted())
+    if (interruption_came())
         json_object_set_new(json_object_get(summary, "summary"), "interrupted",
-                            json_string(children_interrupted()));
+                            json_string(interruption_came()));
     print_json(g->json, summary);
     printf("%d passed, %d failed, %d skipped\n", g->count[TRIAL_PASSED], g->count[TRIAL_FAILED],
            g->count[TRIAL_SKIPPED]);

@@ -748,7 +748,7 @@ typedef struct segue_ode_cell {
     segue_tensor mu; /* [m n] weight?: LTC: midpoint of a synapse */
     segue_tensor w; /* [m n] weight?: LTC: conductance of a synapse */
     segue_tensor E; /* [m n] weight?: LTC: reversal potential of a synapse */
-    segue_tensor A; /* [m n] weight?: LTC: factor of a synapse, 0 = none; absent = 1 */
+    segue_tensor A; /* [m n] weight?: LTC: factor of a synapse; absent = 1; 0 times NaN is NaN */
     segue_tensor synapse_ptr; /* [n+1] i32?: LTC: where a neuron's list begins and ends in synapse_src, clamped to it; absent: all synapses */
     segue_tensor synapse_src; /* [c] i32?: LTC: source neurons, list by list; one outside [0, m): none */
     segue_tensor sensory_sigma; /* [d n] weight?: LTC: slope of a sensory synapse, from feature d to neuron n */

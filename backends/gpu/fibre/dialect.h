@@ -44,6 +44,8 @@ __attribute__((visibility("protected"))) char *fibre_edges[4] = { __start_fibre_
 #define FIBRE_TEXT_(x) #x
 #define FIBRE_TEXT(x) FIBRE_TEXT_(x)
 #define BARRIER() fibre_now.barrier(fibre_now.machine, __FILE__ ":" FIBRE_TEXT(__LINE__))
+/* All items arrive, but nothing is ordered: for words that are barriers only here. */
+#define MEETING() fibre_now.barrier(fibre_now.machine, "~" __FILE__ ":" FIBRE_TEXT(__LINE__))
 #define LOCAL_ID fibre_number(&fibre_now.local)
 #define GROUP_ID(axis) fibre_number(&fibre_now.group[axis])
 /* By an instruction that the checks do not see: these are read far more often than memory. */

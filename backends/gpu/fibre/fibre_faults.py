@@ -124,6 +124,10 @@ POINTS = [      # label, file, text, its replacement, what must be said, where i
     ("GLOBAL race, same value", "fibre_rows.k.h", "if (LOCAL_ID == 0) best[row]", "best[row]", RACE, None),
     ("no barrier for 32 lanes", "words.h", "+= scratch[LOCAL_ID + n];\n        BARRIER();", "+= scratch[LOCAL_ID + n];\n        if (n > 32) BARRIER();", RACE, None),
 ]
+HARMLESS = [    # label, file, text, its replacement, the case that must not notice
+    ("quotients a unit lower here than elsewhere, as OpenCL allows", "row_sample.k.h", "l[i] = divided(r, l[i]);",
+     "l[i] = divided(r, l[i]) * 0.99999994f;", "row_sample/fwd.temperature.top_k/f32/B3.T5.V257/btd/ties"),
+]
 FINDING = r"[\w.]+:\d+(?: \(in [\w.]+:\d+\))?: \w+: .*?(?:\(item \d+ of group [\d,]+\)|\(group [\d,]+\))"
 
 
@@ -156,13 +160,18 @@ def found(name):
         yield f"32 lanes in line {line}", name, text[:m.start()] + m.group(1) + "32" + text[m.end():], line, "lanes"
 
 
+def changed(label, name, old, new):
+    """(text, where it differs)"""
+    text = text_of(name)
+    at = text.find(old)
+    if at < 0:
+        sys.exit(f"{name} no longer says {old!r}: give {label!r} another place")
+    return text[:at] + new + text[at + len(old):], at
+
+
 def points():
     for label, name, old, new, words, elsewhere in POINTS:
-        text = text_of(name)
-        at = text.find(old)
-        if at < 0:
-            sys.exit(f"{name} no longer says {old!r}: give {label!r} of POINTS another place")
-        text = text[:at] + new + text[at + len(old):]
+        text, at = changed(label, name, old, new)
         line = line_at(text, text.index(elsewhere)) if elsewhere else line_at(text, at)
         yield label, name, text, line, words
 
@@ -170,9 +179,9 @@ def points():
 def said_about(paths, fault):
     """What checked fibres say of a mutated text."""
     conform, plugins, test = paths
-    _, name, text, _, words = fault
+    _, name, text, place, words = fault
     check = "2" if words in ("barrier", "lanes") else "1"       # races need no optimisation, which takes most of the time
-    runs = RUNS[name] if isinstance(RUNS[name], tuple) else (RUNS[name],)
+    runs = (place,) if words == "harmless" else RUNS[name] if isinstance(RUNS[name], tuple) else (RUNS[name],)
     with tempfile.TemporaryDirectory(prefix="segue-fault-") as folder:
         with open(os.path.join(folder, name), "w", encoding="utf-8") as f:
             f.write(text)
@@ -203,6 +212,8 @@ def verdict(fault, code, said):
     """None, or why the fault does not count as named."""
     _, name, text, line, words = fault
     finding = re.search(FINDING, said)
+    if words == "harmless":
+        return "noticed: " + said.strip()[-300:] if code else None
     if code == 0:
         return "nobody noticed"
     if not finding:
@@ -231,6 +242,7 @@ def main():
         sys.exit(f"{', '.join(sorted(unknown))}: no line in RUNS says what runs it")
     whole = [("nothing changed", name, text_of(name), 0, "") for name in RUNS]
     faults = [f for name in RUNS for f in found(name)] + list(points())
+    faults += [(label, name, changed(label, name, old, new)[0], case, "harmless") for label, name, old, new, case in HARMLESS]
     faults = [f for f in faults if word in f[0] or word in f[1]]
     missed = 0
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -240,7 +252,8 @@ def main():
         for fault, (code, said) in zip(faults, pool.map(lambda f: said_about(paths, f), faults)):
             why = verdict(fault, code, said)
             missed += why is not None
-            print(f"{'MISSED' if why else 'named '} {fault[1]:20} {fault[0]:28} {why or re.search(FINDING, said).group(0)}", flush=True)
+            known = why or (re.search(FINDING, said).group(0) if code else "passed, as it must")
+            print(f"{'MISSED' if why else 'named '} {fault[1]:20} {fault[0]:28} {known}", flush=True)
     print(f"{len(faults) - missed} of {len(faults)} faults named")
     return 1 if missed or not faults else 0
 

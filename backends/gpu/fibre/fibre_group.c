@@ -207,6 +207,12 @@ static segue_status tell(const struct fibre_machine *m, const struct finding *f,
                           place, m->module->name, text, m->now->local, group);
 }
 
+/* The barrier's place, without MEETING()'s mark; "" = none. */
+static const char *place_of(const struct fibre *f)
+{
+    return f->where ? f->where + (*f->where == '~') : "";
+}
+
 static const char *stands(const struct fibre *f)
 {
     return f->state == WAITING ? "waits at" : f->where ? "returned after" : "returned without a barrier";
@@ -220,8 +226,8 @@ static segue_status tell_divergence(const struct fibre_machine *m, int32_t i, se
     group_name(m, m->group, group, sizeof group);
     return segue_kit_fail(why, SEGUE_ERROR_INTERNAL, SEGUE_PHASE_RUN, 0,
                           "%s: %s: a barrier that not all items reach: item 0 %s %s, item %d %s %s (group %s)",
-                          waits->where, m->module->name, stands(a), a->where ? a->where : "", i, stands(b),
-                          b->where ? b->where : "", group);
+                          place_of(waits), m->module->name, stands(a), place_of(a), i, stands(b), place_of(b),
+                          group);
 }
 
 /* ---- a group ----------------------------------------------------------------------------------------- */
@@ -263,7 +269,8 @@ static segue_status run_group(struct fibre_machine *m, segue_diag *why)
         }
         const segue_status s = check_barrier(m, why);
         if (s || m->fibres[0].state == DONE) return s;
-        if (m->checked) fibre_memory_barrier(&m->memory, m->items, local_bytes);
+        if (m->checked && *m->fibres[0].where != '~') /* MEETING() of dialect.h */
+            fibre_memory_barrier(&m->memory, m->items, local_bytes);
         for (int32_t i = 0; i < m->items; i++) m->fibres[i].state = READY;
     }
 }

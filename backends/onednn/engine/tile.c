@@ -174,14 +174,18 @@ static void fetch(const void *from, int64_t bytes)
 
 static void part(void *arg, int32_t index, int32_t parts)
 {
-    const struct segue_tile_job *job = arg;
+    struct segue_tile_job *job = arg;
     struct segue_tile t = { .job = job,
                             .channel = -1,
                             .scratch = job->scratch + (uint64_t)index * job->scratch_floats };
     fetch(job, job->bytes); /* the caller wrote it just now, on its core */
     fetch(job->operands, job->operand_bytes);
     uint64_t mode = float_mode_enter();
-    (job->by_time ? part_of_time : part_of_channels)(&t, index, parts);
+    if (job->by_time) part_of_time(&t, index, parts);
+    else if (!job->shares) part_of_channels(&t, index, parts);
+    else
+        for (int32_t i; (i = atomic_fetch_add_explicit(&job->taken, 1, memory_order_relaxed)) < job->shares;)
+            part_of_channels(&t, i, job->shares);
     if (job->stream) stream_fence();
     float_mode_leave(mode);
 }

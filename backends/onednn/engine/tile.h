@@ -1,8 +1,9 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The loop that every recurrence of this backend runs in. Work is a list of (sequence, block of LANES
- * channels), split statically over the threads by cost; a worker walks its share panel by panel (as many
- * blocks as the cache holds), and each panel token tile by token tile. The kernel sees whole tiles only: it
+ * channels), split over the threads by cost: each has one share, where its own cache may still hold what it
+ * had at the last call, or whoever is free takes the next one (shares). A worker walks its share panel by panel
+ * (as many blocks as the cache holds), and each panel token tile by token tile. The kernel sees whole tiles only: it
  * packs what it needs, computes, unpacks. A channel's arithmetic never depends on where panels and tiles
  * begin.
  *
@@ -29,7 +30,8 @@ struct segue_cpu { /* an opened device */
     struct segue_pool *pool; /* NULL: the engine's parallel_for is used */
     void (*parallel_for)(void *user, int32_t count, void (*body)(void *arg, int32_t index), void *arg);
     void *parallel_user;
-    atomic_int bf16_percent; /* time of their products, of f32's; 0: nobody has measured yet; see bf16_pays.h */
+    atomic_int
+        bf16_products; /* which are faster than those of f32: bf16_products.h; 0: nobody has measured yet */
 };
 
 struct segue_sequence {
@@ -77,6 +79,8 @@ struct segue_tile_job { /* first member of a row's own job */
     int64_t channels;     /* or whatever blocks of lanes are shared out: a matrix state's heads, of one lane */
     int64_t panel_blocks; /* at most, in one panel */
     int64_t tile_tokens;  /* at most, in one tile */
+    int32_t shares;       /* of the work, taken by whoever is free; 0: one for each thread */
+    atomic_int taken;     /* so many of them */
     int64_t by_time;      /* 1 = threads share out tiles, not channels, see below */
     int64_t stream;       /* 1 = y is too large to stay in a cache: it is written past them */
     int64_t channel_work; /* operations a channel and token, roughly: small calls stay on one thread */

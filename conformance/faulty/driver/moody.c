@@ -75,13 +75,13 @@ static void serve(void)
     _exit(127);
 }
 
-/* What a device that went away has left in the folder. */
-static int is_gone(void)
+/* What a device that went away, or gave its name to another, has left in the folder. */
+static int was_lost(void)
 {
     const char *folder = getenv("SEGUE_MOODY_FOLDER");
     char path[4096];
     snprintf(path, sizeof path, "%s/gone", folder ? folder : ".");
-    return mood_is("gone") && !access(path, F_OK);
+    return !access(path, F_OK);
 }
 
 /* ---- the device ----------------------------------------------------------------------------------------- */
@@ -91,7 +91,8 @@ static segue_status info(const segue_host *host, uint32_t index, segue_device_fa
     (void)host, (void)index, (void)diag;
     chatter("info");
     serve();
-    const int later = (mood_is("changed") || mood_is("vanished")) && visits("open") > 1;
+    const int later =
+        ((mood_is("changed") || mood_is("vanished")) && visits("open") > 1) || (mood_is("moved") && was_lost());
     if (!later || !mood_is("vanished")) out->flags |= SEGUE_DEVICE_READY;
     snprintf(out->description, sizeof out->description, "<moody> & \"mean\"%s", later ? ", another" : "");
     return SEGUE_OK;
@@ -102,7 +103,7 @@ static segue_status open_device(const segue_host *host, uint32_t index, const se
 {
     (void)index, (void)options;
     chatter("open");
-    if (is_gone())
+    if (mood_is("gone") && was_lost())
         return segue_kit_fail(diag, SEGUE_ERROR_DEVICE_LOST, SEGUE_PHASE_OPEN, 0, "the device is gone");
     if (mood_is("open")) crash();
     if (mood_is("once") && visits("open") > 1) crash();
@@ -188,7 +189,7 @@ static segue_status run(const segue_op_header *op, const segue_kit_call *call)
     omen_seen |= scan->u.shape[2] == OMEN;
     chatter("run");
     if (mood_is("tired") && ++runs > TIRED_AFTER) lost = 1;
-    if (mood_is("gone") && ++runs > GONE_AFTER && visits("gone")) lost = 1;
+    if ((mood_is("gone") || mood_is("moved")) && ++runs > GONE_AFTER && visits("gone")) lost = 1;
     if (!s && lost) s = status(NULL, call->why);
     if (!s) s = segue_row_delegate.run(op, call);
     if (!s && fateful && spoils() && scan->y.dtype.bits == 32 && scan->y.shape[0] && scan->y.shape[1])
