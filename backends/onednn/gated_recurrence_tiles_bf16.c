@@ -6,7 +6,7 @@
 #include "row.h"
 
 /* PANEL_FLOATS: of the states of a panel, at most. WIDEST: keys and values, which scratch grows with. FEWEST: tokens of a sequence. */
-enum { PANEL_FLOATS = 512 << 10, GRAIN = 16, WIDEST = 256, FEWEST = 4 * CHUNK };
+enum { PANEL_FLOATS = 512 << 10, STRETCH = 4, GRAIN = 16, WIDEST = 256, FEWEST = 4 * CHUNK };
 
 static const struct chunk_kernel *const kernels[SEGUE_ISA_COUNT] = SEGUE_EACH_ISA(segue_chunk);
 
@@ -44,20 +44,24 @@ static void place_all(struct chunk_job *job)
     job->S = place_scratch(&end, job->panel * K * V);
     job->half = place_scratch(&end, job->panel * K * V / 2);
     job->D = place_scratch(&end, job->panel * V);
-    job->q = place_scratch(&end, STRETCH * CHUNK * K / 2);
-    job->k = place_scratch(&end, STRETCH * CHUNK * K / 2);
-    job->scores = place_scratch(&end, STRETCH * CHUNK * CHUNK);
-    job->read = place_scratch(&end, CHUNK * BATCH * V);
-    job->written = place_scratch(&end, K * BATCH * V);
-    job->U = place_scratch(&end, CHUNK * BATCH * V / 2);
-    job->P = place_scratch(&end, BATCH);
-    job->gates = place_scratch(&end, 3 * CHUNK);
-    job->W = place_scratch(&end, CHUNK * CHUNK / 2);
+    job->q = place_scratch(&end, job->stretch * K / 2);
+    job->k = place_scratch(&end, job->stretch * K / 2);
+    job->scores = place_scratch(&end, job->stretch * CHUNK);
+    job->U = place_scratch(&end, CHUNK * V / 2);
     job->v = place_scratch(&end, CHUNK * V / 2);
+    job->W = place_scratch(&end, CHUNK * CHUNK / 2);
     job->y = place_scratch(&end, CHUNK * V);
     job->z = place_scratch(&end, CHUNK * V);
     job->rows = place_scratch(&end, CHUNK * widest);
-    job->hand = place_scratch(&end, (int64_t)(dnnl_scratch_bytes(job->products) / sizeof(float)));
+    if (job->products) {
+        job->read = place_scratch(&end, CHUNK * V);
+        job->look = place_scratch(&end, CHUNK * V);
+        job->written = place_scratch(&end, K * V);
+        job->hand = place_scratch(&end, (int64_t)(dnnl_scratch_bytes(job->products) / sizeof(float)));
+    } else {
+        job->plain = place_scratch(&end, CHUNK * K / 2);
+        job->turned = place_scratch(&end, CHUNK * K / 2);
+    }
     job->floats = end;
 }
 
@@ -78,6 +82,7 @@ static void plan_job(const segue_gated_recurrence *op, const struct segue_cpu *c
     if (job->panels > job->heads) job->panels = job->heads;
     job->panel = job->panels ? (job->heads + job->panels - 1) / job->panels : 0;
     job->units = job->panels * job->sequences.count;
+    job->stretch = STRETCH * CHUNK;
     place_all(job);
 }
 
@@ -122,9 +127,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (shared < FEWEST) return "v: wanted sequences of 256 tokens at least";
     why = segue_kit_refuse_dtype(header, SEGUE_F64, operands);
     if (why) return why;
-    return bf16_products(dev->handle) == BY_ONEDNN
-               ? NULL
-               : "q: products of bf16 by oneDNN are not so fast here that chunks take less time";
+    return bf16_products(dev->handle) > 0 ? NULL : "q: products of bf16 are not faster than those of f32 here";
 }
 
 static void release(void *data, const segue_kit_device *dev)
@@ -133,23 +136,29 @@ static void release(void *data, const segue_kit_device *dev)
     dnnl_products_destroy(data);
 }
 
-static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
-                            segue_diag *why)
+static struct dnnl_products *prepare_onednn(const segue_gated_recurrence *op, const segue_host *host,
+                                            segue_diag *why)
 {
-    const segue_gated_recurrence *op = (const void *)header;
     const int64_t K = op->k.shape[3], V = op->v.shape[3];
     const struct dnnl_shape shapes[CHUNK_PRODUCTS] = {
         [SCORES] = { CHUNK, CHUNK, K, K, .turned_B = 1, .dtype = SEGUE_BF16 },
         [LOOK] = { CHUNK, V, CHUNK, CHUNK, .dtype = SEGUE_BF16 },
-        [READ_ONE] = { CHUNK, V, K, K, .dtype = SEGUE_BF16 },
-        [WRITE_ONE] = { K, V, CHUNK, K, .turned = 1, .dtype = SEGUE_BF16 },
-        [READ_BATCH] = { CHUNK, BATCH * V, K, K, .dtype = SEGUE_BF16 },
-        [WRITE_BATCH] = { K, BATCH * V, CHUNK, K, .turned = 1, .dtype = SEGUE_BF16 },
+        [READ] = { CHUNK, V, K, K, .dtype = SEGUE_BF16 },
+        [WRITE] = { K, V, CHUNK, K, .turned = 1, .dtype = SEGUE_BF16 },
     };
+    return dnnl_products_create(host, shapes, CHUNK_PRODUCTS, why);
+}
+
+static segue_status prepare(const segue_op_header *header, const segue_kit_device *dev, segue_kit_plan *plan,
+                            segue_diag *why)
+{
+    const segue_gated_recurrence *op = (const void *)header;
     struct chunk_job job;
-    plan->data = dnnl_products_create(dev->host, shapes, CHUNK_PRODUCTS, why);
-    if (!plan->data) return SEGUE_ERROR_UNSUPPORTED;
-    plan->release = release;
+    if (bf16_products(dev->handle) == BY_ONEDNN) {
+        plan->data = prepare_onednn(op, dev->host, why);
+        if (!plan->data) return SEGUE_ERROR_UNSUPPORTED;
+        plan->release = release;
+    }
     plan_job(op, dev->handle, plan->data, &job);
     plan->workspace_bytes = job.floats * sizeof(float) * job.cpu->threads;
     return SEGUE_OK;
