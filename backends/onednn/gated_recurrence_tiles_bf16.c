@@ -88,6 +88,16 @@ static void plan_job(const segue_gated_recurrence *op, const struct segue_cpu *c
 
 /* ---- the row -------------------------------------------------------------------------------------------- */
 
+/* Whether chunks take less time than tokens in order: in products of bf16 for a token and head, of which the same time has room for
+ * four at each key and value. A is computed for all that share it; REST is what stands between products, measured. */
+static int pays(const segue_gated_recurrence *op)
+{
+    enum { REST = 6000 };
+    const double K = (double)op->k.shape[3], V = (double)op->v.shape[3],
+                 shared = (double)op->v.shape[2] / (double)groups(op);
+    return 2 * K * V + 36 * V + 48 * K / shared + REST < 0.87 * 4 * K * V;
+}
+
 static const char *refused_form(const segue_gated_recurrence *op)
 {
     if (op->write != SEGUE_GATED_RECURRENCE_ADD) return "write: wanted ADD";
@@ -127,6 +137,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (shared < FEWEST) return "v: wanted sequences of 256 tokens at least";
     why = segue_kit_refuse_dtype(header, SEGUE_F64, operands);
     if (why) return why;
+    if (!pays(op)) return "k: chunks of so few keys and values, in so few heads of each, take no less time";
     return bf16_products(dev->handle) > 0 ? NULL : "q: products of bf16 are not faster than those of f32 here";
 }
 

@@ -28,9 +28,9 @@ struct chunk_job {
     struct segue_sequences sequences;
     int64_t heads, keys, values; /* h, k, v */
     int64_t panels, panel;       /* of each sequence; heads in one, at most */
-    int64_t stretch;             /* tokens whose A is computed at once, before all heads of a panel go through them */
-    int64_t turns;               /* MOD: heads that lie so far apart share q and k; else 1 */
-    int64_t stream;              /* 1 = y is written past the caches */
+    int64_t stretch; /* tokens whose A is computed at once, before all heads of a panel go through them */
+    int64_t turns;   /* MOD: heads that lie so far apart share q and k; else 1 */
+    int64_t stream;  /* 1 = y is written past the caches */
     /* Where a worker's scratch holds what, in floats. For the panel: S and its bf16 copy [head][k][v], D [head][v]. For the stretch:
      * q, k in bf16, scores [chunk][t][s]. For a chunk: k in rows and turned; U, v, W in bf16; y and z [token][v]; what
      * oneDNN makes of Q S, W V and K^T U; rows of tensors whose elements do not lie side by side; what oneDNN needs. */

@@ -241,6 +241,21 @@ static int open_bf16(struct test_device *d, uint32_t threads, int round)
     return 1;
 }
 
+static const char *whether_or_not_it_pays(const segue_op_header *op, const segue_kit_device *dev)
+{
+    (void)op, (void)dev;
+    return NULL;
+}
+
+static void run_scene(struct test_device *d, const segue_op_header *bound, struct scene *c)
+{
+    segue_row row = gated_recurrence_tiles_bf16_cpu;
+    row.accepts = whether_or_not_it_pays;
+    run_row(&row, d, bound, &c->op.header);
+    check_scene(c);
+    release(c);
+}
+
 static void against_the_definition(void **state)
 {
     (void)state;
@@ -257,9 +272,7 @@ static void against_the_definition(void **state)
             &bound.q, &bound.k, &bound.v, &bound.g, &bound.gain, &bound.z, &bound.y
         };
         for (int i = 0; i < 7; i++) timed[i]->shape[1] += timed[i]->dtype.bits ? more : 0;
-        run_row(&gated_recurrence_tiles_bf16_cpu, &d, &bound.header, &c.op.header);
-        check_scene(&c);
-        release(&c);
+        run_scene(&d, &bound.header, &c);
         test_close(&d);
     }
 }
@@ -283,9 +296,7 @@ static void what_is_no_number(void **state)
                        (int64_t[]){ b, t, draw((uint32_t)(round % 2 ? c.j : c.i)), k }, NAN);
         }
         finish_scene(&c);
-        run_row(&gated_recurrence_tiles_bf16_cpu, &d, &c.op.header, &c.op.header);
-        check_scene(&c);
-        release(&c);
+        run_scene(&d, &c.op.header, &c);
         test_close(&d);
     }
 }
@@ -314,6 +325,11 @@ static void what_is_refused(void **state)
     refused(&d, &op, "q: products of bf16 are not faster than those of f32 here");
     d.cpu.bf16_products = IN_PAIRS;
     refused(&d, &op, NULL);
+    op.q.shape[2] = op.k.shape[2] = 80; /* each head has its own */
+    refused(&d, &op, "k: chunks of so few keys and values, in so few heads of each, take no less time");
+    op.v.shape[3] = op.y.shape[3] = 128;
+    refused(&d, &op, NULL);
+    op = plain_call();
     op.v.shape[1] = FEWEST - 1;
     refused(&d, &op, "v: wanted sequences of 256 tokens at least");
     op = plain_call();
