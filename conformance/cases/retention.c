@@ -82,8 +82,6 @@ static const char *const mandatory[] = {
     "retention/fwd.z.slot.S_in.S_out.norm=rms/f32/T65.H2.K8.V8.S3.P9/packed/benign.slot-fresh.slot-drop.slot-padding",
     "retention/fwd.S_in.S_out.norm=rms/f32/T65.H2.K8.V8.S3/packed/benign.cu-outside",
     "retention/fwd.z.norm=rms/f32/B3.T3.H2.K4.V4/far",
-    /* long and wide enough for chunks of tokens in bf16 */
-    "retention/fwd.S_in.S_out.norm=rms/bf16-g.f32/B1.T257.H1.K128.V128",
     NULL,
 };
 

@@ -130,8 +130,6 @@ static const char *const mandatory[] = {
     "ssd/fwd.D.dt_bias.h_in.h_out/f32/B2.T33.H2.V8.N8/btd/static",
     "ssd/fwd.h_in.h_out/f32/B1.T5.H2.V64.N128",
     "ssd/fwd.h_in.h_out/f32/B2.T0.H2.V8.N8",
-    /* long enough for chunks of tokens in bf16 */
-    "ssd/fwd.D.dt_bias.h_in.h_out/bf16-dt.f32-A.f32-D.f32-dt_bias.f32-h_in.f32-h_out.f32/B1.T257.H2.V64.N128",
     "ssd/fwd.D.slot.h_in.h_out/f32/T65.H2.V8.N8.S3.P9/packed/benign.slot-fresh.slot-drop.slot-padding",
     "ssd/fwd.h_in.h_out/f32/T65.H2.V8.N8.S3/packed/benign.cu-outside",
     "ssd/fwd.D.z.dt_bias/f32/B3.T3.H2.V4.N4/far",
