@@ -12,9 +12,9 @@
 #include "attention_sequence.h"
 
 enum {
-    ATTENTION_ROWS = 32,   /* at most, in a unit */
-    ATTENTION_BLOCK = 128, /* key slots taken at once */
-    ATTENTION_PART = 256,  /* key slots of a part */
+    ATTENTION_ROWS = 32,  /* at most, in a unit */
+    ATTENTION_BLOCK = 64, /* key slots taken at once */
+    ATTENTION_PART = 256, /* key slots of a part */
     ATTENTION_NODES =
         80 /* of the tree, that a worker may have at once: three for each doubling of the parts, and some */
 };

@@ -17,13 +17,13 @@ enum { ABREAST = LANES == 16 ? 4 : 2, LINE_BYTES = 64 };
 struct lines { /* rows of keys or of values */
     const char *base;
     int64_t at[ATTENTION_BLOCK + 3]; /* bytes behind base; the last is repeated for whole fours */
-    int64_t ahead;                   /* what is fetched: so many bytes behind each; 0 = nothing */
+    intptr_t fetch, fetch_step;      /* what is fetched meanwhile, so many bytes from key to key; 0 = nothing */
     uint32_t dtype;
 };
 
-INLINE void fetch_ahead(const char *p, int64_t ahead, int64_t bytes)
+INLINE void fetch_ahead(intptr_t at, int64_t bytes)
 {
-    for (int64_t i = 0; i < bytes; i += LINE_BYTES) __builtin_prefetch(p + ahead + i, 0, 2);
+    for (int64_t i = 0; i < bytes; i += LINE_BYTES) __builtin_prefetch((const char *)(at + i), 0, 2);
 }
 
 /* sum[row][key] += q . four keys at channels i to i + LANES */
@@ -46,7 +46,8 @@ INLINE void some_channels(lanes sum[ABREAST][4], const float *q, int64_t q_pitch
 INLINE void four_products(const float *q, int64_t q_pitch, const struct lines *k, int64_t key, int64_t width,
                           float *scores, const int nr, const uint32_t dtype, const int fetch)
 {
-    const int64_t size = element_size(dtype), line = LINE_BYTES / size, ahead = k->ahead;
+    const int64_t size = element_size(dtype), line = LINE_BYTES / size;
+    const intptr_t step = k->fetch_step, ahead = k->fetch + key * step;
     const char *row[4];
     lanes sum[ABREAST][4];
     int64_t i = 0;
@@ -59,7 +60,8 @@ INLINE void four_products(const float *q, int64_t q_pitch, const struct lines *k
     }
     for (; i + line <= width; i += line) {
         UNROLL
-        for (int c = 0; fetch && c < 4; c++) __builtin_prefetch(row[c] + ahead + i * size, 0, 2);
+        for (int c = 0; fetch && c < 4; c++)
+            __builtin_prefetch((const char *)(ahead + c * step + i * size), 0, 2);
         UNROLL
         for (int part = 0; part < line / LANES; part++)
             some_channels(sum, q, q_pitch, row, i + part * LANES, nr, dtype);
@@ -84,7 +86,7 @@ INLINE void products_as(const float *q, int64_t q_pitch, const struct lines *k, 
 INLINE void products_of(const float *q, int64_t q_pitch, const struct lines *k, int64_t keys, int64_t width,
                         float *scores, int64_t rows, const uint32_t dtype)
 {
-    int fetch = k->ahead != 0;
+    int fetch = k->fetch != 0;
     int64_t r = 0;
     for (; rows - r >= ABREAST; r += ABREAST, fetch = 0)
         products_as(q + r * q_pitch, q_pitch, k, keys, width, scores + r * ATTENTION_BLOCK, ABREAST, dtype,
@@ -135,7 +137,7 @@ INLINE void some_columns(const struct sums *s, const struct lines *v, int64_t co
         lanes x[4];
         UNROLL
         for (int c = 0; c < nv; c++) x[c] = element_load(row + c * LANES * size, dtype);
-        if (s->fetch) fetch_ahead(row, v->ahead, nv * LANES * size);
+        if (s->fetch) fetch_ahead(v->fetch + i * v->fetch_step + at, nv * LANES * size);
         UNROLL
         for (int r = 0; r < nr; r++) {
             const lanes w = lanes_splat(weight[r * ATTENTION_BLOCK + key]);

@@ -114,17 +114,28 @@ static void unit_gains(struct block *x, const struct attention_job *job)
     }
 }
 
-/* Fetched meanwhile: the next key head's, which lie near; behind the last one the first one's of the next block. */
+/* What is fetched meanwhile. Heads side by side: as many of the next block's lines, whole rows of all heads one after the other as
+ * memory likes to be read. Otherwise the next key head's, behind the last one the first one's of the next block. */
+static void fetch_next(struct lines *x, const struct attention_unit *u, const segue_tensor *t,
+                       const struct key_list *l, int64_t head)
+{
+    const int64_t size = t->dtype.bits / 8, index = head - u->key_head, count = l->last - l->first;
+    const intptr_t base = (intptr_t)x->base, row = t->stride[1] * size, next = t->stride[2] * size;
+    const intptr_t block = base + l->last * row - index * next;
+    const int side_by_side = t->stride[2] == t->shape[3] && t->stride[1] == u->key_heads * t->stride[2];
+    x->fetch_step = side_by_side ? next : row;
+    if (side_by_side) x->fetch = block + index * count * next;
+    else x->fetch = index + 1 < u->key_heads ? base + l->first * row + next : block;
+}
+
 static void use_there(struct lines *x, const struct attention_worker *w, const segue_tensor *t,
                       const struct key_list *l, int64_t head)
 {
     const struct attention_unit *u = &w->unit;
-    const int64_t at = u->in.batch * t->stride[0] + u->in.k * t->stride[1] + head * t->stride[2],
-                  size = t->dtype.bits / 8;
-    const int64_t back = (l->last - l->first) * t->stride[1] - (u->key_heads - 1) * t->stride[2];
-    x->base = (const char *)t->data + t->offset + at * size;
-    x->ahead = (head + 1 < u->key_head + u->key_heads ? t->stride[2] : back) * size;
-    if (w->job->listed) x->ahead = 0;
+    const int64_t at = u->in.batch * t->stride[0] + u->in.k * t->stride[1] + head * t->stride[2];
+    x->base = (const char *)t->data + t->offset + at * (t->dtype.bits / 8);
+    x->fetch = 0;
+    if (!w->job->listed) fetch_next(x, u, t, l, head);
 }
 
 /* Rows of elements side by side to f32, zeros up to whole lines. */
@@ -161,7 +172,7 @@ static void use_packed(struct lines *x, const struct attention_worker *w, float 
     for (int64_t i = 0; t->stride[3] != 1 && i < l->count; i++)
         pack_row(memory + i * pitch, t, in->batch, in->k + l->row[i], head, pitch);
     x->base = (const char *)memory;
-    x->ahead = 0;
+    x->fetch = 0;
 }
 
 static void take_head(struct block *x, const struct attention_worker *w, int64_t head)
@@ -305,7 +316,7 @@ static void attend(const struct attention_worker *w, const struct state *s, cons
     struct visible v;
     struct sums sums = { .pitch = job->value_pitch,
                          .width = whole_lanes(job->values),
-                         .fetch = x->v.ahead != 0 };
+                         .fetch = x->v.fetch != 0 };
     products(w->scratch + job->q + first * job->key_pitch, job->key_pitch, &x->k, x->list->count,
              whole_lanes(job->keys), score, count);
     for (int64_t i = 0; i < count; i++) {

@@ -90,10 +90,18 @@ static void make_targets(struct scene *c)
     }
 }
 
+/* Some positions that are the first or the last of int32: what caches put where they have no key. */
+static void far_out(const segue_tensor *t, const int64_t *at, void *unused)
+{
+    (void)unused;
+    if (!draw(3)) set_at(t, at, draw(2) ? INT32_MIN : INT32_MAX);
+}
+
 static void make_maps(struct scene *c)
 {
     if (draw(2)) NUMBERS(&c->w[Q_POS], -3, c->m + 3, c->b, c->n);
     if (draw(2)) NUMBERS(&c->w[K_POS], -3, c->m + 3, c->b, c->m);
+    if (there(c, K_POS) && !draw(3)) each(&c->w[K_POS].t, far_out, NULL);
     if (there(c, Q_INDEX)) set_each(&c->w[Q_INDEX], -2, 3 * c->n);
     if (there(c, K_INDEX)) set_each(&c->w[K_INDEX], -2, 3 * c->m);
 }
@@ -145,8 +153,10 @@ static void make_operands(struct scene *c, int tiles)
     if (!draw(4)) NUMBERS(&c->w[KEEP_Q], 0, 4, c->b, c->n);
     if (items && c->h == c->j && draw(2)) NUMBERS(&c->w[LABEL], 0, 3, c->b, c->h, c->e);
     op->align = draw(2);
-    if (!packed && op->align && !there(c, Q_POS) && !there(c, Q_INDEX) && draw(2))
+    if (!packed && op->align && !there(c, Q_POS) && !there(c, Q_INDEX) && draw(2)) {
         NUMBERS(&c->w[Q_OFFSET], -4, c->m + 4, c->b);
+        if (!draw(3)) set_each(&c->w[Q_OFFSET], INT32_MAX - c->t, INT32_MAX);
+    }
 }
 
 static void make_options(struct scene *c)

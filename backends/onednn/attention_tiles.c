@@ -7,6 +7,7 @@
 #include "bf16_products.h"
 #include "row.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -127,12 +128,13 @@ static void plan_rules(struct tiles_job *job)
     const segue_attention *op = job->op;
     const int bounded = op->causal || op->window_left >= 0 || op->window_right >= 0;
     const int by_slot = !attention_present(&op->k_pos) && !attention_present(&op->k_index) && !op->chunk;
-    job->rules =
-        (bounded && !by_slot ? (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
-        (attention_present(&op->label) ? RULE_LABELS | (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
-        (op->self_rule == SEGUE_ATTENTION_CONSTANT ? RULE_SELF : 0) |
-        (attention_present(&op->slopes) ? RULE_SLOPES : 0) | (op->softcap > 0 ? RULE_CAP : 0) |
-        (op->key_norm == SEGUE_ATTENTION_UNIT ? RULE_UNIT : 0) | (job->products ? RULE_SCALE : 0);
+    const int told = attention_present(&op->q_pos) || attention_present(&op->q_index);
+    job->rules = (bounded && !by_slot ? (op->window_left >= 0 ? RULE_LOW : 0) | RULE_HIGH : 0) |
+                 (attention_present(&op->label) ? RULE_LABELS | RULE_LOW | RULE_HIGH : 0) |
+                 (op->self_rule == SEGUE_ATTENTION_CONSTANT ? RULE_SELF : 0) |
+                 (attention_present(&op->slopes) ? RULE_SLOPES : 0) | (op->softcap > 0 ? RULE_CAP : 0) |
+                 (op->key_norm == SEGUE_ATTENTION_UNIT ? RULE_UNIT : 0) | (job->products ? RULE_SCALE : 0) |
+                 (attention_present(&op->q_offset) && !told ? RULE_BEYOND : 0);
 }
 
 static void place_all(struct tiles_job *job)
@@ -162,10 +164,16 @@ static void place_all(struct tiles_job *job)
     job->floats = end;
 }
 
+/* What products are multiplied by, before the cap. */
+static double scale_in(const segue_attention *op)
+{
+    const double scale = op->scale != 0 ? op->scale : 1 / sqrt((double)op->k.shape[3]);
+    return op->softcap > 0 ? scale / attention_cap(op) : scale;
+}
+
 static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, int bf16,
                      const struct dnnl_products *products, struct tiles_job *job)
 {
-    const double scale = op->scale != 0 ? op->scale : 1 / sqrt((double)op->k.shape[3]);
     *job = (struct tiles_job){ .op = op,
                                .cpu = cpu,
                                .kernel = kernels[cpu->isa],
@@ -180,7 +188,7 @@ static void plan_job(const segue_attention *op, const struct segue_cpu *cpu, int
     job->values = op->v.shape[3];
     job->chunk = op->chunk < query_slots(op) ? op->chunk : query_slots(op);
     job->keys_pitch = rounded_up(job->keys, job->kernel->lanes);
-    job->scale = (float)(op->softcap > 0 ? scale / attention_cap(op) : scale);
+    job->scale = (float)scale_in(op);
     job->cap = (float)attention_cap(op);
     job->self_value = (float)op->self_value;
     job->stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->y));
@@ -213,6 +221,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     const segue_attention *op = (const void *)header;
     (void)dev;
     if (attention_present(&op->bias)) return "bias: this row adds none";
+    if (!(fabs(scale_in(op)) <= FLT_MAX)) return "softcap: scale over softcap is no f32";
     if (segue_dtype_id(op->k.dtype) != segue_dtype_id(op->v.dtype)) return "v: wanted the dtype of k";
     if (query_slots(op) < FEWEST) return "q: fewer than 16 query slots are no tile";
     if (op->k.shape[2] && op->q.shape[2] / op->k.shape[2] > TILE_QUERIES)

@@ -21,7 +21,8 @@ enum tiles_rule {               /* what is looked at beside the interval of key 
                   RULE_SLOPES = 16,
                   RULE_CAP = 32,
                   RULE_UNIT = 64,
-                  RULE_SCALE = 128 /* where q does not have it already */
+                  RULE_SCALE = 128, /* where q does not have it already */
+                  RULE_BEYOND = 256 /* positions of queries may lie behind int32 */
 };
 
 struct tiles_place { /* a tile: some query slots, with all query heads of one key head */

@@ -18,7 +18,8 @@ struct tile_queries {
     _Alignas(64) int32_t first[TILE_QUERIES]; /* key slots seen: [first, last) */
     int32_t last[TILE_QUERIES];
     int32_t low[TILE_QUERIES], high[TILE_QUERIES]; /* key positions seen, both included */
-    int32_t at[TILE_QUERIES];                      /* own position */
+    int32_t at[TILE_QUERIES];                      /* own position, as far as int32 goes; */
+    float beyond[TILE_QUERIES];                    /* and by how much it lies behind that */
     int32_t label[TILE_QUERIES];
     float slope[TILE_QUERIES], sink[TILE_QUERIES];
     int32_t slot[TILE_QUERIES], head[TILE_QUERIES]; /* of the sequence, of the group; no slot: -1 */
@@ -113,17 +114,19 @@ static void find_rows(const struct tiles_job *job, struct tile_view *v)
     for (int64_t i = 0; i < v->lanes; i++) {
         const int64_t slot = q->slot[i], head = first_head + q->head[i];
         if (slot < 0) {
-            q->item[i] = q->row[i] = q->to[i] = -1;
+            q->item[i] = q->row[i] = q->to[i] = -1, q->beyond[i] = 0;
             continue;
         }
         q->item[i] = (int32_t)slot;
         q->row[i] = (int32_t)(s->q + slot);
         q->at[i] = in_32(slot + s->first);
+        q->beyond[i] = (float)(slot + s->first - q->at[i]);
         if (indexed) {
             q->item[i] = index_in(index_row(&op->q_index, s->batch, head), slot);
             q->row[i] = q->at[i] = q->item[i] < 0 || !n ? -1 : (int32_t)((uint32_t)q->item[i] % n);
         }
         if (told && q->row[i] >= 0) q->at[i] = index_in(index_row(&op->q_pos, s->batch, 0), q->row[i]);
+        if (indexed || told) q->beyond[i] = 0;
         const int64_t to = moved ? index_in(index_row(&op->o_index, s->batch, head), slot) : s->q + slot;
         q->to[i] = to < 0 || to >= rows ? -1 : (int32_t)to;
     }
@@ -155,11 +158,12 @@ static void find_intervals(const struct tiles_job *job, struct tile_view *v)
     const int64_t chunks = chunk ? (s->queries + chunk - 1) / chunk : 0;
     const int counted = !attention_present(&op->q_pos) && !attention_present(&op->q_index);
     for (int64_t i = 0; i < v->lanes; i++) {
-        /* q->at ends where int32 does */
         const int64_t at = counted && q->slot[i] >= 0 ? q->slot[i] + s->first : q->at[i];
         int64_t high = right >= 0 ? at + right : INT32_MAX, first = 0, last = s->keys;
         if (op->causal && at < high) high = at;
-        q->low[i] = left >= 0 ? in_32(at - left) : INT32_MIN;
+        const int64_t low = left >= 0 ? at - left : INT32_MIN;
+        const int none = low > INT32_MAX || high < INT32_MIN; /* where keys have no positions */
+        q->low[i] = in_32(low);
         q->high[i] = in_32(high);
         if (by_slot) {
             first = larger(first, q->low[i]);
@@ -173,7 +177,7 @@ static void find_intervals(const struct tiles_job *job, struct tile_view *v)
             last = last * chunk - v->origin;
         }
         q->first[i] = (int32_t)first;
-        q->last[i] = (int32_t)(last > first && q->row[i] >= 0 ? last : first);
+        q->last[i] = (int32_t)(last > first && !none && q->row[i] >= 0 ? last : first);
     }
 }
 
@@ -202,7 +206,7 @@ static void fill_up(struct tile_view *v)
         if (q->slot[i] >= 0) continue;
         q->first[i] = q->first[i - 1], q->last[i] = q->last[i - 1];
         q->low[i] = q->low[i - 1], q->high[i] = q->high[i - 1];
-        q->at[i] = q->at[i - 1];
+        q->at[i] = q->at[i - 1], q->beyond[i] = q->beyond[i - 1];
         if (q->to[i - 1] >= 0) q->label[i] = q->label[i - 1];
     }
 }

@@ -23,6 +23,7 @@ INLINE lanes_int seen_by(const struct tile_queries *q, const struct tile_keys *k
     if (rules & RULE_LABELS) seen &= lanes_int_splat(k->label[i]) == lanes_int_load(q->label + lane);
     *own = (lanes_int){ 0 };
     if (rules & RULE_SELF) *own = within & (at == lanes_int_load(q->at + lane));
+    if (rules & RULE_BEYOND) *own &= (lanes_int)(lanes_load(q->beyond + lane) == 0);
     return seen;
 }
 
@@ -38,7 +39,8 @@ INLINE lanes ruled(const struct tiles_job *job, const struct tile_queries *q, co
         const lanes_int a = lanes_int_load(q->at + lane), b = lanes_int_splat(k->at[i]), back = a < b;
         const lanes_bits distance =
             (((lanes_bits)a - (lanes_bits)b) ^ (lanes_bits)back) - (lanes_bits)back; /* up to 2^32 - 1 */
-        const lanes far = __builtin_convertvector(distance, lanes);
+        lanes far = __builtin_convertvector(distance, lanes);
+        if (rules & RULE_BEYOND) far += lanes_load(q->beyond + lane);
         x = lanes_fma(-lanes_load(q->slope + lane), far, x);
     }
     const lanes_int seen = seen_by(q, k, i, lane, rules, inside, &own);

@@ -70,6 +70,46 @@ static void in_bf16(void **context)
     weight_error = 0;
 }
 
+/* Caches put the ends of int32 where they have no key; positions of queries may go on behind them. */
+static void the_ends_of_int32(void **context)
+{
+    enum { T = 16 };
+    static float q[T], k[T], v[T], y[T], lse[T], slope[1] = { 1 };
+    static int32_t map[T], label[T], at[T], offset[1];
+    struct test_device d;
+    segue_attention op = segue_attention_init();
+    (void)context;
+    assert_true(test_open(&d, SEGUE_ISA_BASE, 1));
+    op.q = segue_tensor_of(q, SEGUE_F32, 4, (int64_t[]){ 1, T, 1, 1 }), op.y = op.k = op.v = op.q;
+    op.k.data = k, op.v.data = v, op.y.data = y;
+    op.k_pos = segue_tensor_of(at, SEGUE_I32, 2, (int64_t[]){ 1, T });
+    op.causal = 0;
+    for (int i = 0; i < T; i++) v[i] = (float)(i + 1), map[i] = i, at[i] = i;
+    map[0] = 19, at[0] = INT32_MIN; /* an item that has no label */
+    op.label = op.q_index = segue_tensor_of(label, SEGUE_I32, 3, (int64_t[]){ 1, 1, T });
+    op.q_index.data = map;
+    run_row(&attention_tiles_cpu, &d, &op.header, &op.header);
+    assert_true(y[0] == 0 && y[1] > 0);
+    op.label = op.q_index = (segue_tensor){ 0 };
+    op.align = SEGUE_ATTENTION_TOP_LEFT;
+    op.q_offset = segue_tensor_of(offset, SEGUE_I32, 1, (int64_t[]){ 1 });
+    for (int i = 0; i < T; i++) at[i] = INT32_MAX;
+    offset[0] = INT32_MAX, op.window_left = 1; /* query i is i behind all keys */
+    run_row(&attention_tiles_cpu, &d, &op.header, &op.header);
+    assert_true(y[0] == 8.5f && y[1] == 8.5f && y[2] == 0 && y[5] == 0);
+    op.window_left = -1, op.self_rule = SEGUE_ATTENTION_CONSTANT, op.self_value = 9;
+    for (int i = 1; i < T; i++) at[i] = INT32_MAX - 1;
+    run_row(&attention_tiles_cpu, &d, &op.header, &op.header);
+    assert_true(y[0] < 1.1f && y[1] == 8.5f); /* the first query's own key is the first */
+    for (int i = 1; i < T; i++) at[i] = INT32_MAX;
+    op.self_rule = SEGUE_ATTENTION_NORMAL;
+    op.slopes = segue_tensor_of(slope, SEGUE_F32, 1, (int64_t[]){ 1 });
+    op.lse = segue_tensor_of(lse, SEGUE_F32, 3, (int64_t[]){ 1, T, 1 });
+    run_row(&attention_tiles_cpu, &d, &op.header, &op.header);
+    for (int i = 0; i < T; i++) assert_true(fabsf(lse[i] - (logf(T) - (float)i)) < 1e-5f);
+    test_close(&d);
+}
+
 static segue_attention plain_call(void)
 {
     segue_attention op = segue_attention_init();
@@ -95,6 +135,10 @@ static void what_is_refused(void **context)
     assert_string_equal(attention_tiles_cpu.accepts(&op.header, &d.kit),
                         "q: fewer than 16 query slots are no tile");
     op = plain_call();
+    op.scale = 1e20, op.softcap = 1e-20;
+    assert_string_equal(attention_tiles_cpu.accepts(&op.header, &d.kit),
+                        "softcap: scale over softcap is no f32");
+    op = plain_call();
     op.chunk = 8, op.chunks_before = INT32_MAX;
     assert_string_equal(attention_tiles_cpu.accepts(&op.header, &d.kit),
                         "chunk: a tile's queries see more than 2^30 slots");
@@ -111,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
                                         cmocka_unit_test(the_same_bits_with_other_threads),
-                                        cmocka_unit_test(in_bf16), cmocka_unit_test(what_is_refused) };
+                                        cmocka_unit_test(in_bf16), cmocka_unit_test(the_ends_of_int32),
+                                        cmocka_unit_test(what_is_refused) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

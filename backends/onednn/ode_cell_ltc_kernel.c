@@ -98,14 +98,20 @@ static int beyond(const float *v, int64_t pitch, int64_t rows, const float *reac
 
 /* ---- steps ----------------------------------------------------------------------------------------------- */
 
-/* kappa of a row; D <= 0 with CM_OVER_DT: any, for the state will stay. */
-static void find_kappa(const struct cell_job *job, float D, float *to)
+/* kappa of a row; D <= 0 with CM_OVER_DT: any, for the state will stay. Over a step below TINY cm might be no f32: kappa is
+ * multiplied by RAISED then, as is what kappa is added to. Returns that factor. */
+#define TINY 0x1p-60f
+#define RAISED 0x1p-64f
+static float find_kappa(const struct cell_job *job, float D, float *to)
 {
     const segue_ode_cell *op = job->op;
-    const float *cm = job->packed + job->cm;
+    const float *cm = job->packed + job->cm, unfolds = (float)op->unfolds;
     const float after = op->kappa == SEGUE_ODE_CELL_CM_OVER_DT_PLUS1 ? D + 1.0f : D;
-    const lanes part = lanes_splat(op->kappa == SEGUE_ODE_CELL_CM_DIRECT ? 1.0f : after / (float)op->unfolds);
+    const float step = op->kappa == SEGUE_ODE_CELL_CM_DIRECT ? 1.0f : after / unfolds;
+    const int raised = after != 0 && __builtin_fabsf(step) < TINY && op->kappa != SEGUE_ODE_CELL_CM_DIRECT;
+    const lanes part = lanes_splat(raised ? after * (1 / RAISED) / unfolds : step);
     for (int64_t i = 0; i < job->n; i += LANES) lanes_store(to + i, lanes_load(cm + i) / part);
+    return raised ? RAISED : 1;
 }
 
 /* The sums over features, [row][n] each. */
@@ -123,7 +129,7 @@ static void sum_features(const struct worker *w, const float *x, int64_t rows)
     }
 }
 
-static void unfold(const struct worker *w, const float *from, float *to, int64_t rows)
+static void unfold(const struct worker *w, const float *from, float *to, int64_t rows, const float *scale)
 {
     const struct cell_job *job = w->job;
     const int64_t pitch = job->n_pitch;
@@ -138,8 +144,8 @@ static void unfold(const struct worker *w, const float *from, float *to, int64_t
             const lanes kappa = lanes_load(w->scratch + job->kappa + r * pitch + i);
             const lanes act_E = sum.E[r] + lanes_load(w->scratch + job->feature_E + r * pitch + i);
             const lanes act = sum.all[r] + lanes_load(w->scratch + job->feature + r * pitch + i);
-            const lanes above = lanes_fma(kappa, lanes_load(from + r * pitch + i), leak) + act_E;
-            lanes_store(to + r * pitch + i, above / (kappa + g + act + eps));
+            const lanes above = lanes_fma(kappa, lanes_load(from + r * pitch + i), (leak + act_E) * scale[r]);
+            lanes_store(to + r * pitch + i, above / lanes_fma(g + act + eps, lanes_splat(scale[r]), kappa));
         }
     }
 }
@@ -149,15 +155,15 @@ static void step_rows(const struct worker *w, const struct cell_place *p, int64_
 {
     const struct cell_job *job = w->job;
     float *v[2] = { w->scratch + job->state[0], w->scratch + job->state[1] };
-    float *const x = w->scratch + job->inputs;
+    float *const x = w->scratch + job->inputs, scale[ROWS];
     for (int64_t r = 0; r < rows; r++) {
         copy_lanes(v[0] + r * job->n_pitch, state_of(w, p + r), job->n_pitch);
         copy_lanes(x + r * job->d_pitch, x_of(w, p + r), job->d_pitch);
-        find_kappa(job, elapsed_of(w, p + r), w->scratch + job->kappa + r * job->n_pitch);
+        scale[r] = find_kappa(job, elapsed_of(w, p + r), w->scratch + job->kappa + r * job->n_pitch);
     }
     sum_features(w, x, rows);
     for (int64_t u = 0; u < job->op->unfolds; u++) {
-        unfold(w, v[0], v[1], rows);
+        unfold(w, v[0], v[1], rows, scale);
         float *const now = v[1];
         v[1] = v[0], v[0] = now;
     }

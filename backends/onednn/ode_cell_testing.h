@@ -129,8 +129,10 @@ static inline void make_scene(struct scene *c, int64_t cell)
     MAKE(&c->w[AT(x)], x, MAY_REPEAT, -1, 1, c->b, c->t, c->d);
     if (draw(2))
         MAKE(&c->w[AT(elapsed)], draw_dtype(), MAY_REPEAT, is_ltc(c) && draw(2) ? -0.3 : 0.1, 2, c->b, c->t);
-    for (int i = 0; c->w[AT(elapsed)].memory && c->t && i < 3; i++) /* no time at all */
-        set_at(&c->w[AT(elapsed)].t, (const int64_t[]){ draw((uint32_t)c->b), draw((uint32_t)c->t) }, 0);
+    for (int i = 0; c->w[AT(elapsed)].memory && c->t && i < 4;
+         i++) /* no time at all, or so little that cm over it is no f32 */
+        set_at(&c->w[AT(elapsed)].t, (const int64_t[]){ draw((uint32_t)c->b), draw((uint32_t)c->t) },
+               i < 3 ? 0 : 3e-38);
     if (c->pooled || draw(3)) MAKE(&c->w[AT(h_in)], h, 0, -1, 1, c->p, c->n);
     if (c->pooled || draw(3)) MAKE(&c->w[AT(h_out)], h, 0, 7, 7, c->p, c->n);
     MAKE(&c->w[AT(y)], x, 0, 7, 7, c->b, c->t, c->f);

@@ -168,15 +168,18 @@ static void fill_input(struct image *m, uint32_t i)
     const struct operand *o = &m->call->operands[i];
     const unsigned char *touched = m->style.clean ? NULL : m->call->touched[i];
     const size_t size = element_size(o);
+    const uint32_t dtype = segue_dtype_id(o->view.dtype);
+    int64_t unread = 0;
+    for (int64_t k = 0; touched && k < o->count; k++) unread += !(touched[k] & GAUGE_READ);
     /* A place may be seen as several elements (stride 0): those that are read come last. */
-    for (int pass = 0; pass < 2; pass++) {
+    for (int pass = !unread; pass < 2; pass++) {
         struct walk w = walk_from(&o->view);
         for (; w.i < o->count; walk_on(&w)) {
             const int read = !touched || touched[w.i] & GAUGE_READ;
             if (read != pass) continue;
             unsigned char *to = image_byte(m, m->before, m->regions[i].at + (uint64_t)w.at);
             if (o->whole) memcpy(to, &o->whole[w.i], size);
-            else if (read) dtype_store(segue_dtype_id(o->view.dtype), to, o->value[w.i]);
+            else if (read) dtype_store(dtype, to, o->value[w.i]);
             else memset(to, 0xff, size);
         }
     }

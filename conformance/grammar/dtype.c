@@ -89,8 +89,10 @@ double dtype_load(uint32_t dtype, const void *from)
 void dtype_store(uint32_t dtype, void *to, double value)
 {
     const struct format *f = format_of(dtype);
-    const int32_t number = (int32_t)whole(value);
-    if (dtype == SEGUE_I32) memcpy(to, &number, sizeof number);
+    if (dtype == SEGUE_I32) {
+        const int32_t number = (int32_t)whole(value);
+        memcpy(to, &number, sizeof number);
+    }
     if (!f) return;
     if (dtype == SEGUE_F64) memcpy(to, &value, sizeof value);
     else if (dtype == SEGUE_F32) {
