@@ -65,7 +65,6 @@ struct tiles_job {
 struct tiles_kernel {
     int64_t lanes, block;
     void (*work)(struct tiles_job *job, int64_t worker, float *scratch); /* until no tile is left */
-    void (*product)(const float *A, const float *B, float *C, int64_t rows, int64_t steps, int pairs);
     int64_t view_floats, packed_floats; /* of what it knows of a tile's queries, and of packed keys */
 };
 

@@ -365,23 +365,10 @@ static void work(struct tiles_job *job, int64_t worker, float *scratch)
     if (w.failed) atomic_store_explicit(&job->failed, 1, memory_order_relaxed);
 }
 
-/* C [rows][WIDEST vectors] = A [rows][steps] B [steps][WIDEST vectors], to see how long it takes. */
-static void product(const float *A, const float *B, float *C, int64_t rows, int64_t steps, int pairs)
-{
-    for (int64_t i = 0; i < rows; i += BLOCK, C += BLOCK * WIDEST * LANES) {
-        struct product_sums sums = { 0 };
-        if (pairs) product_rows(&sums, A + i * steps, steps, B, steps, WIDEST, 1);
-        else product_rows(&sums, A + i * steps, steps, B, steps, WIDEST, 0);
-        for (int u = 0; u < BLOCK; u++)
-            for (int c = 0; c < WIDEST; c++) lanes_store(C + (u * WIDEST + c) * LANES, sums.at[u][c]);
-    }
-}
-
 const struct tiles_kernel SEGUE_ISA_NAME(segue_attention_tile) = {
     .lanes = LANES,
     .block = BLOCK,
     .work = work,
-    .product = product,
     .view_floats = sizeof(struct tile_view) / sizeof(float),
     .packed_floats = sizeof(struct tile_packed) / sizeof(float),
 };

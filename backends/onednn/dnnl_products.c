@@ -171,8 +171,9 @@ static int build(struct dnnl_products *p, struct product *q, const void *attr)
     const int dtype = s->dtype == SEGUE_BF16 ? BF16 : F32;
     const int64_t a[] = { s->m, s->k }, b[] = { s->k, s->n }, c[] = { s->m, s->n };
     const int64_t a_step[] = { s->turned ? 1 : s->pitch, s->turned ? s->pitch : 1 }, step[] = { s->n, 1 };
+    const int64_t b_step[] = { s->turned_B ? 1 : s->n, s->turned_B ? s->k : 1 };
     int bad = describe(p, q, A, a, a_step, dtype);
-    if (!bad) bad = describe(p, q, B, b, step, dtype);
+    if (!bad) bad = describe(p, q, B, b, b_step, dtype);
     if (!bad) bad = describe(p, q, C, c, step, F32);
     if (bad) return bad;
     const void *md[] = { memory_of(p, q, A), memory_of(p, q, B), memory_of(p, q, C) };

@@ -8,10 +8,11 @@
 
 #include <segue/kit.h>
 
-/* C = A B: A [m][k], or [k][m] if turned, B [k][n], C [m][n] in f32; rows packed but for A's, which are pitch apart. */
+/* C = A B: A [m][k], or [k][m] if turned, B [k][n], or [n][k] if turned_B, C [m][n] in f32; rows packed but for A's, which are pitch
+ * apart. */
 struct dnnl_shape {
     int64_t m, n, k, pitch;
-    int turned;
+    int turned, turned_B;
     uint32_t dtype; /* of A and B: SEGUE_F32 or SEGUE_BF16 */
 };
 

@@ -6,7 +6,7 @@
 
 #include <dlfcn.h>
 
-enum { M = 32, N = 48, K = 64, PITCH = 80, SHAPES = 4 };
+enum { M = 32, N = 48, K = 64, PITCH = 80, SHAPES = 8 };
 
 static void fill(const segue_tensor *t)
 {
@@ -14,12 +14,13 @@ static void fill(const segue_tensor *t)
         for (int64_t k = 0; k < t->shape[1]; k++) set_at(t, (int64_t[]){ i, k }, draw_real(-1, 1));
 }
 
-static void check(const segue_tensor *a, const segue_tensor *b, const float *c, int turned)
+static void check(const segue_tensor *a, const segue_tensor *b, const float *c, int turned, int turned_B)
 {
     for (int64_t i = 0; i < M; i++)
         for (int64_t n = 0; n < N; n++) {
             double want = 0;
-            for (int64_t k = 0; k < K; k++) want += (turned ? GET(*a, k, i) : GET(*a, i, k)) * GET(*b, k, n);
+            for (int64_t k = 0; k < K; k++)
+                want += (turned ? GET(*a, k, i) : GET(*a, i, k)) * (turned_B ? GET(*b, n, k) : GET(*b, k, n));
             if (!(fabs(c[i * N + n] - want) < 1e-5 * K))
                 fail_msg("[%d %d] = %g, wanted %g", (int)i, (int)n, c[i * N + n], want);
         }
@@ -31,8 +32,7 @@ static void products(void **context)
     segue_diag why = { 0 };
     (void)context;
     for (int i = 0; i < SHAPES; i++)
-        shapes[i] =
-            (struct dnnl_shape){ M, N, K, PITCH, .turned = i & 1, .dtype = i & 2 ? SEGUE_BF16 : SEGUE_F32 };
+        shapes[i] = (struct dnnl_shape){ M, N, K, PITCH, i & 1, i & 4, i & 2 ? SEGUE_BF16 : SEGUE_F32 };
     struct dnnl_products *p = dnnl_products_create(&test_host, shapes, SHAPES, &why);
     if (!p) {
         printf("skipped: %s\n", why.text);
@@ -45,11 +45,12 @@ static void products(void **context)
         static char a_memory[4 * PITCH * PITCH], b_memory[4 * K * N];
         static float c[M * N];
         segue_tensor a = segue_tensor_of(a_memory, shapes[i].dtype, 2, (int64_t[]){ i & 1 ? K : M, PITCH }),
-                     b = segue_tensor_of(b_memory, shapes[i].dtype, 2, (int64_t[]){ K, N });
+                     b = segue_tensor_of(b_memory, shapes[i].dtype, 2,
+                                         (int64_t[]){ i & 4 ? N : K, i & 4 ? K : N });
         a.bytes = sizeof a_memory, b.bytes = sizeof b_memory;
         fill(&a), fill(&b);
         assert_int_equal(dnnl_product(hand, i, a_memory, b_memory, c), 0);
-        check(&a, &b, c, i & 1);
+        check(&a, &b, c, i & 1, i & 4);
     }
     dnnl_hand_destroy(hand);
     free(scratch);

@@ -159,6 +159,10 @@ void chunks_and_transforms(void **)
     enter(SEGUE_ACCURACY_F32);
     assert_true(log_decay(&sum, real(-2)).sigma() == 0 && spread(real(1), real(100)).sigma() == 0);
     assert_true(weighed(real(2), 48).sigma() == 0);
+    enter(SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_BF16_PRODUCT);
+    assert_true(weighed(real(2), 48).sigma() == 0);
+    enter(SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_CHUNK_LOG | SEGUE_ACCURACY_BF16_PRODUCT);
+    assert_true(fabs(weighed(real(2), 48).sigma() / (2 * 0x1p-9) - 1) < 1e-4);
     enter(SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_CHUNK_LOG | SEGUE_ACCURACY_TRANSFORM);
     assert_true(is_near(weighed(real(2), 48).sigma(), 2 * 4 * u * once)); // sqrt(48 / 3)
     for (int t = 0; t < 10000; t++) log_decay(&sum, real(-2));

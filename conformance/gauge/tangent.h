@@ -269,13 +269,15 @@ static inline real log_decay(real *sum, const real &g)
 }
 
 /* A kernel that works on a chunk of tokens multiplies a value by query . key and has rounded each sum of that: sqrt(terms / 3) units
- * where all terms are positive. A recurrence rounds sums over a state in which values have cancelled. */
+ * where all terms are positive. A recurrence rounds sums over a state in which values have cancelled. Where its products are of bf16,
+ * that sum is a factor, as is the value with the decays behind it: rounded once, whatever keys it meets, which counts half of product. */
 static inline real weighed(const real &v, int64_t terms)
 {
     const gauge_class &of = now.of;
     if (of.chunk == 0 || !(fabs(v.v) <= of.range)) return v;
     real rounding(v.v);
     rounding.round_off(of.log * sqrt((double)terms / 3), ADD);
+    if (of.product > 1) rounding.round_off(of.product / 2, LOW);
     return line(v.v, v, 1, rounding, 1);
 }
 

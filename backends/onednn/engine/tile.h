@@ -31,7 +31,7 @@ struct segue_cpu { /* an opened device */
     void (*parallel_for)(void *user, int32_t count, void (*body)(void *arg, int32_t index), void *arg);
     void *parallel_user;
     atomic_int
-        bf16_products; /* which are faster than those of f32: see attention_tiles.c; 0: nobody has measured yet */
+        bf16_products; /* which are faster than those of f32: bf16_products.h; 0: nobody has measured yet */
 };
 
 struct segue_sequence {
