@@ -46,6 +46,7 @@ static void run_captured(void)
     s.A = f32(A, 2, (int64_t[]){ D, N });
     s.B = f32(B, 4, (int64_t[]){ 2, T, 1, N });
     s.B.stride[0] = s.B.stride[1] = 0, s.B.bytes = sizeof B;
+    s.B.stride[2] = INT64_MAX; /* of one group: it means nothing */
     s.C = s.B;
     s.slot = segue_tensor_of(slot, SEGUE_I32, 2, (int64_t[]){ 2, 2 });
     s.h_in = s.h_out = f32(h, 3, (int64_t[]){ P, D, N });
