@@ -110,7 +110,8 @@ static void unit_gains(struct block *x, const struct attention_job *job)
         for (int64_t c = 0; c < job->keys; c += LANES)
             sum = lanes_fma(lanes_load(k + c), lanes_load(k + c), sum);
         const float squares = lanes_total(sum) + eps;
-        x->gain[i] = squares == 0 ? job->scale : job->scale / __builtin_sqrtf(squares);
+        if (attention_far(squares)) x->gain[i] = job->scale * attention_far_inverse(job->op, k, 1);
+        else x->gain[i] = job->scale / __builtin_sqrtf(squares);
     }
 }
 

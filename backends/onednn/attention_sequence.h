@@ -57,6 +57,21 @@ static inline int64_t attention_sequences(const segue_attention *op)
     return attention_present(&op->cu_seqlens) ? op->cu_seqlens.shape[0] - 1 : op->q.shape[0];
 }
 
+/* Whether a key's sum of squares may have left f32 on the way; so if it is NaN. */
+static inline int attention_far(float squares)
+{
+    return !(squares >= 0x1p-80f && squares <= 0x1p126f);
+}
+
+/* Of such a key 1 / sqrt(sum k^2 + eps width), in double; zero: if it is zero. */
+static inline __attribute__((cold)) float attention_far_inverse(const segue_attention *op, const float *k,
+                                                                float zero)
+{
+    double squares = op->key_eps * (double)op->k.shape[3];
+    for (int64_t i = 0; i < op->k.shape[3]; i++) squares += (double)k[i] * (double)k[i];
+    return squares == 0 ? zero : (float)(1 / __builtin_sqrt(squares));
+}
+
 static inline struct attention_sequence attention_sequence_at(const segue_attention *op, int64_t s)
 {
     const segue_tensor absent = { 0 };

@@ -170,6 +170,24 @@ static void large_scores(void **context)
         }
 }
 
+static void unit_keys_beyond_f32(void **context)
+{
+    static const double sizes[] = { 0x1p66, 0x1p100, 0x1p-50, 0x1p-70, 0x1p-90 };
+    (void)context;
+    for (int n = 0; n < 150; n++) {
+        struct test_device device;
+        struct scene c;
+        if (!test_open(&device, (int)draw(SEGUE_ISA_COUNT), draw(5))) continue;
+        key_size = sizes[draw(5)];
+        make_scene(&c, OF_ANY);
+        key_size = 1;
+        run_row(&attention_cpu, &device, &c.op.header, &c.op.header);
+        check_all(&c);
+        drop_scene(&c);
+        test_close(&device);
+    }
+}
+
 /* Two intervals of parts, one from the first part on and one to the last: the most nodes of the tree that a unit has at once. */
 static void chunks_that_go_round(void **context)
 {
@@ -209,6 +227,7 @@ static void refuses_f64(void **context)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
+                                        cmocka_unit_test(unit_keys_beyond_f32),
                                         cmocka_unit_test(bounds_hold),
                                         cmocka_unit_test(one_answer),
                                         cmocka_unit_test(steps),

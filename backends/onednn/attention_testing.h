@@ -34,6 +34,7 @@ enum {
 /* Calls that are made: any, of rows on tiles, of rows that multiply in bf16. */
 enum { OF_ANY, OF_TILES, OF_BF16 };
 
+static double key_size = 1; /* of unit keys; 1 = of any keys */
 static double weight_error; /* by which a row may round weights */
 
 struct scene {
@@ -174,11 +175,15 @@ static void make_options(struct scene *c)
 
 static void make_floats(struct scene *c, int tiles)
 {
-    const uint32_t act = tiles == OF_BF16 ? SEGUE_BF16 : draw_dtype(), weight = draw_dtype(),
-                   keys = tiles == OF_BF16 ? SEGUE_BF16 : draw_dtype();
-    const segue_attention *op = &c->op;
+    const uint32_t act = tiles == OF_BF16 ? SEGUE_BF16 : draw_dtype(), weight = draw_dtype();
+    uint32_t keys = tiles == OF_BF16 ? SEGUE_BF16 : draw_dtype();
+    segue_attention *op = &c->op;
+    if (key_size != 1) { /* f16 has no such numbers */
+        keys = draw(2) ? SEGUE_BF16 : SEGUE_F32;
+        op->key_norm = SEGUE_ATTENTION_UNIT, op->key_eps = draw(2) ? 1e-3 * key_size * key_size : 0;
+    }
     MAKE(&c->w[Q], act, MAY_REPEAT, -2, 2, c->b, c->n, c->h, c->k);
-    MAKE(&c->w[K], keys, MAY_REPEAT, -1, 1, c->b, c->m, c->j, c->k);
+    MAKE(&c->w[K], keys, MAY_REPEAT, -key_size, key_size, c->b, c->m, c->j, c->k);
     MAKE(&c->w[V], tiles ? keys : draw_dtype(), MAY_REPEAT, -1, 1, c->b, c->m, c->j, c->v);
     if (!tiles && !op->chunk && !there(c, Q_INDEX) && !there(c, K_INDEX) && !draw(4)) {
         MAKE(&c->w[BIAS], weight, MAY_REPEAT, -1, 1, c->b, c->h, c->t, c->c);

@@ -266,7 +266,9 @@ static void measure(const struct tiles_job *job, struct tile_packed *t)
                 sums[u] = lanes_fma(x, x, sums[u]);
             }
         lanes_store(four, lanes_four_sums(sums) + eps);
-        for (int u = 0; u < 4; u++) inverse[i + u] = four[u] == 0 ? 0 : 1 / __builtin_sqrtf(four[u]);
+        for (int u = 0; u < 4; u++)
+            inverse[i + u] = attention_far(four[u]) ? attention_far_inverse(job->op, t->K + (i + u) * pitch, 0)
+                                                    : 1 / __builtin_sqrtf(four[u]);
     }
 }
 

@@ -14,8 +14,8 @@ static struct norm_job job_of(const segue_op_header *header, const struct segue_
                             .layer = op->kind == SEGUE_GATED_NORM_LAYER,
                             .sigmoid = op->gate == SEGUE_GATED_NORM_SIGMOID,
                             .gate_last = op->norm_before_gate,
-                            .divisor = (float)op->x.shape[3],
-                            .eps = kept_f32(op->eps) };
+                            .divisor = (double)op->x.shape[3],
+                            .eps = op->eps };
     segue_norm_plan(&job, cpu);
     return job;
 }

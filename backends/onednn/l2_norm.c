@@ -13,7 +13,7 @@ static struct norm_job job_of(const segue_op_header *header, const struct segue_
                             .weight_of = &absent,
                             .bias_of = &absent,
                             .divisor = 1,
-                            .eps = kept_f32(op->eps) };
+                            .eps = op->eps };
     segue_norm_plan(&job, cpu);
     return job;
 }

@@ -15,7 +15,7 @@ struct norm_job {
     const segue_tensor *weight_of, *bias_of; /* [h d]; absent ones have no dtype, like an absent z */
     const segue_tensor *cu_seqlens;          /* NULL: l2_norm has none */
     int64_t layer, sigmoid, gate_last;       /* 0 or 1: RMS or layer; act(z); where the gate is */
-    float divisor, eps;                      /* what is divided by: sqrt(sum of squares / divisor + eps) */
+    double divisor, eps;                     /* what is divided by: sqrt(sum of squares / divisor + eps) */
     uint64_t v, gate, weight, bias;          /* where a worker's scratch holds what, in floats */
     int64_t pitch;                           /* of its rows: d, rounded up to whole lanes */
     int64_t rows;                            /* of v and gate: taken at once */

@@ -88,15 +88,41 @@ static void scale_row(float *v, float by, const float *weight, const float *bias
     }
 }
 
-/* What each of the rows is multiplied by. */
-static void find_scales(const struct norm_job *job, float *v, int64_t rows, float *scale)
+/* Whether no square of weight left f32 on the way to that scale; not so if it is NaN. */
+static int in_range(float scale)
+{
+    return (scale >= 0x1p-63f) & (scale <= 0x1p40f);
+}
+
+/* What each of the rows is multiplied by; whether all are in range. */
+static int find_scales(const struct norm_job *job, float *v, int64_t rows, float *scale)
 {
     const int64_t count = job->x->shape[3];
+    const float divisor = (float)job->divisor, eps = kept_f32(job->eps);
+    int all = 1;
     for (int64_t i = 0; i < rows; i++, v += job->pitch) {
         if (job->layer) subtract_mean(v, count);
         scale[i] = sum_of_squares(v, count);
     }
-    for (int64_t i = 0; i < rows; i++) scale[i] = 1 / __builtin_sqrtf(scale[i] / job->divisor + job->eps);
+    for (int64_t i = 0; i < rows; i++) {
+        scale[i] = 1 / __builtin_sqrtf(scale[i] / divisor + eps);
+        all &= in_range(scale[i]);
+    }
+    return all;
+}
+
+/* The same for one row whose values were multiplied by `by`: with sums in double. Less its mean, if any, on return. */
+static float find_far_scale(const struct norm_job *job, float *v, double by)
+{
+    const int64_t count = job->x->shape[3];
+    double mean = 0, squares = 0;
+    for (int64_t i = 0; job->layer && i < count; i++) mean += (double)v[i] / (double)count;
+    for (int64_t i = 0; i < count; i++) {
+        const double x = (double)v[i] - mean;
+        squares += x * x;
+        v[i] = (float)x;
+    }
+    return (float)(1 / __builtin_sqrt(squares / job->divisor + (double)kept_f32(job->eps * by * by)));
 }
 
 /* ---- tiles ----------------------------------------------------------------------------------------------- */
@@ -120,6 +146,20 @@ static const float *weights_at(const struct segue_tile *t, const segue_tensor *w
     return t->scratch + at + (w->stride[0] ? head * job_of(t)->pitch : 0);
 }
 
+/* A row that was found out of range once more, as 2^64 or 2^-64 of it: norms do not tell, if eps is multiplied too. What is flushed
+ * on the way down is less than 2^-125 in y. z: its gates. */
+static __attribute__((noinline, cold)) float take_far_row(const struct segue_tile *t, int64_t token,
+                                                          int64_t head, float *v, const float *z, float scale)
+{
+    const struct norm_job *job = job_of(t);
+    const float by = scale > 1 ? 0x1p64f : 0x1p-64f;
+    const struct segue_strip s = rows_at(t, job->x, token, head, 1);
+    PACK(v, job->pitch, LANES, &s);
+    scale_row(v, by, NULL, NULL, job->pitch);
+    if (present(job->z) && !job->gate_last) apply_gate(v, z, job->pitch, job->sigmoid);
+    return find_far_scale(job, v, (double)by);
+}
+
 /* Gates and roots go over all rows at once: a short row's few would wait for each other. */
 static void some_rows(const struct segue_tile *t, int64_t token, int64_t head, int64_t count)
 {
@@ -134,7 +174,11 @@ static void some_rows(const struct segue_tile *t, int64_t token, int64_t head, i
         PACK(z, job->pitch, LANES, &s);
     }
     if (gated && !job->gate_last) apply_gate(v, z, count * job->pitch, job->sigmoid);
-    find_scales(job, v, count, scale);
+    const int near = find_scales(job, v, count, scale);
+    for (int64_t i = 0; !near && i < count; i++)
+        if (!in_range(scale[i]))
+            scale[i] = take_far_row(t, token + (job->by_heads ? 0 : i), head + (job->by_heads ? i : 0),
+                                    v + i * job->pitch, z + i * job->pitch, scale[i]);
     for (int64_t i = 0; i < count; i++) {
         const int64_t h = head + (job->by_heads ? i : 0);
         scale_row(v + i * job->pitch, scale[i], weights_at(t, job->weight_of, job->weight, h),

@@ -39,7 +39,8 @@ static int belongs(const struct scene *c, int64_t t)
     return found;
 }
 
-static void make_scene(struct scene *c)
+/* size: of x. */
+static void make_sized_scene(struct scene *c, double size)
 {
     static const int64_t odd[] = { 1, 3, 16, 17, 64, 100, 700, 2100 };
     const uint32_t act = draw_dtype(), weight = draw_dtype(), x = draw(2) ? act : draw_dtype();
@@ -50,7 +51,7 @@ static void make_scene(struct scene *c)
     c->h = c->d > 100 ? 1 + draw(2) : 1 + draw(7);
     if (!draw(3)) make_offsets(c);
     c->op.kind = draw(2), c->op.gate = draw(2), c->op.norm_before_gate = draw(2), c->op.eps = 1e-3;
-    MAKE(&c->w[X], x, MAY_REPEAT, -2, 3, c->b, c->t, c->h, c->d);
+    MAKE(&c->w[X], x, MAY_REPEAT, -2 * size, 3 * size, c->b, c->t, c->h, c->d);
     if (draw(3)) MAKE(&c->w[Z], act, MAY_REPEAT, -8, 8, c->b, c->t, c->h, c->d);
     if (draw(3)) MAKE(&c->w[WEIGHT], weight, MAY_REPEAT, -1, 2, c->h, c->d);
     if (draw(2)) MAKE(&c->w[BIAS], weight, MAY_REPEAT, -1, 1, c->h, c->d);
@@ -58,6 +59,11 @@ static void make_scene(struct scene *c)
     segue_tensor *list[OPERANDS];
     operands_of(&c->op, list);
     for (int i = 0; i < OPERANDS; i++) *list[i] = c->w[i].t, snapshot(&c->w[i]);
+}
+
+static void make_scene(struct scene *c)
+{
+    make_sized_scene(c, 1);
 }
 
 static void drop_scene(struct scene *c)
@@ -129,6 +135,64 @@ static void against_the_definition(void **context)
         }
         for (int i = 0; i < OPERANDS; i++) check_outside(&c.w[i], i == Y);
         drop_scene(&c);
+        test_close(&device);
+    }
+}
+
+/* Rows whose squares, whose sums, or whose products with gates are beyond f32, or below it and eps with them. */
+static void beyond_f32(void **context)
+{
+    static const double sizes[] = { 0x1p66, 0x1p100, 0x1p125, 0x1p-50, 0x1p-70, 0x1p-95 };
+    (void)context;
+    for (int n = 0; n < 200; n++) {
+        struct test_device device;
+        struct scene c;
+        const double size = sizes[draw(6)];
+        if (!test_open(&device, (int)draw(SEGUE_ISA_COUNT), draw(4))) continue;
+        do make_sized_scene(&c, size);
+        while (segue_dtype_id(c.op.x.dtype) == SEGUE_F16 && (drop_scene(&c), 1));
+        if (size < 1) c.op.eps = 1e-3 * size * size;
+        run_row(&gated_norm_cpu, &device, &c.op.header, &c.op.header);
+        for (int64_t row = 0; row < c.b * c.t * c.h; row++) {
+            const int64_t b = row / (c.t * c.h), t = row / c.h % c.t, h = row % c.h;
+            if (belongs(&c, t)) check_row(&c, b, t, h);
+            else check_untouched(&c, b, t, h);
+        }
+        check_outside(&c.w[Y], 1);
+        drop_scene(&c);
+        test_close(&device);
+    }
+}
+
+/* An ordinary row has its bits whatever rows are beside it; rows of zeros, infinities and NaN are what a division makes of them. */
+static void rows_side_by_side(void **context)
+{
+    static const float inf = INFINITY;
+    const float x[9][3] = { { 1, 2, 3 },         { 1e20f, 0, 0 }, { 1, 2, 3 },   { 1e-20f, 1e-20f, 1e-20f },
+                            { 0, 0, 0 },         { inf, 1, -1 },  { NAN, 1, 2 }, { 3e38f, 3e38f, -3e38f },
+                            { 1e30f, 1, 1e-30f } };
+    float y[9][3];
+    struct test_device device;
+    (void)context;
+    for (int isa = 0; isa < SEGUE_ISA_COUNT; isa++) {
+        if (!test_open(&device, isa, 1)) continue;
+        for (int small = 0; small < 2; small++) {
+            segue_l2_norm op = segue_l2_norm_init();
+            op.x = segue_tensor_of((void *)(intptr_t)x, SEGUE_F32, 4, (int64_t[]){ 1, 9, 1, 3 });
+            op.y = segue_tensor_of(y, SEGUE_F32, 4, op.x.shape);
+            op.eps = small ? 1e-60 : 0;
+            run_row(&l2_norm_cpu, &device, &op.header, &op.header);
+            assert_memory_equal(y[0], y[2], sizeof y[0]);
+            for (int row = 0; row < 9; row++) {
+                double squares = op.eps;
+                for (int i = 0; i < 3; i++) squares += (double)x[row][i] * (double)x[row][i];
+                for (int i = 0; i < 3; i++) {
+                    const double want = (double)x[row][i] / sqrt(squares), got = (double)y[row][i];
+                    if (isnan(want) ? !isnan(got) : !(fabs(got - want) <= 1e-6 * fabs(want) + 1e-37))
+                        fail_msg("row %d: y[%d] = %.9g, wanted %.9g", row, i, got, want);
+                }
+            }
+        }
         test_close(&device);
     }
 }
@@ -247,8 +311,12 @@ static void refuses_f64(void **context)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition), cmocka_unit_test(lengths),
-                                        cmocka_unit_test(rows_of_zeros), cmocka_unit_test(one_answer),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
+                                        cmocka_unit_test(lengths),
+                                        cmocka_unit_test(beyond_f32),
+                                        cmocka_unit_test(rows_side_by_side),
+                                        cmocka_unit_test(rows_of_zeros),
+                                        cmocka_unit_test(one_answer),
                                         cmocka_unit_test(refuses_f64) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
