@@ -174,7 +174,8 @@ int main(void)
     const struct CMUnitTest tests[] = { cmocka_unit_test(against_the_definition),
                                         cmocka_unit_test(unit_keys_beyond_f32),
                                         cmocka_unit_test(the_same_bits_with_other_threads),
-                                        cmocka_unit_test(in_bf16), cmocka_unit_test(the_ends_of_int32),
+                                        cmocka_unit_test(in_bf16),
+                                        cmocka_unit_test(the_ends_of_int32),
                                         cmocka_unit_test(what_is_refused) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
