@@ -1,6 +1,6 @@
 /* SPDX-FileCopyrightText: 2026 The Segue authors */
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prefill of the matrix-state recurrence in bf16 by chunks, where oneDNN multiplies bf16 so fast that more products take less time. */
+/* Prefill of the matrix-state recurrence in bf16 by chunks, where bf16 is multiplied so fast that more products take less time. */
 #include "gated_recurrence_tiles_bf16.h"
 #include "bf16_products.h"
 #include "row.h"
