@@ -75,7 +75,7 @@ FUNC void walk(float *y, const float *step, const float *in, float rate, LOCAL_A
     {
         decay[i] = EXP2_FAST(step[i] * rate);
         write[i] *= in[i];
-        x = FMA(decay[i], x, write[i]);
+        x = FMA(grown(decay[i], step[i] * rate, x), x, write[i]);
         all *= decay[i];
     }
     if (lane == 0)
@@ -94,7 +94,7 @@ FUNC void walk(float *y, const float *step, const float *in, float rate, LOCAL_A
     take(read, row_C);
     UNROLL for (int i = 0; i < RUN; i++)
     {
-        x = FMA(decay[i], x, write[i]);
+        x = FMA(x == 0.0f && decay[i] == INF ? 0.0f : decay[i], x, write[i]); /* steps would be spilled */
         y[i] = FMA(read[i], x, y[i]);
     }
 }

@@ -48,7 +48,8 @@ KERNEL(selective_scan_decode)
                   live ? STATE_VECTOR : 0, a.wide_C);
         UNROLL for (int i = 0; i < STATE_VECTOR; i++)
         {
-            x[i] = FMA(EXP2_FAST(step * rate[i]), x[i], step * in * b[i]);
+            float e = step * rate[i];
+            x[i] = FMA(grown(EXP2_FAST(e), e, x[i]), x[i], step * in * b[i]);
             sum = FMA(c[i], x[i], sum);
         }
         UNROLL for (int mask = 1; mask < LANES; mask *= 2) sum += SHUFFLE_XOR(sum, mask);

@@ -14,7 +14,7 @@ struct gated_norm_args { /* behind one pointer for each operand, in the same ord
     i32 width, each;               /* items that share a row, a power of two; rows of a group */
     i32 groups;                    /* along axis 1 */
     i32 layer, sigmoid, gate_last; /* 0 or 1: RMS or layer; act(z); where the gate is */
-    float eps;
+    float eps, far_eps;            /* far_eps: 2^192 eps */
 };
 
 #endif

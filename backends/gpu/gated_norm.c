@@ -51,6 +51,7 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
         .sigmoid = op->gate == SEGUE_GATED_NORM_SIGMOID,
         .gate_last = op->norm_before_gate != 0,
         .eps = (float)op->eps,
+        .far_eps = (float)(op->eps * 0x1p192),
     };
     struct gpu_arg list[OPERANDS + 1];
     gpu_bind(&form, header, call->device, &args, list);

@@ -15,11 +15,31 @@ FUNC float gate_at(GLOBAL const ACT *z, struct gated_norm_args a, i64 z0, int d)
     return a.sigmoid ? share : v * share;
 }
 
-/* What the norm is taken of. */
-FUNC float value_at(GLOBAL const void *x, GLOBAL const ACT *z, struct gated_norm_args a, i64 x0, i64 z0, int d)
+/* What the norm is taken of. by: 1, or what keeps squares of a row in f32. */
+FUNC float value_at(GLOBAL const void *x, GLOBAL const ACT *z, struct gated_norm_args a, i64 x0, i64 z0, int d,
+                    float by)
 {
-    float v = LOAD_ANY(x, x0 + d * a.x.stride[3], a.x.dtype);
+    float v = LOAD_ANY(x, x0 + d * a.x.stride[3], a.x.dtype) * by;
     return a.z.present && !a.gate_last ? v * gate_at(z, a, z0, d) : v;
+}
+
+/* The scale of a row out of range, that is 2^64 or 2^-64 of it, and its mean: with what is flushed less than 2^-125 in y. Each item
+ * adds up the whole row, since others of the group do not come to a barrier here. */
+FUNC float far_scale(GLOBAL const void *x, GLOBAL const ACT *z, struct gated_norm_args a, i64 x0, i64 z0, int count,
+                     float scale, float *mean)
+{
+    float by = toward_one(scale), more = further_toward_one(scale), sum = 0.0f;
+    *mean = 0.0f;
+    for (int pass = a.layer ? 0 : 1; pass < 2; pass++) {
+        if (pass) *mean = sum / (float)a.count;
+        sum = 0.0f;
+        for (int d = 0; d < count; d++) {
+            float v = value_at(x, z, a, x0, z0, d, by) - *mean;
+            sum += pass ? v * more * (v * more) : v;
+        }
+    }
+    sum = sum / (float)a.count + (by > 1.0f ? a.far_eps : a.eps * by * more * by * more);
+    return reciprocal_root(sum) * more;
 }
 
 /* Whether a token is in any sequence. */
@@ -48,14 +68,18 @@ KERNEL(gated_norm)(GLOBAL const void *x, GLOBAL const ACT *z, GLOBAL const void 
             if (pass) mean = sum / (float)a.count;
             sum = 0.0f;
             for (int d = item; d < count; d += a.width) {
-                float v = value_at(x, z, a, x0, z0, d) - mean;
+                float v = value_at(x, z, a, x0, z0, d, 1.0f) - mean;
                 sum += pass ? v * v : v;
             }
             sum = part_sum(sum, scratch, a.width);
         }
-        float scale = reciprocal_root(sum / (float)a.count + a.eps);
+        float scale = reciprocal_root(sum / (float)a.count + a.eps), by = 1.0f;
+        if (!scale_in_range(scale)) {
+            by = toward_one(scale);
+            scale = far_scale(x, z, a, x0, z0, count, scale, &mean);
+        }
         for (int d = item; d < count; d += a.width) {
-            float v = (value_at(x, z, a, x0, z0, d) - mean) * scale;
+            float v = (value_at(x, z, a, x0, z0, d, by) - mean) * scale;
             if (a.weight.present) v *= LOAD_ANY(weight, AT2(a.weight, h, d), a.weight.dtype);
             if (a.bias.present) v += LOAD_ANY(bias, AT2(a.bias, h, d), a.bias.dtype);
             if (a.z.present && a.gate_last) v *= gate_at(z, a, z0, d);

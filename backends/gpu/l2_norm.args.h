@@ -12,7 +12,7 @@ struct l2_norm_args { /* behind one pointer for each operand, in the same order 
     i32 count;               /* elements of a row */
     i32 width, each;         /* items that share a row, a power of two; rows of a group */
     i32 groups;              /* along axis 1 */
-    float eps;
+    float eps, far_eps;      /* far_eps: 2^192 eps */
 };
 
 #endif

@@ -45,6 +45,7 @@ static segue_status run(const segue_op_header *header, const segue_kit_call *cal
         .each = shape.each,
         .groups = shape.groups[1],
         .eps = (float)op->eps,
+        .far_eps = (float)(op->eps * 0x1p192),
     };
     struct gpu_arg list[OPERANDS + 1];
     gpu_bind(&form, header, call->device, &args, list);

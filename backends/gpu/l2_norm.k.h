@@ -4,6 +4,19 @@
  *
  * `width` items take a row, each every width-th element of it; long rows have a group, short ones share it.
  * The second time x comes from a cache. Launch: groups (1, at most ceil(rows / each), 1). Key: ACT. */
+
+/* The scale of a row out of range, that is 2^64 or 2^-64 of it: with what is flushed less than 2^-125 in y. Each item adds up the
+ * whole row, since others of the group do not come to a barrier here. */
+FUNC float far_scale(GLOBAL const ACT *x, struct l2_norm_args a, i64 b, i64 t, i64 h, int count, float scale)
+{
+    float by = toward_one(scale), more = further_toward_one(scale), squares = 0.0f;
+    for (int k = 0; k < count; k++) {
+        float v = LOAD(x, AT4(a.x, b, t, h, k)) * by * more;
+        squares = FMA(v, v, squares);
+    }
+    return reciprocal_root(squares + (by > 1.0f ? a.far_eps : a.eps * by * more * by * more)) * more;
+}
+
 KERNEL(l2_norm)(GLOBAL const ACT *x, GLOBAL ACT *y, struct l2_norm_args a)
 {
     LOCAL float scratch[GROUP];
@@ -18,8 +31,12 @@ KERNEL(l2_norm)(GLOBAL const ACT *x, GLOBAL ACT *y, struct l2_norm_args a)
             squares = FMA(v, v, squares);
         }
         squares = part_sum(squares, scratch, a.width);
-        float scale = reciprocal_root(squares + a.eps);
+        float scale = reciprocal_root(squares + a.eps), by = 1.0f;
+        if (!scale_in_range(scale)) {
+            by = toward_one(scale);
+            scale = far_scale(x, a, b, t, h, count, scale);
+        }
         for (int k = item; k < count; k += a.width)
-            STORE(y, AT4(a.y, b, t, h, k), LOAD(x, AT4(a.x, b, t, h, k)) * scale);
+            STORE(y, AT4(a.y, b, t, h, k), LOAD(x, AT4(a.x, b, t, h, k)) * by * scale);
     }
 }

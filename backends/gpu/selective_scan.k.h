@@ -81,7 +81,8 @@ KERNEL(selective_scan)(GLOBAL const ACT *u, GLOBAL const void *delta, GLOBAL con
                 if (!HAS(i)) continue;
                 float b = staged ? tile_B[t * N + first_state + i] : LOAD(B, at_B + i * a.B.stride[3]);
                 float c = staged ? tile_C[t * N + first_state + i] : LOAD(C, at_C + i * a.C.stride[3]);
-                x[i] = FMA(EXP2(step * rate[i]), x[i], write * b);
+                float e = step * rate[i];
+                x[i] = FMA(grown(EXP2(e), e, x[i]), x[i], write * b);
                 sum = FMA(c, x[i], sum);
             }
             part[(t * SLICES + slice) * CHANNELS + lane] = sum;

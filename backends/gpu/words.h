@@ -197,9 +197,34 @@ FUNC float gelu(float x)
  * what devices offer is less exact or rounded differently. 0 gives a large number: times 0 it is 0. */
 FUNC float reciprocal_root(float x)
 {
+    float up = x < 1.17549435e-38f ? 16777216.0f : 1.0f; /* the guess is for normal numbers */
+    x *= up;
     float r = bits_f32(0x5f3759dfu - (f32_bits(x) >> 1));
     for (int i = 0; i < 4; i++) r = FMA(0.5f * r, FMA(-x * r, r, 1.0f), r);
+    r = up > 1.0f ? r * 4096.0f : r;
     return x < INF ? r : x > 0.0f ? 0.0f : x;
+}
+
+/* Whether no square of weight left f32 on the way to the scale of a norm; not so if it is NaN. */
+FUNC int scale_in_range(float scale)
+{
+    return scale >= 1.08420217e-19f && scale <= 1.09951163e12f; /* 2^-63 to 2^40 */
+}
+
+/* What a row out of range is multiplied by first, 2^64 or 2^-64, and again for its squares, 2^32 or 2^-32. */
+FUNC float toward_one(float scale)
+{
+    return scale > 1.0f ? 1.84467441e19f : 5.42101086e-20f;
+}
+FUNC float further_toward_one(float scale)
+{
+    return scale > 1.0f ? 4294967296.0f : 2.32830644e-10f;
+}
+
+/* What a state x is multiplied by for the decay 2^e: growth past f32, though e is finite, leaves a state of 0 at 0. */
+FUNC float grown(float decay, float e, float x)
+{
+    return x == 0.0f && e < INF ? 0.0f : decay;
 }
 
 /* ---- random numbers by counter: the same words on every device ------------------------------------------- */

@@ -269,6 +269,42 @@ static void packed_scans(void **state)
     }
 }
 
+/* Steps of -100 grow by e^100, past the largest number: states of 0 stay, and what is written later counts. */
+static void grow_from_zero(const segue_row *row, int64_t tokens)
+{
+    enum { CHANNELS = 16, STATES = 16 };
+    segue_selective_scan op = segue_selective_scan_init();
+    double h = 0;
+    used = 0;
+    op.softplus = 0;
+    op.u = MAKE(SEGUE_F32, 0, 0, 1, tokens, CHANNELS),
+    op.delta = MAKE(SEGUE_F32, -100, -100, 1, tokens, CHANNELS);
+    op.A = MAKE(SEGUE_F32, -1, -1, CHANNELS, STATES);
+    op.B = MAKE(SEGUE_F32, 1, 1, 1, tokens, 1, STATES), op.C = MAKE(SEGUE_F32, 1, 1, 1, tokens, 1, STATES);
+    op.h_in = MAKE(SEGUE_F32, 0, 0, 1, CHANNELS, STATES), op.h_out = MAKE(SEGUE_F32, 7, 7, 1, CHANNELS, STATES);
+    op.y = MAKE(SEGUE_F32, 7, 7, 1, tokens, CHANNELS);
+    for (int64_t i = tokens / 2 * CHANNELS; i < tokens * CHANNELS; i++) {
+        ((float *)(void *)((char *)op.u.data + op.u.offset))[i] = 1;
+        ((float *)(void *)((char *)op.delta.data + op.delta.offset))[i] = 0.125f;
+    }
+    run_row(row, &op.header, &op.header);
+    for (int64_t t = 0; t < tokens; t++) {
+        if (t >= tokens / 2) h = h * exp(-0.125) + 0.125;
+        for (int64_t d = 0; d < CHANNELS; d++)
+            near(get(&op.y, 0, t, d, 0), STATES * h, STATES, &op.y, "y", t, d);
+    }
+    for (int64_t d = 0; d < CHANNELS; d++) near(get(&op.h_out, 0, d, 3, 0), h, 1, &op.h_out, "h_out", d, 3);
+}
+
+static void growth_leaves_zero_at_zero(void **state)
+{
+    (void)state;
+    pad = shift = 0;
+    grow_from_zero(&selective_scan_decode, 4);
+    grow_from_zero(&selective_scan_chunked, 100);
+    grow_from_zero(&selective_scan_chunked, 300);
+}
+
 /* ---- the convolution --------------------------------------------------------------------------------------- */
 
 static segue_causal_conv1d conv_of(uint32_t act, int64_t b, int64_t t, int64_t d, int64_t w, int64_t l,
@@ -467,6 +503,7 @@ int main(int argc, char **argv) /* a test's name: only that */
         TEST(lengths_of_scans),
         TEST(tails_of_scans),
         TEST(packed_scans),
+        TEST(growth_leaves_zero_at_zero),
         TEST(lengths_and_tails_of_convolutions),
         TEST(packed_convolutions),
         TEST(other_strides_than_planned),

@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 
 GPU_SOURCE(fibre_rows);
-extern const segue_row selective_scan_shared, causal_conv1d_shared;
+extern const segue_row selective_scan_shared, causal_conv1d_shared, l2_norm_shared, gated_norm_shared;
 
 static void configure(int seed, int group, int checked)
 {
@@ -468,6 +468,63 @@ static void what_grows_past_the_largest_number_still_counts(void **state)
     assert_true(fabs(y / ((double)z * exp((double)z)) - 1) < 1e-6);
 }
 
+/* e^100 is past the largest number; a state of 0 does not grow, one that has been written does. */
+static void growth_leaves_zero_at_zero(void **state)
+{
+    static const int64_t tokens[] = { 1, 3, 1, 1 }, ones[] = { 1, 1, 1, 1 };
+    float u[] = { 0, 0, 1 }, delta[] = { -100, -100, 1 }, A = -1, one[] = { 1, 1, 1 }, h = 0, y[3];
+    segue_selective_scan scan = segue_selective_scan_init();
+    (void)state;
+    configure(1, ITEMS, 1);
+    scan.softplus = 0;
+    scan.u = segue_tensor_of(u, SEGUE_F32, 3, tokens),
+    scan.delta = segue_tensor_of(delta, SEGUE_F32, 3, tokens);
+    scan.A = segue_tensor_of(&A, SEGUE_F32, 2, ones);
+    scan.B = segue_tensor_of(one, SEGUE_F32, 4, tokens), scan.C = scan.B;
+    scan.h_in = scan.h_out = segue_tensor_of(&h, SEGUE_F32, 3, ones);
+    scan.y = segue_tensor_of(y, SEGUE_F32, 3, tokens);
+    run_row(&selective_scan_shared, &scan.header);
+    assert_true(y[0] == 0 && y[1] == 0 && y[2] == 1 && h == 1);
+    delta[1] = -INFINITY, h = 0; /* infinite growth of 0 is NaN, as by the definition */
+    run_row(&selective_scan_shared, &scan.header);
+    assert_true(y[0] == 0 && isnan(y[1]) && isnan(h));
+}
+
+/* Rows side by side in a group, with squares past the largest number or below the smallest: every norm against double. Only l2_norm's
+ * eps is beyond f32 too. */
+static void norms_of_rows_whose_squares_are_not_in_f32(void **state)
+{
+    enum { ROWS = 9, WIDTH = 40 };
+    static const float sizes[ROWS] = { 1, 1e20f, 1, 1e-20f, 1e37f, 1e-32f, 3e19f, 0, 1e30f };
+    static float x[ROWS][WIDTH], y[ROWS][WIDTH];
+    const int64_t shape[] = { 1, ROWS, 1, WIDTH };
+    (void)state;
+    configure(1, ITEMS, 1);
+    for (int i = 0; i < ROWS * WIDTH; i++)
+        x[i / WIDTH][i % WIDTH] = sizes[i / WIDTH] * (float)(i % WIDTH * 7 % 11 - 4) / 4;
+    for (int kind = 0; kind < 3; kind++) { /* RMS, layer, L2 */
+        const double eps = kind == 2 ? 1e-60 : 1e-30, divisor = kind == 2 ? 1 : WIDTH;
+        segue_gated_norm gated = segue_gated_norm_init();
+        segue_l2_norm plain = segue_l2_norm_init();
+        gated.kind = kind, gated.eps = plain.eps = eps;
+        gated.x = plain.x = segue_tensor_of(x, SEGUE_F32, 4, shape);
+        gated.y = plain.y = segue_tensor_of(y, SEGUE_F32, 4, shape);
+        if (kind == 2) run_row(&l2_norm_shared, &plain.header);
+        else run_row(&gated_norm_shared, &gated.header);
+        assert_memory_equal(y[0], y[2], sizeof y[0]);
+        for (int row = 0; row < ROWS; row++) {
+            double mean = 0, squares = 0;
+            for (int i = 0; kind == 1 && i < WIDTH; i++) mean += (double)x[row][i] / WIDTH;
+            for (int i = 0; i < WIDTH; i++) squares += pow((double)x[row][i] - mean, 2) / divisor;
+            for (int i = 0; i < WIDTH; i++) {
+                const double want = ((double)x[row][i] - mean) / sqrt(squares + eps);
+                if (!(fabs((double)y[row][i] - want) <= 2e-6 * (fabs(want) + (kind == 1)) + 1e-37))
+                    fail_msg("kind %d: y[%d][%d] = %g, wanted %g", kind, row, i, (double)y[row][i], want);
+            }
+        }
+    }
+}
+
 /* ---- two threads ------------------------------------------------------------------------------------- */
 
 static void *launch_often(void *user)
@@ -519,6 +576,8 @@ int main(int argc, char **argv)
         TEST(tensors_are_copied_without_a_finding),
         TEST(indices_have_64_bits),
         TEST(what_grows_past_the_largest_number_still_counts),
+        TEST(growth_leaves_zero_at_zero),
+        TEST(norms_of_rows_whose_squares_are_not_in_f32),
         TEST(two_threads_may_launch_at_once),
     };
     if (argc > 1 && !strcmp(argv[1], "rows")) return cmocka_run_group_tests(rows, NULL, NULL);
