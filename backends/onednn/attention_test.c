@@ -172,20 +172,8 @@ static void large_scores(void **context)
 
 static void unit_keys_beyond_f32(void **context)
 {
-    static const double sizes[] = { 0x1p66, 0x1p100, 0x1p-50, 0x1p-70, 0x1p-90 };
     (void)context;
-    for (int n = 0; n < 150; n++) {
-        struct test_device device;
-        struct scene c;
-        if (!test_open(&device, (int)draw(SEGUE_ISA_COUNT), draw(5))) continue;
-        key_size = sizes[draw(5)];
-        make_scene(&c, OF_ANY);
-        key_size = 1;
-        run_row(&attention_cpu, &device, &c.op.header, &c.op.header);
-        check_all(&c);
-        drop_scene(&c);
-        test_close(&device);
-    }
+    judge_keys_beyond_f32(&attention_cpu, OF_ANY);
 }
 
 /* Two intervals of parts, one from the first part on and one to the last: the most nodes of the tree that a unit has at once. */

@@ -404,4 +404,22 @@ static void check_all(const struct scene *c)
     for (int i = 0; i < OPERANDS; i++) check_outside(&c->w[i], i >= Y);
 }
 
+/* Calls of a kind by a row, judged, with keys whose squares leave f32 both ways. */
+static inline void judge_keys_beyond_f32(const segue_row *row, int kind)
+{
+    static const double sizes[] = { 0x1p66, 0x1p100, 0x1p-50, 0x1p-70, 0x1p-90 };
+    for (int n = 0; n < 150; n++) {
+        struct test_device device;
+        struct scene c;
+        if (!test_open(&device, (int)draw(SEGUE_ISA_COUNT), draw(5))) continue;
+        key_size = sizes[draw(5)];
+        make_scene(&c, kind);
+        key_size = 1;
+        run_row(row, &device, &c.op.header, &c.op.header);
+        check_all(&c);
+        drop_scene(&c);
+        test_close(&device);
+    }
+}
+
 #endif

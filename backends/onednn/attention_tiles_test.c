@@ -23,20 +23,8 @@ static void against_the_definition(void **context)
 
 static void unit_keys_beyond_f32(void **context)
 {
-    static const double sizes[] = { 0x1p66, 0x1p100, 0x1p-50, 0x1p-70, 0x1p-90 };
     (void)context;
-    for (int n = 0; n < 150; n++) {
-        struct test_device device;
-        struct scene c;
-        if (!test_open(&device, (int)draw(SEGUE_ISA_COUNT), draw(5))) continue;
-        key_size = sizes[draw(5)];
-        make_scene(&c, OF_TILES);
-        key_size = 1;
-        run_row(&attention_tiles_cpu, &device, &c.op.header, &c.op.header);
-        check_all(&c);
-        drop_scene(&c);
-        test_close(&device);
-    }
+    judge_keys_beyond_f32(&attention_tiles_cpu, OF_TILES);
 }
 
 /* More threads take smaller tiles of queries. */
