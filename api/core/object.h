@@ -105,6 +105,9 @@ void *segue_entry(void *out, uint32_t i);
 segue_status segue_take_options(const void *given, void *out, uint32_t known, const char *type, uint32_t phase,
                                 segue_diag *diag);
 
+/* Fails, in words, for a stream of another API than the device's. */
+segue_status segue_wrong_stream(const segue_device *dev, segue_stream stream, uint32_t phase, segue_diag *diag);
+
 /* What converting a state checks of a tensor and the stream, in the words of that name; written: no two elements may share
  * a place. */
 segue_status segue_state_check(const segue_device *dev, segue_stream stream, const char *name,

@@ -334,11 +334,7 @@ static segue_status check_header(const segue_plan *plan, const segue_op_header *
 static segue_status fail_surroundings(const segue_plan *plan, segue_stream stream, segue_buffer workspace,
                                       segue_diag *diag)
 {
-    if (stream.api != plan->api)
-        return segue_fail(
-            diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_RUN, 0,
-            "stream is of API %u, wanted one of %s (API %u): segue_stream_create or segue_stream_wrap",
-            stream.api, plan->device->facts.name, plan->api);
+    if (stream.api != plan->api) return segue_wrong_stream(plan->device, stream, SEGUE_PHASE_RUN, diag);
     if (!workspace.data || workspace.offset > workspace.bytes ||
         workspace.bytes - workspace.offset < plan->workspace_bytes)
         return segue_fail(diag, SEGUE_ERROR_WORKSPACE, SEGUE_PHASE_RUN, 0,

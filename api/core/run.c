@@ -108,10 +108,7 @@ segue_status segue_run(segue_device *dev, const segue_op_header *op, segue_strea
     segue_status status = segue_object_check(dev, KIND_DEVICE, diag);
     if (!status) status = segue_validate_header(op, &shapes, diag);
     if (!status && stream.api != dev->facts.api)
-        status = segue_fail(
-            diag, SEGUE_ERROR_ARGUMENT, SEGUE_PHASE_RUN, 0,
-            "stream is of API %u, wanted one of %s (API %u): segue_stream_create or segue_stream_wrap",
-            stream.api, dev->facts.name, dev->facts.api);
+        status = segue_wrong_stream(dev, stream, SEGUE_PHASE_RUN, diag);
     if (!status) status = check_capture(dev, stream, diag); /* drivers take any handle for one of theirs */
     if (status) return status;
     op = segue_full_op(op, shapes.facts->op_size, &storage);

@@ -166,9 +166,7 @@ static segue_status check_apart(const segue_device *dev, const segue_tensor *to,
 
 static segue_status check_stream(const segue_device *dev, segue_stream stream, segue_diag *diag)
 {
-    if (stream.api == dev->facts.api) return SEGUE_OK;
-    return segue_fail(diag, SEGUE_ERROR_ARGUMENT, PHASE, 0, "stream is of API %u, wanted one of %s (API %u)",
-                      stream.api, dev->facts.name, dev->facts.api);
+    return stream.api == dev->facts.api ? SEGUE_OK : segue_wrong_stream(dev, stream, PHASE, diag);
 }
 
 segue_status segue_state_check(const segue_device *dev, segue_stream stream, const char *name,

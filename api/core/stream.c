@@ -22,6 +22,14 @@ static segue_status check_api(segue_device *dev, const char *what, uint32_t api,
                       what, api_name(api), api_name(dev->facts.api), dev->facts.name);
 }
 
+segue_status segue_wrong_stream(const segue_device *dev, segue_stream stream, uint32_t phase, segue_diag *diag)
+{
+    return segue_fail(
+        diag, SEGUE_ERROR_ARGUMENT, phase, 0,
+        "stream is of API %u, wanted one of %s (API %u): segue_stream_create or segue_stream_wrap", stream.api,
+        dev->facts.name, dev->facts.api);
+}
+
 static segue_status passed(segue_device *dev, segue_status status, segue_diag *said, segue_diag *diag)
 {
     return status ? segue_device_failed(dev, status, SEGUE_PHASE_CALL, said, diag) : SEGUE_OK;
