@@ -34,7 +34,7 @@ static const segue_tensor *state(const segue_gated_recurrence *op)
     return op->S_in.dtype.bits ? &op->S_in : &op->S_out;
 }
 
-static struct segue_sequences sequences(const segue_gated_recurrence *op)
+struct segue_sequences segue_recurrence_sequences(const segue_gated_recurrence *op)
 {
     const segue_tensor *x = timed(op), *S = state(op);
     struct segue_sequences q = { .cu_seqlens = &op->cu_seqlens, .slot = &op->slot };
@@ -120,7 +120,7 @@ void segue_recurrence_plan(const segue_gated_recurrence *op, const struct segue_
     job->tile.bytes = sizeof *job;
     job->tile.operands = op;
     job->tile.operand_bytes = sizeof *op;
-    job->tile.sequences = sequences(op);
+    job->tile.sequences = segue_recurrence_sequences(op);
     job->tile.stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->gk) +
                                         bytes_of(&op->z) + bytes_of(&op->y));
     job->tile.channels = job->heads * job->parts;

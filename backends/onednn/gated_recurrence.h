@@ -41,9 +41,12 @@ struct recurrence_kernel {
     int64_t block_floats;         /* of struct token_block */
 };
 
-/* For a row that computes by the recurrence: what fits, and a job whose op, a stack's, is there until it has run. */
+struct segue_sequences segue_recurrence_sequences(const segue_gated_recurrence *op);
+
 /* For accepts(): why scratch memory is not for it; NULL = it is. */
 const char *segue_recurrence_refuses(const segue_gated_recurrence *op);
+
+/* For a row that computes by the recurrence: a job whose op, a stack's, is there until it has run. */
 void segue_recurrence_plan(const segue_gated_recurrence *op, const struct segue_cpu *cpu,
                            struct recurrence_job *job);
 

@@ -3,6 +3,7 @@
 /* Prefill of the matrix-state recurrence in bf16 by chunks, where bf16 is multiplied so fast that more products take less time. */
 #include "gated_recurrence_tiles_bf16.h"
 #include "bf16_products.h"
+#include "gated_recurrence.h"
 #include "row.h"
 
 /* PANEL_FLOATS: of the states of a panel, at most. WIDEST: keys and values, which scratch grows with. FEWEST: tokens of a sequence. */
@@ -18,17 +19,6 @@ static int present(const segue_tensor *t)
 static int is_bf16(const segue_tensor *t)
 {
     return segue_dtype_id(t->dtype) == SEGUE_BF16;
-}
-
-static struct segue_sequences sequences(const segue_gated_recurrence *op)
-{
-    const segue_tensor *S = present(&op->S_in) ? &op->S_in : &op->S_out;
-    struct segue_sequences q = { .cu_seqlens = &op->cu_seqlens, .slot = &op->slot, .tokens = op->v.shape[1] };
-    q.pool = present(S) ? S->shape[0] : 0;
-    q.count = present(&op->cu_seqlens) ? op->cu_seqlens.shape[0] - 1
-              : present(&op->slot)     ? op->slot.shape[0]
-                                       : op->v.shape[0];
-    return q;
 }
 
 /* So many heads of q and of k that consecutive ones of DIV share them, and those so far apart of MOD. */
@@ -70,7 +60,7 @@ static void plan_job(const segue_gated_recurrence *op, const struct segue_cpu *c
 {
     *job = (struct chunk_job){ .op = op, .cpu = cpu, .kernel = kernels[cpu->isa], .products = products };
     job->heads = op->v.shape[2], job->keys = op->k.shape[3], job->values = op->v.shape[3];
-    job->sequences = sequences(op);
+    job->sequences = segue_recurrence_sequences(op);
     job->turns = op->head_map == SEGUE_GATED_RECURRENCE_MOD ? groups(op) : 1;
     job->stream = streams(cpu, bytes_of(&op->q) + bytes_of(&op->k) + bytes_of(&op->v) + bytes_of(&op->z) +
                                    bytes_of(&op->y));
@@ -128,7 +118,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
     if (!is_bf16(&op->q)) return "q: wanted bf16";
     if (!is_bf16(&op->k)) return "k: wanted bf16";
     if (!is_bf16(&op->v)) return "v: wanted bf16";
-    const int64_t keys = op->k.shape[3], values = op->v.shape[3], count = sequences(op).count;
+    const int64_t keys = op->k.shape[3], values = op->v.shape[3], count = segue_recurrence_sequences(op).count;
     if (keys % GRAIN || keys < GRAIN || keys > WIDEST) return "k: wanted a multiple of 16, from 16 to 256";
     if (values % GRAIN || values < GRAIN || values > WIDEST)
         return "v: wanted a multiple of 16, from 16 to 256";

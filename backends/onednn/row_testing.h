@@ -233,6 +233,20 @@ static inline void check_outside(const struct watched *w, int written)
             fail_msg("byte %zu of %zu was written, %s", i, w->size,
                      written ? "outside the elements" : "in an input");
 }
+/* Tokens of y [b t h v] that no sequence has (covered [b][t] is 0) are as they were; those of padding ('p') are 0. */
+static inline void check_rest(const struct watched *y, const char *covered)
+{
+    const int64_t *n = y->t.shape;
+    segue_tensor was = y->t;
+    was.data = y->copy;
+    for (int64_t i = 0; y->memory && i < n[0] * n[1] * n[2] * n[3]; i++) {
+        const int64_t at[] = { i / n[3] / n[2] / n[1], i / n[3] / n[2] % n[1], i / n[3] % n[2], i % n[3] };
+        const char state = covered[at[0] * n[1] + at[1]];
+        if (state == 'p') assert_true(get_at(&y->t, at) == 0);
+        if (!state) assert_memory_equal(element(&y->t, at), element(&was, at), y->t.dtype.bits / 8);
+    }
+}
+
 static inline void drop(struct watched *w)
 {
     free(w->memory);
