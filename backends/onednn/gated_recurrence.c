@@ -3,12 +3,13 @@
 #include "gated_recurrence.h"
 #include "row.h"
 
-/* Floats of the states of a panel, its tile and the next one, which stay in a part of the second-level cache;
+/* Floats of the states of a panel, its tile and the next one, a worker's part of the last-level cache: the more heads follow
+ * each other, the more of a token's row is read in the order of memory;
  * of a tile's q and of its k, which use the first-level cache beside a unit's state. MOST_KEYS, MOST_VALUES: scratch sizes
  * stay far from overflow. OWN_CACHE: bytes of state that a core may still have from the call before; with more,
  * one token is computed in SHARES shares a thread, since memory does not serve all cores alike. SHARED_HEADS: so many heads a thread are shared out as they are, fewer by parts. */
 enum {
-    PANEL_FLOATS = 96 << 10,
+    PANEL_FLOATS = 800 << 10,
     ROWS_FLOATS = 4096,
     TILE = 32,
     SHARED_HEADS = 8,
