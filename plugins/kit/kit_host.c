@@ -2,11 +2,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The adapter of ordinary host memory, in parts. Everything has happened when a call returns, so streams and
  * events are only tokens. Memory comes from libc: the adapter's handle is the vendor's own and may be NULL. */
+#define _GNU_SOURCE
 #include <segue/kit.h>
 
 #include <stdlib.h>
+#include <sys/mman.h>
 
-enum { ALIGNMENT = 256 }; /* promised by segue_memory_alloc */
+/* ALIGNMENT: promised by segue_memory_alloc. HUGE_PAGE: from this size on, pages of it are asked for: rows of tensors lie pages
+ * apart. */
+enum { ALIGNMENT = 256, HUGE_PAGE = 2 << 20 };
 
 static char *address(segue_buffer buffer)
 {
@@ -32,8 +36,12 @@ segue_status segue_kit_host_alloc(void *device, uint64_t bytes, segue_buffer *ou
 {
     void *data = NULL;
     (void)device;
-    if (bytes <= SIZE_MAX - ALIGNMENT)
-        data = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    const uint64_t alignment = bytes < HUGE_PAGE ? ALIGNMENT : HUGE_PAGE;
+    if (bytes <= SIZE_MAX - alignment)
+        data = aligned_alloc(alignment, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+#ifdef MADV_HUGEPAGE
+    if (data && alignment == HUGE_PAGE) madvise(data, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+#endif
     if (!data)
         return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no host memory for %llu bytes",
                               (unsigned long long)bytes);
