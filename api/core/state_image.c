@@ -104,28 +104,37 @@ static uint64_t image_size(const struct states *s)
 
 /* ---- one state ------------------------------------------------------------------------------------------ */
 
-/* Between a state and as many bytes of host memory, by way of a packed copy on the device. */
-static segue_status carry(segue_device *dev, segue_stream stream, const segue_tensor *state, uint64_t bytes,
-                          void *host, uint32_t host_dtype, uint32_t direction, segue_diag *diag)
+struct staged { /* a state, packed on the device */
+    segue_buffer memory;
+    segue_tensor packed;
+};
+
+static segue_status stage(segue_device *dev, const segue_tensor *state, uint64_t bytes, uint32_t dtype,
+                          struct staged *out, segue_diag *diag)
 {
-    segue_buffer staging;
-    const segue_buffer memory = { host, 0, bytes };
-    if (!bytes) return SEGUE_OK;
-    segue_status status = segue_memory_alloc(dev, bytes, &staging, diag);
+    const segue_status status = segue_memory_alloc(dev, bytes, &out->memory, diag);
     if (status) return status;
-    segue_tensor packed = segue_tensor_of(staging.data, host_dtype, state->rank, state->shape);
-    packed.offset += staging.offset;
-    packed.bytes += staging.offset;
-    if (direction == SEGUE_COPY_FROM_DEVICE) {
-        status = segue_state_convert(dev, stream, &packed, state, diag);
-        if (!status) status = segue_memory_copy(dev, stream, direction, memory, staging, bytes, diag);
-    } else {
-        status = segue_memory_copy(dev, stream, direction, staging, memory, bytes, diag);
-        if (!status) status = segue_state_convert(dev, stream, state, &packed, diag);
-    }
+    out->packed = segue_tensor_of(out->memory.data, dtype, state->rank, state->shape);
+    out->packed.offset += out->memory.offset;
+    out->packed.bytes += out->memory.offset;
+    return SEGUE_OK;
+}
+
+/* A state to host memory. */
+static segue_status carry_out(segue_device *dev, segue_stream stream, const segue_tensor *state, uint64_t bytes,
+                              void *host, segue_diag *diag)
+{
+    struct staged s;
+    if (!bytes) return SEGUE_OK;
+    segue_status status = stage(dev, state, bytes, segue_dtype_id(state->dtype), &s, diag);
+    if (status) return status;
+    status = segue_state_convert(dev, stream, &s.packed, state, diag);
+    if (!status)
+        status = segue_memory_copy(dev, stream, SEGUE_COPY_FROM_DEVICE, (segue_buffer){ host, 0, bytes },
+                                   s.memory, bytes, diag);
     /* Also behind a failure: what was enqueued uses both memories. */
     const segue_status waited = segue_stream_sync(dev, stream, status ? NULL : diag);
-    segue_memory_free(dev, staging);
+    segue_memory_free(dev, s.memory);
     return status ? status : waited;
 }
 
@@ -175,8 +184,7 @@ segue_status segue_state_save(segue_device *dev, segue_stream stream, const segu
         segue_diag said = { 0 };
         unsigned char *const place = (unsigned char *)to + at;
         memset(place + s.of[i].bytes, 0, segue_sealed_padded(s.of[i].bytes) - s.of[i].bytes);
-        status = carry(dev, stream, &s.of[i].tensor, s.of[i].bytes, place, segue_dtype_id(s.of[i].tensor.dtype),
-                       SEGUE_COPY_FROM_DEVICE, &said);
+        status = carry_out(dev, stream, &s.of[i].tensor, s.of[i].bytes, place, &said);
         if (status) return name_operand(&s, i, status, &said, diag);
         at += segue_sealed_padded(s.of[i].bytes);
     }
@@ -265,6 +273,33 @@ static segue_status match(const struct states *s, const segue_sealed_head *head,
     return SEGUE_OK;
 }
 
+/* All states to the device, then each to its place: where memory for one is missing, none has changed. */
+static segue_status carry_in(segue_device *dev, segue_stream stream, const struct states *s,
+                             const struct record *records, const unsigned char *from, struct staged *staged,
+                             segue_diag *diag)
+{
+    segue_status status = SEGUE_OK;
+    for (uint32_t i = 0; i < s->count && !status; i++) {
+        segue_diag said = { 0 };
+        const uint64_t bytes =
+            s->of[i].bytes / (s->of[i].tensor.dtype.bits / 8u) * (segue_dtype_of(records[i].dtype).bits / 8u);
+        const segue_buffer image = { (void *)(uintptr_t)from, 0, bytes }; /* only read: the direction says so */
+        if (bytes) status = stage(dev, &s->of[i].tensor, bytes, records[i].dtype, &staged[i], &said);
+        if (bytes && !status)
+            status =
+                segue_memory_copy(dev, stream, SEGUE_COPY_TO_DEVICE, staged[i].memory, image, bytes, &said);
+        status = name_operand(s, i, status, &said, diag);
+        from += segue_sealed_padded(bytes);
+    }
+    for (uint32_t i = 0; i < s->count && !status; i++) {
+        segue_diag said = { 0 };
+        if (!staged[i].memory.data) continue;
+        status = segue_state_convert(dev, stream, &s->of[i].tensor, &staged[i].packed, &said);
+        status = name_operand(s, i, status, &said, diag);
+    }
+    return status;
+}
+
 segue_status segue_state_load(segue_device *dev, segue_stream stream, const segue_op_header *op,
                               const void *from, uint64_t bytes, segue_diag *diag)
 {
@@ -277,16 +312,12 @@ segue_status segue_state_load(segue_device *dev, segue_stream stream, const segu
     if (!status) status = match(&s, &head, from, records, diag);
     if (!status) status = check_states(dev, stream, &s, 1, diag);
     if (status) return status;
-    uint64_t at = sizeof head + s.count * sizeof *records;
-    for (uint32_t i = 0; i < s.count; i++) {
-        segue_diag said = { 0 };
-        const uint64_t own =
-            s.of[i].bytes / (s.of[i].tensor.dtype.bits / 8u) * (segue_dtype_of(records[i].dtype).bits / 8u);
-        /* Only read: the direction says so. */
-        void *const place = (void *)(uintptr_t)((const unsigned char *)from + at);
-        status = carry(dev, stream, &s.of[i].tensor, own, place, records[i].dtype, SEGUE_COPY_TO_DEVICE, &said);
-        if (status) return name_operand(&s, i, status, &said, diag);
-        at += segue_sealed_padded(own);
-    }
-    return SEGUE_OK;
+    struct staged staged[sizeof s.of / sizeof *s.of];
+    memset(staged, 0, sizeof staged);
+    const unsigned char *const images = (const unsigned char *)from + sizeof head + s.count * sizeof *records;
+    status = carry_in(dev, stream, &s, records, images, staged, diag);
+    /* Also behind a failure: what was enqueued uses these memories. */
+    const segue_status waited = segue_stream_sync(dev, stream, status ? NULL : diag);
+    for (uint32_t i = 0; i < s.count; i++) segue_memory_free(dev, staged[i].memory);
+    return status ? status : waited;
 }

@@ -5,7 +5,7 @@
 
 #include <segue/kit.h>
 
-static int made, gone, ran, losing, synced, sync_fails, copy_fails, allocated;
+static int made, gone, ran, losing, synced, sync_fails, copy_fails, allocated, most_buffers;
 static segue_status failing;
 static uint32_t captured;
 static int asked;
@@ -88,6 +88,8 @@ static segue_status sync_stream(void *device, segue_stream stream, segue_diag *d
 
 static segue_status alloc_memory(void *device, uint64_t bytes, segue_buffer *out, segue_diag *diag)
 {
+    if (most_buffers && allocated >= most_buffers)
+        return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no more memory");
     allocated++;
     return segue_kit_host_alloc(device, bytes, out, diag);
 }
@@ -140,7 +142,7 @@ static int set_up(void **state)
     assert_ok(segue_context_create(&options, &b.ctx, why));
     assert_ok(segue_device_open(b.ctx, "counting", NULL, &b.dev, why));
     assert_ok(segue_stream_create(b.dev, &b.stream, why));
-    made = gone = ran = losing = synced = sync_fails = copy_fails = allocated = 0;
+    made = gone = ran = losing = synced = sync_fails = copy_fails = allocated = most_buffers = 0;
     failing = SEGUE_OK;
     captured = 0;
     *state = &b;
@@ -325,6 +327,30 @@ static void states_keep_the_drivers_number(void **state)
     assert_int_equal(why.native_code, 719);
 }
 
+/* Memory for the second state is missing: the first one stays what it was. */
+static void a_state_is_loaded_whole_or_not_at_all(void **state)
+{
+    const struct bench *b = *state;
+    enum { SIZE = 15, NORM = 3 };
+    float S[SIZE] = { 1 }, n[NORM] = { 2 }, S_in[SIZE] = { 3 }, n_in[NORM] = { 4 };
+    static unsigned char image[1024];
+    uint64_t bytes = sizeof image;
+    segue_diag why = { 0 };
+    segue_gated_recurrence op = segue_gated_recurrence_init();
+    op.S_out = segue_tensor_of(S, F32(1, 1, 3, 5));
+    op.n_out = segue_tensor_of(n, F32(1, 1, 3));
+    op.S_in = segue_tensor_of(S_in, F32(1, 1, 3, 5));
+    op.n_in = segue_tensor_of(n_in, F32(1, 1, 3));
+    assert_ok(segue_state_save(b->dev, b->stream, &op.header, image, &bytes, why));
+    most_buffers = allocated + 1;
+    assert_int_equal(segue_state_load(b->dev, b->stream, &op.header, image, bytes, &why), SEGUE_ERROR_MEMORY);
+    assert_string_equal(why.text, "n_in: no more memory");
+    assert_true(S_in[0] == 3 && n_in[0] == 4);
+    most_buffers = 0;
+    assert_ok(segue_state_load(b->dev, b->stream, &op.header, image, bytes, why));
+    assert_true(S_in[0] == 1 && n_in[0] == 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +364,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_run_is_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_workspace_without_memory_goes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(states_keep_the_drivers_number, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_state_is_loaded_whole_or_not_at_all, set_up, tear_down),
     };
     adapter.stream_sync = sync_stream;
     adapter.alloc = alloc_memory;
