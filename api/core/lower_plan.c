@@ -266,6 +266,12 @@ static segue_status run_step(const struct lowered_plan *p, uint32_t i, const seg
     return status;
 }
 
+int segue_lowered_fits(const void *plan, const segue_op_header *op)
+{
+    const struct lowered_plan *p = plan;
+    return !segue_lower_merges(&p->lowered, segue_describe(op->primitive), op, NULL);
+}
+
 segue_status segue_lowered_run(const void *plan, const segue_op_header *op, segue_stream stream,
                                segue_buffer workspace, segue_diag *diag)
 {

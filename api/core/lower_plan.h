@@ -25,5 +25,7 @@ segue_status segue_lowered_info(const void *plan, segue_plan_facts *out, segue_d
 segue_status segue_lowered_run(const void *plan, const segue_op_header *op, segue_stream stream,
                                segue_buffer workspace, segue_diag *diag);
 void segue_lowered_destroy(void *plan);
+/* 0: op has strides that a step cannot see as one axis, and would be refused. */
+int segue_lowered_fits(const void *plan, const segue_op_header *op);
 
 #endif

@@ -3,6 +3,7 @@
 /* segue_run: plan, workspace and run in one call, for scripts and tests. The 64 plans used last are kept per
  * device. */
 #include "diag.h"
+#include "lower_plan.h"
 #include "object.h"
 
 /* A plan that was made for exactly this op, bounds included: the row is chosen for the bounds. */
@@ -26,7 +27,7 @@ static int plan_fits(const segue_plan *plan, const segue_op_header *op)
     if (segue_validate(&plan->check.shapes, op, FOR_PLAN, plan->check.handles, &form, NULL)) return 0;
     for (uint32_t i = 0; i < facts->field_count; i++)
         if (form.alias[i] != plan->check.form.alias[i]) return 0;
-    return 1;
+    return plan->computer.run != segue_lowered_run || segue_lowered_fits(plan->computer.handle, op);
 }
 
 static void drop_plan(segue_device *dev, uint32_t i)

@@ -128,6 +128,9 @@ STEP(gate_prep_step, SEGUE_GATE_PREP, SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_FAST,
 STEP(gated_recurrence_step, SEGUE_GATED_RECURRENCE, SEGUE_ACCURACY_F32 | SEGUE_ACCURACY_CHUNK_LOG,
      SEGUE_RUN_TO_RUN | SEGUE_BATCH_INVARIANT)
 STEP(feature_map_step, SEGUE_FEATURE_MAP, SEGUE_ACCURACY_F64, SEGUE_RUN_TO_RUN)
+STEP(lsh_buckets_step, SEGUE_LSH_BUCKETS, SEGUE_ACCURACY_F32, SEGUE_RUN_TO_RUN)
+STEP(attention_step, SEGUE_ATTENTION, SEGUE_ACCURACY_F32, SEGUE_RUN_TO_RUN)
+STEP(attention_merge_step, SEGUE_ATTENTION_MERGE, SEGUE_ACCURACY_F32, SEGUE_RUN_TO_RUN)
 static const segue_row gated_norm_step = { .name = "gated_norm_step",
                                            .primitive = SEGUE_GATED_NORM,
                                            .since = 1,
@@ -145,7 +148,8 @@ static const segue_kit_adapter adapter = { SEGUE_KIT_HOST_MEMORY, .count = count
 SEGUE_KIT_PLUGIN(steps, .vendor = "Segue", .version = "0", .uuid = "5b1a2f4e-0c3d-4e5f-8a6b-7c8d9e0f1a2b",
                  .device = &adapter,
                  .rows = (const segue_row *const[]){ &gate_prep_step, &gated_recurrence_step, &feature_map_step,
-                                                     &gated_norm_step, NULL })
+                                                     &gated_norm_step, &lsh_buckets_step, &attention_step,
+                                                     &attention_merge_step, NULL })
 SEGUE_KIT_PLUGIN(both, .vendor = "Segue", .version = "0", .uuid = "5b1a2f4e-0c3d-4e5f-8a6b-7c8d9e0f1a2c",
                  .device = &adapter,
                  .rows = (const segue_row *const[]){ &gated_recurrence_step, &gated_norm_step, &retention_own,
@@ -498,6 +502,33 @@ static void by_other_ways(void **state)
     close_bench(&b);
 }
 
+/* Strides of an operand whose axes a step sees as one: what segue_run says of them does not depend on what it ran before. */
+static void strides_that_do_not_merge(void **state)
+{
+    enum { T = 4, R = 2 };
+    float x[T * 2] = { 1, 2, 3, 4, 4, 3, 2, 1 }, v[T * 3] = { 1 }, W[R * 2 * 2] = { 1, 0, 0, 1, 0, 1, 1, 0 },
+                y[T * 3], lse[4 * R * T];
+    struct bench b = open_steps_bench("steps");
+    segue_lsh_attention op = segue_lsh_attention_init();
+    (void)state;
+    op.x = segue_tensor_of(x, F32(1, T, 1, 2));
+    op.v = segue_tensor_of(v, F32(1, T, 1, 3));
+    op.R = segue_tensor_of(W, F32(1, 2, R, 2));
+    op.y = segue_tensor_of(y, F32(1, T, 1, 3));
+    op.round_lse = segue_tensor_of(lse, F32(1, R, T, 1));
+    op.chunk = 2;
+    op.scale = 1;
+    segue_lsh_attention apart = op;
+    apart.round_lse.stride[1] = 2 * T;
+    apart.round_lse.bytes = sizeof lse;
+    for (int i = 0; i < 2; i++) {
+        assert_refused(SEGUE_ERROR_UNSUPPORTED, "strides of axes r and t are 8 and 1",
+                       "wanted the first 4 times", segue_run(b.dev, &apart.header, b.stream, why));
+        assert_ok(segue_run(b.dev, &op.header, b.stream, why));
+    }
+    close_bench(&b);
+}
+
 /* Memory behind handles: the intermediates are (data, offset) of the one workspace. */
 static void behind_handles(void **state)
 {
@@ -546,6 +577,7 @@ int main(void)
         cmocka_unit_test(captured),
         cmocka_unit_test(lost),
         cmocka_unit_test(by_other_ways),
+        cmocka_unit_test(strides_that_do_not_merge),
         cmocka_unit_test(behind_handles),
         cmocka_unit_test(the_name_is_taken),
     };
