@@ -5,8 +5,10 @@
 none of it counts."""
 import json
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 
 FIELDS = ["call", "step", "from", "to", "bytes", "tokens", "y", "state", "ok", "why"]
 STEPS = ["prefill", "continue", "fork", "rewind", "resume"]
@@ -59,11 +61,32 @@ def over(devices, stand_in, seconds):
     print(f"{summary['right']} hand-overs right, {summary['stand_ins']} on a stand-in, {len(declined)} declined")
 
 
+def files_of_states():
+    """They lie in TMPDIR, however long its name is, and go with the command, also where that is interrupted."""
+    with tempfile.TemporaryDirectory() as top:
+        folder = os.path.join(top, "a-name-of-more-than-forty-characters-of-its-own")
+        done = relay("--device", "reference", "causal_conv1d", code=1, TMPDIR=folder)
+        expect("no folder: says so", f"TMPDIR: no file for a state can be made in {folder}" in done.stdout, done)
+        os.mkdir(folder)
+        relay("--device", "reference", "causal_conv1d", TMPDIR=folder)
+        expect("nothing is left", not os.listdir(folder), done)
+        running = subprocess.Popen([segue, "relay", "--json", "--device", "reference,cpu"], env={**os.environ, "TMPDIR": folder}, text=True,
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        first = running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        rest, words = running.communicate(timeout=120)
+        done = subprocess.CompletedProcess(running.args, running.returncode, first + rest, words)
+        expect("interrupted: exit 1, with words and a summary", done.returncode == 1 and "interrupted by SIGINT" in words and "summary" in done.stdout, done)
+        expect("interrupted: not all of it", 5 <= len(objects(done)[0]) < 10 * len(relay("--list").stdout.split()), done)
+        expect("interrupted: nothing is left", not os.listdir(folder), done)
+
+
 def main():
     if sys.argv[2] in ("--devices", "--stand-in"):
         over(sys.argv[3], sys.argv[2] == "--stand-in", 880)
         return 1 if failed else 0
     over("reference,cpu", False, 170)
+    files_of_states()
     done = relay("--device", "reference", "causal_conv1d")
     expect("a transcript", "reference" in done.stdout and done.stdout.count("  ok\n") == 4 and "1 recurrences, 4 hand-overs right, 0 wrong" in done.stdout, done)
     done = relay("-q", "--device", "reference", "causal_conv1d")

@@ -16,7 +16,7 @@ struct story {
     const struct relay_hooks *hooks;
     struct relay_pool a, b, c;
     struct relay_answer answers[ANSWERS]; /* FORK has none: it is in CONTINUE */
-    char files[2][64];                    /* behind the prompt, and behind the turn */
+    char files[2][1024];                  /* behind the prompt, and behind the turn */
     uint64_t bytes[2];
     struct relay_line *lines;
 };
@@ -181,15 +181,14 @@ static uint32_t class_of(const struct story *s)
 
 static int make_files(struct story *s, char *why)
 {
-    const char *folder = getenv("TMPDIR");
+    const char *given = getenv("TMPDIR"), *folder = given && *given ? given : "/tmp";
     for (int i = 0; i < 2; i++) {
-        const int length = snprintf(s->files[i], sizeof s->files[i], "%s/segue-relay-XXXXXX",
-                                    folder && *folder && strlen(folder) < 40 ? folder : "/tmp");
-        const int file = length > 0 ? mkstemp(s->files[i]) : -1;
+        char *const name = s->files[i];
+        const int length = snprintf(name, sizeof s->files[i], "%s/segue-relay-XXXXXX", folder);
+        const int file = length < (int)sizeof s->files[i] ? mkstemp(name) : -1;
         if (file < 0) {
-            descriptor_fail(why, "%s: no file for a state can be made there", s->files[i]);
-            s->files[i][0] = 0;
-            return -1;
+            name[0] = 0;
+            return descriptor_fail(why, "TMPDIR: no file for a state can be made in %s", folder);
         }
         close(file);
     }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../grammar/interruption.h"
 #include "../grammar/output.h"
 #include "relay.h"
 
@@ -41,7 +42,7 @@ static int usage(FILE *to)
         "  -q, --quiet    only what is wrong, and the last line\n"
         "Of each hand-over: bytes of the file, tokens that were run behind it, and the worst error of outputs (y) and\n"
         "states as a share of its bound: below 1 is right.\n"
-        "Exit: 0 all right, 1 a hand-over is wrong or nothing was handed over, 2 usage, 3 no device, 4 system.\n",
+        "Exit: 0 all right, 1 a hand-over is wrong, nothing was handed over or interrupted, 2 usage, 3 no device, 4 system.\n",
         to);
     return to == stdout ? RELAY_OK : RELAY_USAGE;
 }
@@ -158,7 +159,7 @@ static void relay(struct session *s, const char *call)
     }
     if (!s->w->json && !s->w->quiet) fprintf(s->out, "\n%s\n  %s\n", w.c.primitive->title, w.c.name);
     const int count = ring_of(s, &w, ring);
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < count && !interruption_came(); i++) {
         const struct bench_device *const three[] = { ring[i], ring[(i + 1) % count], ring[(i + 2) % count] };
         struct relay_line lines[RELAY_LINES];
         report(s, w.c.name, three, lines, relay_run(&w, three, NULL, lines));
@@ -177,12 +178,12 @@ static int is_wanted(const struct wishes *w, const segue_primitive_facts *p)
 static void relay_all(struct session *s)
 {
     const segue_primitive_facts *p;
-    for (uint32_t id = 1; (p = segue_describe(id)) != NULL; id++) {
+    for (uint32_t id = 1; !interruption_came() && (p = segue_describe(id)) != NULL; id++) {
         char call[DESCRIPTOR_TEXT], why[DESCRIPTOR_WHY] = "";
         int found = 1;
         if (!relay_is_recurrence(p) || !is_wanted(s->w, p)) continue;
         s->recurrences++;
-        for (int nth = 0; (found = relay_call(p, nth, call, why)) > 0; nth++) {
+        for (int nth = 0; !interruption_came() && (found = relay_call(p, nth, call, why)) > 0; nth++) {
             if (s->w->list) fprintf(s->out, "%s\n", call);
             else relay(s, call);
         }
@@ -192,7 +193,9 @@ static void relay_all(struct session *s)
 
 static int summarise(const struct session *s)
 {
-    const int code = s->wrong || !(s->right + s->stand_ins) ? RELAY_WRONG : RELAY_OK;
+    const char *came = interruption_came();
+    const int code = came || s->wrong || !(s->right + s->stand_ins) ? RELAY_WRONG : RELAY_OK;
+    if (came) fprintf(stderr, "segue relay: interrupted by %s\n", came);
     if (s->w->json) {
         json_t *o =
             json_pack("{s:{s:i, s:i, s:i, s:i, s:i}}", "summary", "recurrences", s->recurrences, "right",
@@ -259,6 +262,7 @@ static int run(const struct wishes *w)
     int code = w->list ? RELAY_OK : open_devices(s);
     if (!code) {
         if (!w->list && !w->json && !w->quiet) introduce(s);
+        if (!w->list) interruption_watch("segue relay: ends behind this relay; once more: at once\n");
         relay_all(s);
         if (!w->list) code = summarise(s);
         else code = s->wrong ? RELAY_WRONG : RELAY_OK;
