@@ -64,20 +64,27 @@ FUNC void give(LOCAL_ARG float *row, const float *in)
     UNROLL for (int i = 0; i < RUN; i += 4) STORE_QUAD(row + i, pack_F32(in + i));
 }
 
+/* What one decay has made 0 does not come back by another's infinity. */
+FUNC float both(float a, float b)
+{
+    return a == 0.0f || b == 0.0f ? 0.0f : a * b;
+}
+
 /* One state of the item's chunk: adds to y, leaves the state behind the tile in *carry. */
 FUNC void walk(float *y, const float *step, const float *in, float rate, LOCAL_ARG const float *row_B,
                LOCAL_ARG const float *row_C, LOCAL_ARG float *carry)
 {
     int lane = LOCAL_ID % LANES;
-    float decay[RUN], write[RUN], read[RUN], x = 0.0f, all = 1.0f, before = *carry;
+    float decay[RUN], write[RUN], read[RUN], x = 0.0f, exponent = 0.0f, before = *carry;
     take(write, row_B);
     UNROLL for (int i = 0; i < RUN; i++)
     {
         decay[i] = EXP2_FAST(step[i] * rate);
         write[i] *= in[i];
         x = FMA(grown(decay[i], step[i] * rate, x), x, write[i]);
-        all *= decay[i];
+        exponent += step[i] * rate; /* a product could meet 0 and infinity */
     }
+    float all = EXP2_FAST(exponent);
     if (lane == 0)
         x = before == 0.0f ? x : FMA(all, before, x); /* infinity times 0 would be NaN, here and below */
     UNROLL for (int by = 1; by < LANES; by *= 2)
@@ -85,7 +92,7 @@ FUNC void walk(float *y, const float *step, const float *in, float rate, LOCAL_A
         float left = SHUFFLE_UP(x, by), more = by * 2 < LANES ? SHUFFLE_UP(all, by) : 1.0f;
         if (lane < by) continue;
         x = left == 0.0f ? x : FMA(all, left, x);
-        all *= more;
+        all = both(all, more);
     }
     float start = SHUFFLE_UP(x, 1);
     WARP_BARRIER(); /* all lanes have read what the last one overwrites */

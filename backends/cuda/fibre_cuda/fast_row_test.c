@@ -296,6 +296,34 @@ static void grow_from_zero(const segue_row *row, int64_t tokens)
     for (int64_t d = 0; d < CHANNELS; d++) near(get(&op.h_out, 0, d, 3, 0), h, 1, &op.h_out, "h_out", d, 3);
 }
 
+/* A chunk that forgets all beside one that grows past the largest number: together they forget. */
+static void forget_and_grow(void **state)
+{
+    enum { CHANNELS = 16, STATES = 16, TOKENS = 128 };
+    static const float steps[] = { 0, 12, -8, 0.125f, 0.125f, 0.125f, 0.125f, 0.125f }; /* 16 tokens each */
+    segue_selective_scan op = segue_selective_scan_init();
+    double h = 1;
+    (void)state;
+    pad = shift = 0, used = 0;
+    op.softplus = 0;
+    op.u = MAKE(SEGUE_F32, 1, 1, 1, TOKENS, CHANNELS), op.delta = MAKE(SEGUE_F32, 0, 0, 1, TOKENS, CHANNELS);
+    op.A = MAKE(SEGUE_F32, -1, -1, CHANNELS, STATES);
+    op.B = MAKE(SEGUE_F32, 1, 1, 1, TOKENS, 1, STATES), op.C = MAKE(SEGUE_F32, 1, 1, 1, TOKENS, 1, STATES);
+    op.h_in = MAKE(SEGUE_F32, 1, 1, 1, CHANNELS, STATES), op.h_out = MAKE(SEGUE_F32, 7, 7, 1, CHANNELS, STATES);
+    op.y = MAKE(SEGUE_F32, 7, 7, 1, TOKENS, CHANNELS);
+    for (int64_t i = 0; i < TOKENS * CHANNELS; i++) {
+        ((float *)(void *)((char *)op.delta.data + op.delta.offset))[i] = steps[i / CHANNELS / 16];
+        if (i / CHANNELS < 48) ((float *)(void *)((char *)op.u.data + op.u.offset))[i] = 0;
+    }
+    run_row(&selective_scan_chunked, &op.header, &op.header);
+    for (int64_t t = 0; t < TOKENS; t++) {
+        h = h * exp(-(double)steps[t / 16]) + (t < 48 ? 0 : (double)steps[t / 16]);
+        for (int64_t d = 0; d < CHANNELS; d++)
+            near(get(&op.y, 0, t, d, 0), STATES * h, STATES, &op.y, "y", t, d);
+    }
+    for (int64_t d = 0; d < CHANNELS; d++) near(get(&op.h_out, 0, d, 3, 0), h, 1, &op.h_out, "h_out", d, 3);
+}
+
 static void growth_leaves_zero_at_zero(void **state)
 {
     (void)state;
@@ -504,6 +532,7 @@ int main(int argc, char **argv) /* a test's name: only that */
         TEST(tails_of_scans),
         TEST(packed_scans),
         TEST(growth_leaves_zero_at_zero),
+        TEST(forget_and_grow),
         TEST(lengths_and_tails_of_convolutions),
         TEST(packed_convolutions),
         TEST(other_strides_than_planned),
