@@ -4,6 +4,7 @@
 #include "fast_row.h"
 
 enum { FEWEST_TAPS = 2, MOST_TAPS = 4, FEWEST_TOKENS = 16, MOST_STRIP = 64, LEAST_STRIP = 16 };
+enum { MOST_IDLE = 4 };        /* strips for one that has tokens: an idle one takes about a third of its time */
 enum { MANY_ITEMS = 1 << 17 }; /* about what fills 132 multiprocessors: below, strips become shorter */
 enum { OPERANDS = offsetof(struct causal_conv1d_wide_args, sequences) / sizeof(VIEW) };
 
@@ -33,6 +34,16 @@ static void cut(const segue_causal_conv1d *op, int32_t *strip, int32_t *strips)
     if (most > GPU_MOST_INDEX) most = GPU_MOST_INDEX;
     const int64_t wanted = (tokens + *strip - 1) / *strip;
     *strips = (int32_t)(wanted < most ? wanted : most);
+}
+
+/* Each sequence has strips for the longest, which may be all tokens. */
+static int mostly_idle(const segue_causal_conv1d *op)
+{
+    const int64_t sequences = gpu_sequences(&op->x, &op->cu_seqlens);
+    int32_t strip, strips;
+    cut(op, &strip, &strips);
+    return fast_present(&op->cu_seqlens) &&
+           sequences > MOST_IDLE * gpu_pieces(sequences, op->x.shape[1], strip) / strips;
 }
 
 static void grid_of(const segue_causal_conv1d *op, const struct gpu *gpu, int32_t strips, int32_t groups[3])
@@ -73,6 +84,7 @@ static const char *accepts(const segue_op_header *header, const segue_kit_device
         return "weight: w is supported from 2 to 4";
     if (longest(op) < FEWEST_TOKENS) return "x: t is supported from 16";
     if (op->x.shape[2] > GPU_MOST_INDEX) return "x: d is at most 2^30";
+    if (mostly_idle(op)) return "max_seqlen: is wanted where many sequences are packed";
     if (!fast_is_dense(&op->x)) return "x: channels must lie side by side";
     if (!fast_is_dense(&op->y)) return "y: channels must lie side by side";
     return segue_kit_refuse_dtype(header, SEGUE_F64, operands);

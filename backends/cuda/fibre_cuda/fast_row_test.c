@@ -411,6 +411,7 @@ static void packed_convolutions(void **state)
     segue_causal_conv1d op = conv_of(SEGUE_BF16, 1, PACKED_TOKENS, 17, 4, 5, PACKED_ROWS);
     op.cu_seqlens = make_integers(1, (int64_t[]){ PACKED + 1 }, offsets, PACKED + 1);
     op.slot = make_integers(2, (int64_t[]){ PACKED, 2 }, rows, 2 * PACKED);
+    op.max_seqlen = 129;
     op.h_out = op.h_in;
     memcpy(before, pool, sizeof before);
     run_row(&causal_conv1d_wide, &op.header, &op.header);
@@ -506,6 +507,14 @@ static void refusals_of_convolutions(void **state)
     REFUSED(causal_conv1d_wide, made, op.weight.shape[1] = 1, "weight: w is supported from 2 to 4");
     REFUSED(causal_conv1d_wide, made, op.x.shape[1] = 15, "x: t is supported from 16");
     REFUSED(causal_conv1d_wide, made, op.x.shape[2] = INT64_C(1) << 31, "x: d is at most 2^30");
+    segue_causal_conv1d packed = conv_of(SEGUE_BF16, 1, 1000, 48, 4, 3, 100);
+    packed.cu_seqlens = packed.bias;
+    packed.cu_seqlens.shape[0] = 2;
+    REFUSED(causal_conv1d_wide, packed, op.cu_seqlens.shape[0] = 101,
+            "max_seqlen: is wanted where many sequences are packed");
+    packed.max_seqlen = 64;
+    packed.cu_seqlens.shape[0] = 101;
+    expect(&causal_conv1d_wide, &packed, NULL);
     REFUSED(causal_conv1d_wide, made, op.x.stride[2] = 16, "x: channels must lie side by side");
     REFUSED(causal_conv1d_wide, made, op.y.stride[2] = 16, "y: channels must lie side by side");
     REFUSED(causal_conv1d_wide, made, op.weight.dtype = segue_dtype_of(SEGUE_F64),
