@@ -34,11 +34,11 @@ segue_status segue_kit_count_one(const segue_host *host, uint32_t *count, segue_
 
 segue_status segue_kit_host_alloc(void *device, uint64_t bytes, segue_buffer *out, segue_diag *diag)
 {
+    const uint64_t alignment = bytes < HUGE_PAGE ? ALIGNMENT : HUGE_PAGE;
     void *data = NULL;
     (void)device;
-    const uint64_t alignment = bytes < HUGE_PAGE ? ALIGNMENT : HUGE_PAGE;
     if (bytes <= SIZE_MAX - alignment)
-        data = aligned_alloc(alignment, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+        data = aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
 #ifdef MADV_HUGEPAGE
     if (data && alignment == HUGE_PAGE) madvise(data, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
