@@ -70,13 +70,16 @@ def files_of_states():
         os.mkdir(folder)
         relay("--device", "reference", "causal_conv1d", TMPDIR=folder)
         expect("nothing is left", not os.listdir(folder), done)
-        running = subprocess.Popen([segue, "relay", "--json", "--device", "reference,cpu"], env={**os.environ, "TMPDIR": folder}, text=True,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        said = os.path.join(top, "said")
+        with open(said, "w", encoding="utf-8") as words:
+            running = subprocess.Popen([segue, "relay", "--json", "--device", "reference,cpu"], env={**os.environ, "TMPDIR": folder}, text=True,
+                                       stdout=subprocess.PIPE, stderr=words)
         first = running.stdout.readline()
         running.send_signal(signal.SIGINT)
-        rest, words = running.communicate(timeout=120)
-        done = subprocess.CompletedProcess(running.args, running.returncode, first + rest, words)
-        expect("interrupted: exit 1, with words and a summary", done.returncode == 1 and "interrupted by SIGINT" in words and "summary" in done.stdout, done)
+        rest = running.stdout.read()
+        with open(said, encoding="utf-8") as words:
+            done = subprocess.CompletedProcess(running.args, running.wait(timeout=120), first + rest, words.read())
+        expect("interrupted: exit 1, with words and a summary", done.returncode == 1 and "interrupted by SIGINT" in done.stderr and "summary" in done.stdout, done)
         expect("interrupted: not all of it", 5 <= len(objects(done)[0]) < 10 * len(relay("--list").stdout.split()), done)
         expect("interrupted: nothing is left", not os.listdir(folder), done)
 
