@@ -8,8 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* ALIGNMENT: promised by segue_memory_alloc. HUGE_PAGE: from this size on, pages of it are asked for: rows of tensors lie pages
- * apart. */
+/* ALIGNMENT: promised by segue_memory_alloc. */
 enum { ALIGNMENT = 256, HUGE_PAGE = 2 << 20 };
 
 static char *address(segue_buffer buffer)
@@ -32,16 +31,26 @@ segue_status segue_kit_count_one(const segue_host *host, uint32_t *count, segue_
     return SEGUE_OK;
 }
 
+/* Rows of tensors lie pages apart: whole huge pages within are asked for. The memory does not begin with one, or all tensors would
+ * meet in the same sets of the caches. */
+static void ask_for_huge_pages(void *data, uint64_t bytes)
+{
+#ifdef MADV_HUGEPAGE
+    const uintptr_t end = ((uintptr_t)data + bytes) / HUGE_PAGE * HUGE_PAGE;
+    char *const first = (char *)data + (HUGE_PAGE - (uintptr_t)data % HUGE_PAGE) % HUGE_PAGE;
+    if ((uintptr_t)first < end) madvise(first, end - (uintptr_t)first, MADV_HUGEPAGE);
+#else
+    (void)data, (void)bytes;
+#endif
+}
+
 segue_status segue_kit_host_alloc(void *device, uint64_t bytes, segue_buffer *out, segue_diag *diag)
 {
-    const uint64_t alignment = bytes < HUGE_PAGE ? ALIGNMENT : HUGE_PAGE;
     void *data = NULL;
     (void)device;
-    if (bytes <= SIZE_MAX - alignment)
-        data = aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-#ifdef MADV_HUGEPAGE
-    if (data && alignment == HUGE_PAGE) madvise(data, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
-#endif
+    if (bytes <= SIZE_MAX - ALIGNMENT)
+        data = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    if (data) ask_for_huge_pages(data, bytes);
     if (!data)
         return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no host memory for %llu bytes",
                               (unsigned long long)bytes);
