@@ -27,7 +27,7 @@ static int64_t vectors_of(const segue_causal_conv1d *op)
 static void cut(const segue_causal_conv1d *op, int32_t *strip, int32_t *strips)
 {
     const int64_t vectors = vectors_of(op), tokens = longest(op) ? longest(op) : 1;
-    const int64_t all = vectors * gpu_sequences(&op->x, &op->cu_seqlens) * tokens;
+    const double all = (double)vectors * (double)gpu_sequences(&op->x, &op->cu_seqlens) * (double)tokens;
     int64_t most = vectors ? GPU_MOST_INDEX * FAST_GROUP / vectors : 1;
     *strip = MOST_STRIP;
     while (*strip > LEAST_STRIP && all / *strip < MANY_ITEMS) *strip /= 2;
@@ -43,7 +43,7 @@ static int mostly_idle(const segue_causal_conv1d *op)
     int32_t strip, strips;
     cut(op, &strip, &strips);
     return fast_present(&op->cu_seqlens) &&
-           sequences > MOST_IDLE * gpu_pieces(sequences, op->x.shape[1], strip) / strips;
+           (double)sequences * strips > MOST_IDLE * (double)gpu_pieces(sequences, op->x.shape[1], strip);
 }
 
 static void grid_of(const segue_causal_conv1d *op, const struct gpu *gpu, int32_t strips, int32_t groups[3])

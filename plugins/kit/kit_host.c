@@ -50,10 +50,10 @@ segue_status segue_kit_host_alloc(void *device, uint64_t bytes, segue_buffer *ou
     (void)device;
     if (bytes <= SIZE_MAX - ALIGNMENT)
         data = aligned_alloc(ALIGNMENT, (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
-    if (data) ask_for_huge_pages(data, bytes);
     if (!data)
         return segue_kit_fail(diag, SEGUE_ERROR_MEMORY, SEGUE_PHASE_CALL, 0, "no host memory for %llu bytes",
                               (unsigned long long)bytes);
+    ask_for_huge_pages(data, bytes);
     *out = (segue_buffer){ data, 0, bytes };
     return SEGUE_OK;
 }

@@ -269,27 +269,29 @@ static void packed_scans(void **state)
     }
 }
 
-/* Steps of -100 grow by e^100, past the largest number: states of 0 stay, and what is written later counts. */
-static void grow_from_zero(const segue_row *row, int64_t tokens)
+enum { STEPS = 8 };
+
+/* Steps that last an eighth of the tokens each, from a state of h on; nothing is written before step `first`. */
+static void take_steps(const segue_row *row, int64_t tokens, const float steps[STEPS], int first, double h)
 {
     enum { CHANNELS = 16, STATES = 16 };
     segue_selective_scan op = segue_selective_scan_init();
-    double h = 0;
     used = 0;
     op.softplus = 0;
-    op.u = MAKE(SEGUE_F32, 0, 0, 1, tokens, CHANNELS),
-    op.delta = MAKE(SEGUE_F32, -100, -100, 1, tokens, CHANNELS);
+    op.u = MAKE(SEGUE_F32, 1, 1, 1, tokens, CHANNELS), op.delta = MAKE(SEGUE_F32, 0, 0, 1, tokens, CHANNELS);
     op.A = MAKE(SEGUE_F32, -1, -1, CHANNELS, STATES);
     op.B = MAKE(SEGUE_F32, 1, 1, 1, tokens, 1, STATES), op.C = MAKE(SEGUE_F32, 1, 1, 1, tokens, 1, STATES);
-    op.h_in = MAKE(SEGUE_F32, 0, 0, 1, CHANNELS, STATES), op.h_out = MAKE(SEGUE_F32, 7, 7, 1, CHANNELS, STATES);
+    op.h_in = MAKE(SEGUE_F32, h, h, 1, CHANNELS, STATES), op.h_out = MAKE(SEGUE_F32, 7, 7, 1, CHANNELS, STATES);
     op.y = MAKE(SEGUE_F32, 7, 7, 1, tokens, CHANNELS);
-    for (int64_t i = tokens / 2 * CHANNELS; i < tokens * CHANNELS; i++) {
-        ((float *)(void *)((char *)op.u.data + op.u.offset))[i] = 1;
-        ((float *)(void *)((char *)op.delta.data + op.delta.offset))[i] = 0.125f;
+    for (int64_t i = 0; i < tokens * CHANNELS; i++) {
+        const int64_t step = i / CHANNELS * STEPS / tokens;
+        ((float *)(void *)((char *)op.delta.data + op.delta.offset))[i] = steps[step];
+        if (step < first) ((float *)(void *)((char *)op.u.data + op.u.offset))[i] = 0;
     }
     run_row(row, &op.header, &op.header);
     for (int64_t t = 0; t < tokens; t++) {
-        if (t >= tokens / 2) h = h * exp(-0.125) + 0.125;
+        const int64_t step = t * STEPS / tokens;
+        h = h * exp(-(double)steps[step]) + (step < first ? 0 : (double)steps[step]);
         for (int64_t d = 0; d < CHANNELS; d++)
             near(get(&op.y, 0, t, d, 0), STATES * h, STATES, &op.y, "y", t, d);
     }
@@ -299,38 +301,21 @@ static void grow_from_zero(const segue_row *row, int64_t tokens)
 /* A chunk that forgets all beside one that grows past the largest number: together they forget. */
 static void forget_and_grow(void **state)
 {
-    enum { CHANNELS = 16, STATES = 16, TOKENS = 128 };
-    static const float steps[] = { 0, 12, -8, 0.125f, 0.125f, 0.125f, 0.125f, 0.125f }; /* 16 tokens each */
-    segue_selective_scan op = segue_selective_scan_init();
-    double h = 1;
-    (void)state;
-    pad = shift = 0, used = 0;
-    op.softplus = 0;
-    op.u = MAKE(SEGUE_F32, 1, 1, 1, TOKENS, CHANNELS), op.delta = MAKE(SEGUE_F32, 0, 0, 1, TOKENS, CHANNELS);
-    op.A = MAKE(SEGUE_F32, -1, -1, CHANNELS, STATES);
-    op.B = MAKE(SEGUE_F32, 1, 1, 1, TOKENS, 1, STATES), op.C = MAKE(SEGUE_F32, 1, 1, 1, TOKENS, 1, STATES);
-    op.h_in = MAKE(SEGUE_F32, 1, 1, 1, CHANNELS, STATES), op.h_out = MAKE(SEGUE_F32, 7, 7, 1, CHANNELS, STATES);
-    op.y = MAKE(SEGUE_F32, 7, 7, 1, TOKENS, CHANNELS);
-    for (int64_t i = 0; i < TOKENS * CHANNELS; i++) {
-        ((float *)(void *)((char *)op.delta.data + op.delta.offset))[i] = steps[i / CHANNELS / 16];
-        if (i / CHANNELS < 48) ((float *)(void *)((char *)op.u.data + op.u.offset))[i] = 0;
-    }
-    run_row(&selective_scan_chunked, &op.header, &op.header);
-    for (int64_t t = 0; t < TOKENS; t++) {
-        h = h * exp(-(double)steps[t / 16]) + (t < 48 ? 0 : (double)steps[t / 16]);
-        for (int64_t d = 0; d < CHANNELS; d++)
-            near(get(&op.y, 0, t, d, 0), STATES * h, STATES, &op.y, "y", t, d);
-    }
-    for (int64_t d = 0; d < CHANNELS; d++) near(get(&op.h_out, 0, d, 3, 0), h, 1, &op.h_out, "h_out", d, 3);
-}
-
-static void growth_leaves_zero_at_zero(void **state)
-{
     (void)state;
     pad = shift = 0;
-    grow_from_zero(&selective_scan_decode, 4);
-    grow_from_zero(&selective_scan_chunked, 100);
-    grow_from_zero(&selective_scan_chunked, 300);
+    take_steps(&selective_scan_chunked, 128,
+               (const float[STEPS]){ 0, 12, -8, 0.125, 0.125, 0.125, 0.125, 0.125 }, 3, 1);
+}
+
+/* Steps of -100 grow by e^100, past the largest number: states of 0 stay, and what is written later counts. */
+static void growth_leaves_zero_at_zero(void **state)
+{
+    static const float steps[STEPS] = { -100, -100, -100, -100, 0.125, 0.125, 0.125, 0.125 };
+    (void)state;
+    pad = shift = 0;
+    take_steps(&selective_scan_decode, 4, steps, STEPS / 2, 0);
+    take_steps(&selective_scan_chunked, 100, steps, STEPS / 2, 0);
+    take_steps(&selective_scan_chunked, 300, steps, STEPS / 2, 0);
 }
 
 /* ---- the convolution --------------------------------------------------------------------------------------- */
